@@ -1,0 +1,1 @@
+//! The JSON-RPC front for editors.

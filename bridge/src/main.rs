@@ -1,0 +1,3 @@
+//! Picks the subcommand of `aloft`.
+
+fn main() {}

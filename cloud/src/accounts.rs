@@ -1,0 +1,1 @@
+//! Model keys: stored ones and those of the environment.

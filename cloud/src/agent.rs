@@ -1,0 +1,1 @@
+//! Island: the built-in ACP agents, `shell` and `aloft`.

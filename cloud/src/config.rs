@@ -1,0 +1,1 @@
+//! Configuration of the cloud: flag over environment over `config.toml` over default.

@@ -1,0 +1,1 @@
+//! Mirrors, snapshots and diffs: the git CLI on clean bare repositories only.

@@ -1,0 +1,1 @@
+//! Island: the daemon inside a sandbox.

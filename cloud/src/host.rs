@@ -1,0 +1,1 @@
+//! What a sandbox may ask of its cloud: one HTTP socket per sandbox.

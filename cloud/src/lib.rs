@@ -1,0 +1,23 @@
+//! The cloud of Aloft: it drives threads, runs their agents in sandboxes and keeps everything they did.
+//!
+//! The rows of `ARCHITECTURE.md`, from the bottom: [`model`] is pure and knows no I/O; [`store`], [`sandbox`], [`git`], [`acp`]
+//! and [`trust`] each own one part of the outside world; [`accounts`] and [`notices`] stand on the store; [`runner`] drives
+//! threads; [`api`] and [`host`] are its faces to bridges and to sandboxes; [`server`] builds all of it. [`guest`] and [`agent`]
+//! are islands: they run inside a sandbox and know none of the rest.
+
+pub mod accounts;
+pub mod acp;
+pub mod agent;
+pub mod api;
+pub mod cli;
+pub mod config;
+pub mod git;
+pub mod guest;
+pub mod host;
+pub mod model;
+pub mod notices;
+pub mod runner;
+pub mod sandbox;
+pub mod server;
+pub mod store;
+pub mod trust;

@@ -1,0 +1,1 @@
+//! One task per live thread: owns its machine and performs its effects.

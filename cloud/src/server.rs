@@ -1,0 +1,1 @@
+//! Builds all parts of the cloud, listens, and stops them in order.

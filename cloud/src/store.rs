@@ -1,0 +1,1 @@
+//! Where everything durable lives: rows, the event log, the feed.

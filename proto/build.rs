@@ -1,0 +1,21 @@
+//! Compiles the `.proto` files without `protoc`.
+
+use prost::Message as _;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=aloft");
+    let files = protox::compile(
+        [
+            "aloft/v1/thread.proto",
+            "aloft/v1/thread_service.proto",
+            "aloft/v1/feed.proto",
+            "aloft/v1/cloud_service.proto",
+            "aloft/guest/v1/guest.proto",
+        ],
+        ["."],
+    )?;
+    let out = std::path::PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("descriptor.bin"), files.encode_to_vec())?;
+    tonic_prost_build::configure().bytes(".").compile_fds(files)?;
+    Ok(())
+}
