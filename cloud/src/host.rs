@@ -10,6 +10,8 @@ mod egress;
 mod git;
 mod model;
 mod refusal;
+#[cfg(test)]
+mod tests;
 
 pub use self::model::Upstream;
 
