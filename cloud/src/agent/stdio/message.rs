@@ -292,12 +292,11 @@ impl ToolCall {
 
     /// More of what a command printed, byte for byte.
     pub fn output(id: &str, bytes: &[u8]) -> Self {
-        let delta = match std::str::from_utf8(bytes) {
-            Ok(text) => json!({"terminal_id": id, "data": text}),
-            Err(_) => {
-                let data = base64::engine::general_purpose::STANDARD.encode(bytes);
-                json!({"terminal_id": id, "data_base64": data})
-            }
+        let delta = if let Ok(text) = std::str::from_utf8(bytes) {
+            json!({"terminal_id": id, "data": text})
+        } else {
+            let data = base64::engine::general_purpose::STANDARD.encode(bytes);
+            json!({"terminal_id": id, "data_base64": data})
         };
         Self {
             tool_call_id: id.to_owned(),
