@@ -1,3 +1,34 @@
 //! Picks the subcommand of `aloft-cloud`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use aloft_cloud::cli::Cli;
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+/// Names what is logged, in the words of `RUST_LOG`; without it, warnings and worse.
+const LOG_VARIABLE: &str = "ALOFT_LOG";
+
+fn main() -> ExitCode {
+    // The first TLS use panics without a provider, and two are possible in the tree.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::debug!("a TLS provider was already installed");
+    }
+    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match Cli::parse().command.run() {
+        Ok(code) => code,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the one place where the program speaks to who started it")]
+fn report(error: &anyhow::Error) {
+    eprintln!("error: {error}");
+    for cause in error.chain().skip(1) {
+        eprintln!("  caused by: {cause}");
+    }
+}
