@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::guest;
+use crate::{agent, guest};
 
 /// The arguments of `aloft-cloud`.
 #[derive(Debug, Parser)]
@@ -27,6 +27,11 @@ pub enum Command {
     /// The daemon inside one sandbox; started by the cloud, not by hand
     #[command(hide = true)]
     Guest(guest::Options),
+    /// A built-in agent: speaks ACP on standard input and output
+    Agent {
+        /// Which
+        name: agent::Name,
+    },
 }
 
 impl Command {
@@ -35,6 +40,9 @@ impl Command {
         match self {
             Self::Guest(options) => {
                 guest::run(&options).map(|()| ExitCode::SUCCESS).map_err(Into::into)
+            }
+            Self::Agent { name } => {
+                agent::run(name).map(|()| ExitCode::SUCCESS).map_err(Into::into)
             }
         }
     }

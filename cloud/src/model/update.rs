@@ -23,7 +23,7 @@ pub enum AgentUpdate {
     /// The whole plan as it is now.
     Plan(Vec<PlanStep>),
     /// An action began or changed.
-    Tool(ToolUpdate),
+    Tool(Box<ToolUpdate>),
     /// A word of the agent about itself that is neither message nor action.
     Notice(String),
     /// The agent named the thread.

@@ -1,0 +1,503 @@
+//! Model keys: those users stored, over those of the cloud's environment.
+//!
+//! A change is in effect at once, for every call resolves its key anew. Who may change whose keys is for the caller to judge.
+
+mod trial;
+
+pub use self::trial::Verdict;
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::trust::{self, Sealer};
+
+/// Longest key or address taken, in bytes.
+const MAX_LENGTH: usize = 4096;
+
+/// Why a key could not be had or kept. Each reads after "failed to …".
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No such provider.
+    #[error("find the provider {0:?}: known are anthropic and openai")]
+    UnknownProvider(String),
+    /// Nothing that could be a key.
+    #[error("use this as a key: it {0}")]
+    InvalidKey(&'static str),
+    /// Not an address of an API.
+    #[error("use {address:?} as the address of a model API: {detail}")]
+    InvalidAddress {
+        /// As given.
+        address: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// No key of this provider.
+    #[error("find a key of {0}")]
+    NoKey(Provider),
+    /// Its place could not be read or written.
+    #[error("reach the stored keys")]
+    Vault(#[source] VaultError),
+    /// It could not be sealed or opened.
+    #[error("unlock the stored key of {provider}")]
+    Sealed {
+        /// Whose.
+        provider: Provider,
+        /// Why.
+        #[source]
+        source: trust::Error,
+    },
+    /// It opened, but is nothing this version wrote.
+    #[error("read the stored key of {0}; set it again")]
+    Unreadable(Provider),
+}
+
+/// What a [`Vault`] failed with.
+pub type VaultError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where sealed bytes are kept, each under an owner and a name.
+pub trait Vault: Send + Sync + fmt::Debug {
+    /// What is kept under this name.
+    fn get<'a>(
+        &'a self,
+        owner: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, VaultError>>;
+    /// Keeps it, durably when done, in place of what was there.
+    fn put<'a>(
+        &'a self,
+        owner: &'a str,
+        name: &'a str,
+        sealed: Vec<u8>,
+    ) -> BoxFuture<'a, Result<(), VaultError>>;
+    /// Forgets it; false = there was none.
+    fn delete<'a>(
+        &'a self,
+        owner: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<bool, VaultError>>;
+    /// Names of this owner that begin with `prefix`.
+    fn list<'a>(
+        &'a self,
+        owner: &'a str,
+        prefix: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<String>, VaultError>>;
+}
+
+/// Whose API a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Provider {
+    /// Anthropic, or whatever speaks its Messages API.
+    Anthropic,
+    /// `OpenAI`, or whatever speaks its Responses or Chat Completions API.
+    OpenAi,
+}
+
+impl Provider {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Anthropic, Self::OpenAi];
+
+    /// As users write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Anthropic => "anthropic",
+            Self::OpenAi => "openai",
+        }
+    }
+
+    /// Its own address; `OpenAI`'s includes the version, Anthropic's does not, as in their client libraries.
+    pub fn default_base_url(self) -> &'static str {
+        match self {
+            Self::Anthropic => "https://api.anthropic.com",
+            Self::OpenAi => "https://api.openai.com/v1",
+        }
+    }
+
+    fn vault_name(self) -> String {
+        format!("key/{}", self.name())
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl FromStr for Provider {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL
+            .into_iter()
+            .find(|provider| provider.name() == name)
+            .ok_or_else(|| Error::UnknownProvider(name.to_owned()))
+    }
+}
+
+/// Where a key came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A user stored it.
+    Stored,
+    /// It was in the environment of the cloud.
+    Environment,
+}
+
+impl Source {
+    /// As users read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Environment => "environment",
+        }
+    }
+}
+
+/// A key ready for use.
+#[derive(Clone, Debug)]
+pub struct ModelKey {
+    /// Whose API it is for.
+    pub provider: Provider,
+    /// The key.
+    pub key: SecretString,
+    /// Where the API is, without a slash at the end.
+    pub base_url: String,
+    /// Where the key came from.
+    pub source: Source,
+}
+
+impl ModelKey {
+    /// The key without its value.
+    pub fn summary(&self) -> KeySummary {
+        KeySummary {
+            provider: self.provider,
+            source: self.source,
+            base_url: self.base_url.clone(),
+            suffix: suffix(self.key.expose_secret()),
+        }
+    }
+}
+
+/// A key without its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySummary {
+    /// Whose API it is for.
+    pub provider: Provider,
+    /// Where the key came from.
+    pub source: Source,
+    /// Where it is sent.
+    pub base_url: String,
+    /// Its last four characters; empty where that would tell too much of a short one.
+    pub suffix: String,
+}
+
+/// What the environment of the cloud says of one provider.
+#[derive(Clone, Debug, Default)]
+pub struct EnvironmentKey {
+    /// `ANTHROPIC_API_KEY` or `OPENAI_API_KEY`.
+    pub key: Option<SecretString>,
+    /// `ANTHROPIC_BASE_URL` or `OPENAI_BASE_URL`.
+    pub base_url: Option<String>,
+}
+
+/// What the environment of the cloud says of model keys, read once in `main`.
+#[derive(Clone, Debug, Default)]
+pub struct EnvironmentKeys {
+    /// Of Anthropic.
+    pub anthropic: EnvironmentKey,
+    /// Of `OpenAI`.
+    pub openai: EnvironmentKey,
+}
+
+impl EnvironmentKeys {
+    /// Reads them with `read`, which is `std::env::var(name).ok()` in `main`.
+    pub fn read(read: impl Fn(&str) -> Option<String>) -> Self {
+        let value = |name: &str| {
+            read(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        };
+        let provider = |key: &str, base_url: &str| EnvironmentKey {
+            key: value(key).map(SecretString::from),
+            base_url: value(base_url),
+        };
+        Self {
+            anthropic: provider("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
+            openai: provider("OPENAI_API_KEY", "OPENAI_BASE_URL"),
+        }
+    }
+
+    fn of(&self, provider: Provider) -> &EnvironmentKey {
+        match provider {
+            Provider::Anthropic => &self.anthropic,
+            Provider::OpenAi => &self.openai,
+        }
+    }
+}
+
+/// All model keys of this cloud.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    vault: Arc<dyn Vault>,
+    sealer: Arc<Sealer>,
+    environment: Arc<EnvironmentKeys>,
+}
+
+/// A stored key, as sealed.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    key: String,
+    base_url: Option<String>,
+}
+
+impl Keys {
+    /// Those in `vault`, sealed by `sealer`, over those of the environment.
+    pub fn new(vault: Arc<dyn Vault>, sealer: Arc<Sealer>, environment: EnvironmentKeys) -> Self {
+        Self { vault, sealer, environment: Arc::new(environment) }
+    }
+
+    /// The key that a call of `owner` uses now; [`Error::NoKey`] where there is none.
+    pub async fn resolve(&self, owner: &str, provider: Provider) -> Result<ModelKey, Error> {
+        let environment = self.environment.of(provider);
+        let sealed = self.vault.get(owner, &provider.vault_name()).await.map_err(Error::Vault)?;
+        let (key, address, source) = match (sealed, &environment.key) {
+            (Some(sealed), _) => {
+                let stored = self.unseal(owner, provider, &sealed)?;
+                (SecretString::from(stored.key), stored.base_url, Source::Stored)
+            }
+            (None, Some(key)) => (key.clone(), environment.base_url.clone(), Source::Environment),
+            (None, None) => return Err(Error::NoKey(provider)),
+        };
+        let base_url = match address {
+            Some(address) => checked_address(&address)?,
+            None => provider.default_base_url().to_owned(),
+        };
+        Ok(ModelKey { provider, key, base_url, source })
+    }
+
+    /// Keeps a key of `owner`; no address = the provider's own.
+    pub async fn set(
+        &self,
+        owner: &str,
+        provider: Provider,
+        key: &SecretString,
+        base_url: Option<&str>,
+    ) -> Result<KeySummary, Error> {
+        let key = checked_key(key.expose_secret())?;
+        let base_url = match base_url.map(str::trim).filter(|address| !address.is_empty()) {
+            Some(address) => Some(checked_address(address)?),
+            None => None,
+        };
+        let summary = KeySummary {
+            provider,
+            source: Source::Stored,
+            base_url: base_url.clone().unwrap_or_else(|| provider.default_base_url().to_owned()),
+            suffix: suffix(key),
+        };
+        let name = provider.vault_name();
+        let stored = serde_json::to_string(&Stored { key: key.to_owned(), base_url })
+            .map_err(|_| Error::Unreadable(provider))?;
+        let sealed = self
+            .sealer
+            .seal(owner, &name, &SecretString::from(stored))
+            .map_err(|source| Error::Sealed { provider, source })?;
+        self.vault.put(owner, &name, sealed).await.map_err(Error::Vault)?;
+        Ok(summary)
+    }
+
+    /// The keys that calls of `owner` use now, at most one a provider, without their values.
+    pub async fn list(&self, owner: &str) -> Result<Vec<KeySummary>, Error> {
+        let mut keys = Vec::new();
+        for provider in Provider::ALL {
+            match self.resolve(owner, provider).await {
+                Ok(key) => keys.push(key.summary()),
+                Err(Error::NoKey(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Forgets a stored key; one of the environment comes back into effect. False = none was stored.
+    pub async fn delete(&self, owner: &str, provider: Provider) -> Result<bool, Error> {
+        self.vault.delete(owner, &provider.vault_name()).await.map_err(Error::Vault)
+    }
+
+    /// Makes one tiny call with the key in effect and says what came of it.
+    pub async fn test(&self, owner: &str, provider: Provider) -> Result<Verdict, Error> {
+        Ok(trial::try_key(&self.resolve(owner, provider).await?).await)
+    }
+
+    fn unseal(&self, owner: &str, provider: Provider, sealed: &[u8]) -> Result<Stored, Error> {
+        let opened = self
+            .sealer
+            .open(owner, &provider.vault_name(), sealed)
+            .map_err(|source| Error::Sealed { provider, source })?;
+        serde_json::from_str(opened.expose_secret()).map_err(|_| Error::Unreadable(provider))
+    }
+}
+
+/// The last four characters of a key long enough to stay a secret.
+fn suffix(key: &str) -> String {
+    let length = key.chars().count();
+    if length < 12 { String::new() } else { key.chars().skip(length - 4).collect() }
+}
+
+fn checked_key(key: &str) -> Result<&str, Error> {
+    let key = key.trim();
+    if key.is_empty() {
+        return Err(Error::InvalidKey("is empty"));
+    }
+    if key.len() > MAX_LENGTH {
+        return Err(Error::InvalidKey("is longer than 4096 bytes"));
+    }
+    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::InvalidKey("has spaces, line breaks or letters that no key has"));
+    }
+    Ok(key)
+}
+
+fn checked_address(address: &str) -> Result<String, Error> {
+    let invalid = |detail: &str| Error::InvalidAddress {
+        // An address may hold a password.
+        address: address.split('@').next_back().unwrap_or_default().to_owned(),
+        detail: detail.to_owned(),
+    };
+    let url = reqwest::Url::parse(address).map_err(|error| invalid(&error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(invalid("it must begin with https:// or http://"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(invalid("it must not hold a user name or password"));
+    }
+    if url.query().is_some() || url.fragment().is_some() || address.len() > MAX_LENGTH {
+        return Err(invalid("it must be a plain address without ? or #"));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Mutex};
+
+    use super::*;
+
+    /// A vault in memory.
+    #[derive(Debug, Default)]
+    struct MemoryVault(Mutex<BTreeMap<(String, String), Vec<u8>>>);
+
+    impl Vault for MemoryVault {
+        fn get<'a>(
+            &'a self,
+            owner: &'a str,
+            name: &'a str,
+        ) -> BoxFuture<'a, Result<Option<Vec<u8>>, VaultError>> {
+            let found = self.0.lock().unwrap().get(&(owner.into(), name.into())).cloned();
+            Box::pin(async { Ok(found) })
+        }
+
+        fn put<'a>(
+            &'a self,
+            owner: &'a str,
+            name: &'a str,
+            sealed: Vec<u8>,
+        ) -> BoxFuture<'a, Result<(), VaultError>> {
+            self.0.lock().unwrap().insert((owner.into(), name.into()), sealed);
+            Box::pin(async { Ok(()) })
+        }
+
+        fn delete<'a>(
+            &'a self,
+            owner: &'a str,
+            name: &'a str,
+        ) -> BoxFuture<'a, Result<bool, VaultError>> {
+            let was = self.0.lock().unwrap().remove(&(owner.into(), name.into())).is_some();
+            Box::pin(async move { Ok(was) })
+        }
+
+        fn list<'a>(
+            &'a self,
+            owner: &'a str,
+            prefix: &'a str,
+        ) -> BoxFuture<'a, Result<Vec<String>, VaultError>> {
+            let names = self.0.lock().unwrap();
+            let names = names
+                .keys()
+                .filter(|(of, name)| of == owner && name.starts_with(prefix))
+                .map(|(_, name)| name.clone())
+                .collect();
+            Box::pin(async { Ok(names) })
+        }
+    }
+
+    fn keys(environment: &[(&str, &str)]) -> (Keys, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let sealer = Arc::new(Sealer::from_key_file(&folder.path().join("key")).unwrap());
+        let environment = EnvironmentKeys::read(|name| {
+            environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        });
+        (Keys::new(Arc::new(MemoryVault::default()), sealer, environment), folder)
+    }
+
+    #[tokio::test]
+    async fn a_stored_key_goes_before_the_environment_at_once() {
+        let (keys, _folder) = keys(&[
+            ("ANTHROPIC_API_KEY", "environment-key-1"),
+            ("ANTHROPIC_BASE_URL", "http://localhost:1/"),
+        ]);
+        let key = keys.resolve("ada", Provider::Anthropic).await.unwrap();
+        assert_eq!(key.source, Source::Environment);
+        assert_eq!(key.base_url, "http://localhost:1");
+        keys.set("ada", Provider::Anthropic, &" stored-key-2345\n".into(), None).await.unwrap();
+        let key = keys.resolve("ada", Provider::Anthropic).await.unwrap();
+        assert_eq!(key.key.expose_secret(), "stored-key-2345");
+        // A stored key is never sent to the address that belongs to another one.
+        assert_eq!(key.base_url, "https://api.anthropic.com");
+        assert_eq!(
+            keys.list("ada").await.unwrap(),
+            [KeySummary {
+                provider: Provider::Anthropic,
+                source: Source::Stored,
+                base_url: "https://api.anthropic.com".into(),
+                suffix: "2345".into()
+            }]
+        );
+        let of_another = keys.resolve("bob", Provider::Anthropic).await.unwrap();
+        assert_eq!(of_another.source, Source::Environment);
+        assert!(keys.delete("ada", Provider::Anthropic).await.unwrap());
+        assert!(!keys.delete("ada", Provider::Anthropic).await.unwrap());
+        let key = keys.resolve("ada", Provider::Anthropic).await.unwrap();
+        assert_eq!(key.source, Source::Environment);
+    }
+
+    #[tokio::test]
+    async fn says_that_there_is_no_key() {
+        let (keys, _folder) = keys(&[("OPENAI_API_KEY", "  ")]);
+        let error = keys.resolve("ada", Provider::OpenAi).await.unwrap_err();
+        assert_eq!(error.to_string(), "find a key of openai");
+        assert!(keys.list("ada").await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn refuses_what_is_no_key_and_no_address() {
+        let (keys, _folder) = keys(&[]);
+        for key in ["", " \n", "two words", "ключ"] {
+            let set = keys.set("ada", Provider::OpenAi, &key.into(), None).await;
+            assert!(matches!(set, Err(Error::InvalidKey(_))), "{key:?}");
+        }
+        for address in ["ftp://x", "not one", "https://u:hidden@x", "https://x?a=b"] {
+            let set = keys.set("ada", Provider::OpenAi, &"sk-1".into(), Some(address)).await;
+            let error = set.unwrap_err();
+            assert!(matches!(error, Error::InvalidAddress { .. }), "{address:?}");
+            assert!(!error.to_string().contains("hidden"));
+        }
+    }
+
+    #[tokio::test]
+    async fn no_debug_output_holds_a_key() {
+        let (keys, _folder) = keys(&[("OPENAI_API_KEY", "sk-do-not-show")]);
+        let key = keys.resolve("ada", Provider::OpenAi).await.unwrap();
+        assert!(!format!("{keys:?} {key:?}").contains("do-not-show"));
+    }
+}

@@ -1,0 +1,275 @@
+//! The model gateway: puts the cloud's key in place of the sandbox's token and passes the rest on, both ways, as it comes.
+
+mod headers;
+mod meter;
+mod route;
+
+use std::{error::Error as _, fmt, sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    http::{Request, Response, StatusCode, header, request::Parts},
+};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream, stream::BoxStream};
+use reqwest::redirect;
+use secrecy::ExposeSecret;
+
+use crate::{
+    accounts::keys::{self, Keys, ModelKey, Provider},
+    host::{
+        Context, Problem,
+        body::{self, drain, limited},
+        model::{meter::Meter, route::Route},
+        refusal::Shape,
+    },
+};
+
+/// Longest request passed on: conversations with pictures are large.
+const MAX_REQUEST_BYTES: u64 = 64 * 1024 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Longest silence of a model API; a model may think that long before its first byte.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
+/// Longest error of an API that is looked through for the key.
+const MAX_ERROR_BYTES: usize = 1024 * 1024;
+
+/// The model APIs and the keys to them; one for all sandboxes.
+#[derive(Clone)]
+pub struct Upstream {
+    client: reqwest::Client,
+    keys: Keys,
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Upstream").finish_non_exhaustive()
+    }
+}
+
+impl Upstream {
+    /// Calls the APIs with `keys`. Fails only where the system's certificates cannot be used.
+    pub fn new(keys: Keys) -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(IDLE_TIMEOUT)
+            .redirect(redirect::Policy::none())
+            .build()?;
+        Ok(Self { client, keys })
+    }
+}
+
+/// A refusal before or instead of an answer of the API.
+struct Refusal(StatusCode, Problem);
+
+impl Refusal {
+    fn new(
+        status: StatusCode,
+        reason: &'static str,
+        message: String,
+        hint: Option<String>,
+    ) -> Self {
+        Self(status, Problem { reason, message, hint })
+    }
+}
+
+/// Passes one call on.
+pub(super) async fn relay(
+    request: Request<Body>,
+    provider: Provider,
+    context: &Arc<Context>,
+) -> Response<Body> {
+    let shape = match provider {
+        Provider::Anthropic => Shape::Anthropic,
+        Provider::OpenAi => Shape::OpenAi,
+    };
+    let (parts, body) = request.into_parts();
+    let answer = match admit(&parts, provider, context).await {
+        Ok((route, key)) => call(parts, body, route, key, context).await,
+        Err(refusal) => {
+            drain(body, MAX_REQUEST_BYTES).await;
+            Err(refusal)
+        }
+    };
+    answer.unwrap_or_else(|Refusal(status, problem)| {
+        tracing::info!(
+            thread = context.sandbox.thread, %provider, reason = problem.reason, "model call refused"
+        );
+        shape.refuse(status, &problem)
+    })
+}
+
+/// Whether the call may be made, to where, and with which key.
+async fn admit(
+    parts: &Parts,
+    provider: Provider,
+    context: &Context,
+) -> Result<(Route, ModelKey), Refusal> {
+    let sandbox = &context.sandbox;
+    let route = Route::find(provider, &parts.method, parts.uri.path()).ok_or_else(|| {
+        Refusal::new(
+            StatusCode::NOT_FOUND,
+            "NOT_FOUND",
+            format!("{} {} is not relayed to the model API", parts.method, parts.uri.path()),
+            Some(format!("relayed are {}", route::KNOWN)),
+        )
+    })?;
+    let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    if length.and_then(|length| length.parse().ok()).unwrap_or(0) > MAX_REQUEST_BYTES {
+        return Err(too_large(MAX_REQUEST_BYTES));
+    }
+    let key = sandbox.upstream.keys.resolve(&sandbox.owner, provider).await;
+    let key = key.map_err(|error| no_key(provider, &error))?;
+    if route.costs {
+        let allowed = sandbox.gate.may_call_model().await;
+        allowed.map_err(|problem| Refusal(StatusCode::FORBIDDEN, problem))?;
+    }
+    Ok((route, key))
+}
+
+async fn call(
+    parts: Parts,
+    body: Body,
+    route: Route,
+    key: ModelKey,
+    context: &Arc<Context>,
+) -> Result<Response<Body>, Refusal> {
+    let mut url = format!("{}{}", key.base_url, route.path);
+    if let Some(query) = parts.uri.query() {
+        url.push('?');
+        url.push_str(query);
+    }
+    let headers = headers::upstream(&parts.headers, &context.sandbox.token, &key)
+        .ok_or_else(|| no_key(key.provider, &keys::Error::Unreadable(key.provider)))?;
+    let request =
+        context.sandbox.upstream.client.request(parts.method.clone(), url).headers(headers);
+    let request = if parts.method == axum::http::Method::GET {
+        request
+    } else {
+        request.body(reqwest::Body::wrap_stream(limited(body, MAX_REQUEST_BYTES)))
+    };
+    let upstream = request.send().await.map_err(|error| unreachable(&key, &error))?;
+    let status = upstream.status();
+    if status.is_redirection() {
+        return Err(Refusal::new(
+            StatusCode::BAD_GATEWAY,
+            "MODEL_UNREACHABLE",
+            format!("the model API at {} redirects elsewhere", key.base_url),
+            Some(format!("give the address of the API itself: aloft key set {}", key.provider)),
+        ));
+    }
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = status;
+    *answer.headers_mut() = headers::downstream(upstream.headers(), &key);
+    if status.is_success() {
+        let meter = Meter::new(key.provider, upstream.headers());
+        let metered = Metered { meter: Some(meter), context: Arc::clone(context) };
+        *answer.body_mut() = Body::from_stream(metered.pass(upstream.bytes_stream().boxed()));
+    } else {
+        answer.headers_mut().remove(header::CONTENT_LENGTH);
+        *answer.body_mut() = Body::from(error_body(upstream.bytes_stream(), &key).await);
+    }
+    Ok(answer)
+}
+
+/// An answer on its way down, whose usage is recorded however it ends.
+struct Metered {
+    meter: Option<Meter>,
+    context: Arc<Context>,
+}
+
+impl Metered {
+    fn pass(
+        self,
+        pieces: BoxStream<'static, reqwest::Result<Bytes>>,
+    ) -> impl Stream<Item = reqwest::Result<Bytes>> + Send {
+        stream::unfold((self, pieces), |(mut metered, mut pieces)| async move {
+            match pieces.next().await {
+                Some(piece) => {
+                    if let (Ok(piece), Some(meter)) = (&piece, &mut metered.meter) {
+                        meter.feed(piece);
+                    }
+                    Some((piece, (metered, pieces)))
+                }
+                None => {
+                    // Recorded before the sandbox sees the end: no turn ends with usage outstanding.
+                    if let Some(usage) = metered.meter.take().and_then(Meter::finish) {
+                        metered.context.sandbox.gate.record_usage(usage).await;
+                    }
+                    None
+                }
+            }
+        })
+    }
+}
+
+impl Drop for Metered {
+    fn drop(&mut self) {
+        let Some(usage) = self.meter.take().and_then(Meter::finish) else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let context = Arc::clone(&self.context);
+            let recording = async move { context.sandbox.gate.record_usage(usage).await };
+            self.context.tasks.spawn_on(recording, &runtime);
+        }
+    }
+}
+
+/// The error as it is; only a server that repeats the key has it taken out.
+async fn error_body(pieces: impl Stream<Item = reqwest::Result<Bytes>>, key: &ModelKey) -> Vec<u8> {
+    let mut pieces = std::pin::pin!(pieces);
+    let mut body = Vec::new();
+    while let Some(Ok(piece)) = pieces.next().await {
+        body.extend_from_slice(&piece);
+        if body.len() > MAX_ERROR_BYTES {
+            body.truncate(MAX_ERROR_BYTES);
+            break;
+        }
+    }
+    match std::str::from_utf8(&body) {
+        Ok(text) if text.contains(key.key.expose_secret()) => {
+            text.replace(key.key.expose_secret(), "[key]").into_bytes()
+        }
+        _ => body,
+    }
+}
+
+fn no_key(provider: Provider, error: &keys::Error) -> Refusal {
+    let hint = Some(format!("set one with: aloft key set {provider}"));
+    if let keys::Error::NoKey(_) = error {
+        let message = format!("this cloud has no model key of {provider}");
+        return Refusal::new(StatusCode::FORBIDDEN, "NO_MODEL_KEY", message, hint);
+    }
+    tracing::error!(%provider, error = error as &dyn std::error::Error, "a model key cannot be used");
+    let message = format!("the cloud failed to {error}");
+    Refusal::new(StatusCode::FORBIDDEN, "MODEL_KEY_UNUSABLE", message, hint)
+}
+
+fn too_large(limit: u64) -> Refusal {
+    let message = format!("the request is larger than {} MiB", limit / 1024 / 1024);
+    let hint = Some("start with a shorter conversation or smaller pictures".to_owned());
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "REQUEST_TOO_LARGE", message, hint)
+}
+
+fn unreachable(key: &ModelKey, error: &reqwest::Error) -> Refusal {
+    let mut root = error.source();
+    while let Some(cause) = root {
+        if let Some(body::Error::TooLarge(limit)) = cause.downcast_ref() {
+            return too_large(*limit);
+        }
+        match cause.source() {
+            Some(inner) => root = Some(inner),
+            None => break,
+        }
+    }
+    let cause = root.map_or_else(|| "no reason known".to_owned(), ToString::to_string);
+    let (status, words) = if error.is_timeout() {
+        (StatusCode::GATEWAY_TIMEOUT, "does not answer in time")
+    } else {
+        (StatusCode::BAD_GATEWAY, "cannot be reached")
+    };
+    Refusal::new(
+        status,
+        "MODEL_UNREACHABLE",
+        format!("the model API at {} {words}: {cause}", key.base_url),
+        Some(format!("check it with: aloft key test {}", key.provider)),
+    )
+}
