@@ -173,10 +173,19 @@ impl Git {
 
     /// Runs it to its end; anything but exit code 0 is an error.
     pub(crate) async fn run(self) -> Result<Vec<u8>> {
+        Ok(self.succeed().await?.0)
+    }
+
+    /// As `run`, but gives what it said on its standard error.
+    pub(crate) async fn words(self) -> Result<String> {
+        Ok(String::from_utf8_lossy(&self.succeed().await?.1).into_owned())
+    }
+
+    async fn succeed(self) -> Result<(Vec<u8>, Vec<u8>)> {
         let attempt = self.attempt.clone();
         let (status, answer, words) = self.finish().await?;
         if status.success() {
-            Ok(answer)
+            Ok((answer, words))
         } else {
             Err(Error::Command { attempt, detail: detail_of(&words, status) })
         }

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::git::Result;
 use crate::git::command::Progress;
 use crate::git::mirror::source::Source;
 use crate::git::mirror::{Fetched, Freshness, Gate, Mirrors};
-use crate::git::{Error, Result};
 
 /// A fetch that ended this long ago is recent.
 const RECENT: Duration = Duration::from_secs(5);
@@ -82,9 +82,6 @@ impl Mirrors {
         }
         let scratch = self.make_scratch(id, advertised.object_format).await?;
         let fetched = source.update(&scratch, &advertised, progress).await;
-        let fetched = fetched.and_then(|()| {
-            if scratch.join("shallow").exists() { Err(Error::Shallow) } else { Ok(()) }
-        });
         self.publish(scratch, id, fetched).await
     }
 }

@@ -161,8 +161,10 @@ impl Source {
         if let Some(progress) = progress {
             command = command.progress(progress.clone());
         }
-        self.with_credentials(command).run().await.map_err(|error| self.blame(error))?;
-        Ok(())
+        let words =
+            self.with_credentials(command).words().await.map_err(|error| self.blame(error))?;
+        // git only warns, and leaves these refs out.
+        if words.contains("shallow roots are not allowed") { Err(Error::Shallow) } else { Ok(()) }
     }
 
     /// Credentials go by the environment of the command, which only this user can read.
