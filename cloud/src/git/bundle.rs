@@ -173,7 +173,7 @@ pub(crate) async fn update_refs(
     for (name, commit) in refs {
         match commit {
             Some(commit) => {
-                script.extend_from_slice(format!("update {name}\0{commit}\0\0").as_bytes())
+                script.extend_from_slice(format!("update {name}\0{commit}\0\0").as_bytes());
             }
             None => script.extend_from_slice(format!("delete {name}\0\0").as_bytes()),
         }

@@ -1,5 +1,7 @@
 //! One run of the git CLI: a clean environment, no hooks, no prompts, its own process group, an end for certain.
 
+mod words;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -9,10 +11,13 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use words::Progress;
+
+use crate::git::command::words::{detail_of, drain};
 use crate::git::{Error, Result};
 
 /// The oldest git this module was written for.
@@ -21,8 +26,6 @@ const OLDEST: (u32, u32) = (2, 30);
 const LOCAL_TIMEOUT: Duration = Duration::from_secs(300);
 /// Most that is read of a command's answer; a list of a million files fits.
 const ANSWER_LIMIT: usize = 256 << 20;
-/// How much of a command's last words is kept.
-const WORDS_LIMIT: usize = 8 << 10;
 /// What a command sees of the cloud's own environment: how to reach the network, nothing else.
 const KEPT_ENVIRONMENT: &[&str] = &[
     "PATH",
@@ -50,17 +53,6 @@ const CONFIG: &[&str] = &[
     "http.lowSpeedLimit=1",
     "http.lowSpeedTime=120",
 ];
-
-/// How far a long operation has come.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// What is being done, in git's words: "Receiving objects".
-    pub phase: String,
-    /// Done so far, of `total`.
-    pub done: u64,
-    /// All there is to do; 0 = not known yet.
-    pub total: u64,
-}
 
 /// A command to run; built, then consumed by one of the `run…` functions.
 pub(crate) struct Git {
@@ -302,69 +294,6 @@ pub async fn version() -> Result<String> {
     }
 }
 
-/// Reads what a command says until it has closed its standard error; keeps the end of it.
-async fn drain(mut stderr: ChildStderr, progress: Option<watch::Sender<Progress>>) -> Vec<u8> {
-    let mut words: Vec<u8> = Vec::new();
-    let mut line: Vec<u8> = Vec::new();
-    let mut buffer = [0; 4096];
-    while let Ok(count @ 1..) = stderr.read(&mut buffer).await {
-        for &byte in &buffer[..count] {
-            if line.len() < WORDS_LIMIT {
-                line.push(byte);
-            }
-            if byte != b'\n' && byte != b'\r' {
-                continue;
-            }
-            match parse_progress(&String::from_utf8_lossy(&line)) {
-                Some(step) => {
-                    if let Some(progress) = &progress {
-                        progress.send_replace(step);
-                    }
-                }
-                None => words.extend_from_slice(&line),
-            }
-            line.clear();
-        }
-        let surplus = words.len().saturating_sub(WORDS_LIMIT);
-        words.drain(..surplus);
-    }
-    words.extend_from_slice(&line);
-    words
-}
-
-/// Reads "Receiving objects:  12% (1/8), 1.20 MiB | 3 MiB/s".
-fn parse_progress(line: &str) -> Option<Progress> {
-    let line = line.trim();
-    let line = line.strip_prefix("remote: ").unwrap_or(line);
-    let (phase, rest) = line.split_once(": ")?;
-    if let Some((percent, rest)) = rest.trim_start().split_once("% (") {
-        percent.parse::<u8>().ok()?;
-        let (done, total) = rest.split_once(')')?.0.split_once('/')?;
-        return Some(Progress {
-            phase: phase.to_owned(),
-            done: done.parse().ok()?,
-            total: total.parse().ok()?,
-        });
-    }
-    // Counted before the total is known: "Enumerating objects: 17, done."
-    let done = rest.trim_start().split([',', ' ']).next()?.parse().ok()?;
-    Some(Progress { phase: phase.to_owned(), done, total: 0 })
-}
-
-/// The last words of a command as one readable fragment.
-fn detail_of(words: &[u8], status: ExitStatus) -> String {
-    let text = String::from_utf8_lossy(words);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let telling: Vec<&str> = lines
-        .iter()
-        .copied()
-        .filter(|line| line.starts_with("fatal:") || line.starts_with("error:"))
-        .collect();
-    let chosen = if telling.is_empty() { &lines } else { &telling };
-    let tail = &chosen[chosen.len().saturating_sub(6)..];
-    if tail.is_empty() { format!("git ended with {status}") } else { tail.join("; ") }
-}
-
 fn first_line(answer: &[u8]) -> String {
     String::from_utf8_lossy(answer).lines().next().unwrap_or_default().to_owned()
 }
@@ -382,26 +311,6 @@ impl std::fmt::Debug for Git {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn progress_is_read_from_what_git_says() {
-        let step =
-            |phase: &str, done, total| Some(Progress { phase: phase.to_owned(), done, total });
-        assert_eq!(
-            parse_progress("Receiving objects:  12% (1/8), 1.20 MiB | 3.00 MiB/s\r"),
-            step("Receiving objects", 1, 8)
-        );
-        assert_eq!(
-            parse_progress("remote: Counting objects: 100% (9/9), done.\n"),
-            step("Counting objects", 9, 9)
-        );
-        assert_eq!(
-            parse_progress("remote: Enumerating objects: 17, done."),
-            step("Enumerating objects", 17, 0)
-        );
-        assert_eq!(parse_progress("fatal: repository 'x' does not exist"), None);
-        assert_eq!(parse_progress("From /tmp/x"), None);
-    }
 
     #[tokio::test]
     async fn the_version_is_found() {

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{MutexGuard, watch};
 
-use crate::git::bundle::{blocking, missing_commits};
+use crate::git::bundle::{blocking, missing_commits, sync_folder};
 use crate::git::command::{Git, Progress};
 use crate::git::names::{check_name, is_object_id};
 use crate::git::{Error, Result};
@@ -229,7 +229,7 @@ impl Mirrors {
 
     /// Gives a mirror its name, or clears it away where filling it failed.
     async fn publish(&self, scratch: PathBuf, id: &str, filled: Result<()>) -> Result<()> {
-        let target = self.path(id)?;
+        let (root, target) = (self.root.clone(), self.path(id)?);
         blocking(move || {
             if filled.is_err() {
                 if let Err(error) = std::fs::remove_dir_all(&scratch) {
@@ -240,6 +240,7 @@ impl Mirrors {
             open_to_all(&scratch)
                 .map_err(Error::io(format!("open {} to sandboxes", scratch.display())))?;
             std::fs::rename(&scratch, &target)
+                .and_then(|()| sync_folder(&root))
                 .map_err(Error::io(format!("name {}", target.display())))
         })
         .await

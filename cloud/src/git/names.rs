@@ -23,14 +23,16 @@ pub(crate) fn check_name(kind: &'static str, name: &str) -> Result<()> {
         && name.len() <= 128
         && name.bytes().all(plain)
         && !name.starts_with(['.', '-'])
-        && !name.ends_with(".lock");
+        && name.strip_suffix(".lock").is_none();
     if good { Ok(()) } else { Err(Error::InvalidName { kind, name: name.to_owned() }) }
 }
 
 /// Refuses what git would not take as the name of a ref (the rules of `git check-ref-format`).
 pub(crate) fn check_ref(name: &str) -> Result<()> {
     let bad_byte = |byte: u8| byte <= b' ' || byte == 0x7f || b"~^:?*[\\".contains(&byte);
-    let bad_part = |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with(".lock");
+    let bad_part = |part: &str| {
+        part.is_empty() || part.starts_with('.') || part.strip_suffix(".lock").is_some()
+    };
     let bad = !name.starts_with("refs/")
         || name.len() > 1024
         || name.bytes().any(bad_byte)

@@ -75,7 +75,7 @@ async fn names_of_every_kind_resolve() {
             .has("m", &[first.clone(), "0".repeat(40), "junk\nx".to_owned()])
             .await
             .unwrap(),
-        [first.clone()]
+        std::slice::from_ref(&first)
     );
     let tips = world.mirrors.tips("m").await.unwrap();
     assert_eq!(tips.iter().find(|tip| tip.name == "refs/tags/v1.0").unwrap().commit, first);
@@ -208,11 +208,10 @@ async fn every_user_of_the_machine_can_read_it() {
         );
         for entry in std::fs::read_dir(&folder).unwrap().flatten() {
             let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
-            match entry.file_type().unwrap().is_dir() {
-                true => folders.push(entry.path()),
-                false => {
-                    assert!(mode == 0o644 || mode == 0o444, "{}: {mode:o}", entry.path().display())
-                }
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else {
+                assert!(mode == 0o644 || mode == 0o444, "{}: {mode:o}", entry.path().display());
             }
         }
     }

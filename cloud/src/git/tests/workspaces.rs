@@ -9,6 +9,9 @@ use crate::git::diff::DiffOptions;
 use crate::git::snapshot::SnapshotName;
 use crate::git::tests::fixture::{World, commit_all, git, git_command, run_step, write};
 
+/// What an agent may do to its repository, and what it is called.
+type RepositoryDeed = (&'static str, fn(&Path));
+
 #[tokio::test]
 async fn a_workspace_is_on_its_own_branch_and_shares_the_objects() {
     let mut world = World::with_source(&[("a", "1"), ("d/b", "2")]);
@@ -149,11 +152,10 @@ async fn whatever_becomes_of_the_repository_no_file_is_lost() {
     let mut world = World::new(&[("a", "1\n2\n3\n"), ("b", "x\n")]).await;
     let workspace = world.workspace();
     let mut turn = 0;
-    type Deed = (&'static str, fn(&Path));
-    let deeds: [Deed; 9] = [
+    let deeds: [RepositoryDeed; 9] = [
         ("commit", |ws| drop(commit_all(ws, "work"))),
         ("amend", |ws| {
-            drop(git(ws, ["commit", "-q", "--amend", "--allow-empty", "-m", "amended"]))
+            drop(git(ws, ["commit", "-q", "--amend", "--allow-empty", "-m", "amended"]));
         }),
         ("reset", |ws| drop(git(ws, ["reset", "-q", "--soft", "HEAD~1"]))),
         ("rebase", |ws| {
@@ -176,7 +178,7 @@ async fn whatever_becomes_of_the_repository_no_file_is_lost() {
         deed(&workspace);
         let snapshot = world.snapshot(turn).await;
         let files = world.checked_diff(&snapshot.commit).await;
-        assert_eq!(files.len() as u32, turn + 1, "{name}");
+        assert_eq!(files.len(), turn as usize + 1, "{name}");
         assert_eq!(snapshot.head.is_some(), !["orphan", "delete .git"].contains(&name), "{name}");
     }
     // An agent that begins anew, and then breaks it.
@@ -421,12 +423,15 @@ async fn any_history(deeds: Vec<Deed>) {
             }
             Deed::Executable(file) if path(file).is_file() => {
                 std::fs::set_permissions(path(file), std::fs::Permissions::from_mode(0o755))
-                    .unwrap()
+                    .unwrap();
             }
             Deed::Executable(_) => {}
             Deed::Commit => drop(commit_all(&workspace, "work")),
             Deed::Amend => {
-                drop(git(&workspace, ["commit", "-q", "--amend", "--allow-empty", "-m", "amended"]))
+                drop(git(
+                    &workspace,
+                    ["commit", "-q", "--amend", "--allow-empty", "-m", "amended"],
+                ));
             }
             Deed::Reset => drop(git(&workspace, ["reset", "-q", "--soft", &world.base])),
             Deed::Snapshot => {
