@@ -1,1 +1,26 @@
-//! Mirrors, snapshots and diffs: the git CLI on clean bare repositories only.
+//! Mirrors, snapshots and diffs: the git CLI on clean bare repositories of the cloud's own, and on nothing else.
+//!
+//! [`mirror`] keeps one bare copy of each repository; [`snapshot`] keeps one bare repository for each thread, which borrows
+//! the mirror's objects and is mounted in no sandbox; every diff is computed there. What must run inside a sandbox is
+//! given by [`workspace`] as argv and environment, pure data: the cloud never runs git on a tree an agent can write.
+//!
+//! A bundle from outside is first unpacked beside the repository, checked whole, and only then taken over ([`bundle`]).
+
+mod bundle;
+mod command;
+mod diff;
+mod error;
+pub mod mirror;
+mod names;
+pub mod snapshot;
+#[cfg(test)]
+mod tests;
+pub mod workspace;
+
+pub use bundle::BUNDLE_LIMIT;
+pub use command::{Progress, version};
+pub use diff::DiffOptions;
+pub use error::Error;
+
+/// What a git operation gives.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

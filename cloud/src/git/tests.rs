@@ -1,0 +1,7 @@
+//! The behaviour of mirrors, snapshots, diffs and workspace steps, shown with real git in passing folders.
+
+mod diffs;
+mod fixture;
+mod mirrors;
+mod snapshots;
+mod workspaces;

@@ -1,0 +1,43 @@
+# Makes the workspace: objects borrowed from the mirror, its own branch. Done again after it was done, it does nothing.
+# $4 base commit, $5 branch, $6 URL of `origin`, $7 commit whose files to begin with or empty, $8 name, $9 e-mail of commits.
+base=$1 branch=$2 remote=$3 carry=$4 name=$5 email=$6
+
+[ -e "$snapshots/ready" ] && exit 0
+mkdir -p "$workspace" "$snapshots"
+if [ -n "$(ls -A "$workspace")" ]; then
+    if [ ! -e "$snapshots/unfinished" ]; then
+        echo "fatal: the workspace is not empty, and not ours to clear" >&2
+        exit 1
+    fi
+    find "$workspace" -mindepth 1 -delete
+fi
+: >"$snapshots/unfinished"
+make_own "$base"
+
+# The mirror belongs to another user; git takes that only from a file.
+printf '[safe]\n\tdirectory = *\n' >"$snapshots/gitconfig"
+GIT_CONFIG_NOSYSTEM=0 GIT_CONFIG_SYSTEM=$snapshots/gitconfig git -c core.hooksPath=/dev/null -c advice.detachedHead=false \
+    clone --quiet --shared --no-checkout --template= -- "$mirror" "$workspace" 2>"$snapshots/clone.log" || {
+    cat "$snapshots/clone.log" >&2
+    exit 1
+}
+rm -f "$snapshots/clone.log"
+mkdir -p "$workspace/.git/hooks" "$workspace/.git/info"
+work remote set-url origin "$remote"
+work config user.name "$name"
+work config user.email "$email"
+work config gc.auto 0
+work config maintenance.auto false
+work config push.default current
+if ! work checkout --quiet --no-track -B "$branch" "$base" 2>/dev/null; then
+    # The name lies above or below that of the branch the clone began with.
+    work for-each-ref --format='delete %(refname)' refs/heads/ | work update-ref --no-deref --stdin
+    work checkout --quiet --no-track -B "$branch" "$base"
+fi
+cp -p "$workspace/.git/index" "$snapshots/index"
+if [ -n "$carry" ]; then
+    work read-tree -m -u "$base" "$carry"
+    work read-tree "$base"
+    work update-index -q --refresh >/dev/null || true
+fi
+mv "$snapshots/unfinished" "$snapshots/ready"
