@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::{io, time};
 
+use crate::protocol::error as protocol;
+
 /// Why something with the local repository did not work.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -205,5 +207,21 @@ impl Error {
             | Self::Io { .. }
             | Self::Cloud(_) => return None,
         })
+    }
+}
+
+impl From<Error> for protocol::Error {
+    fn from(error: Error) -> Self {
+        let code = match &error {
+            Error::Cloud(status) => return Self::from(tonic::Status::clone(status)),
+            Error::Missing { .. } | Error::UnknownRef { .. } => protocol::Code::NotFound,
+            Error::WrongBundle { .. } => protocol::Code::Internal,
+            _ => protocol::Code::FailedPrecondition,
+        };
+        let told = Self::new(code, error.reason(), format!("failed to {error}"));
+        match error.hint() {
+            Some(hint) => told.with_hint(hint),
+            None => told,
+        }
     }
 }

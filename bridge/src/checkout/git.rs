@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::checkout::{Error, Result};
 
 /// Reading a very large tree from a cold disk takes minutes, not more.
-const LIMIT: Duration = Duration::from_mins(10);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// What would redirect git to another repository than the one named.
 const FOREIGN: [&str; 8] = [

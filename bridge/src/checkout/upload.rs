@@ -136,9 +136,9 @@ async fn send_bundle(
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<()> {
     let git = scratch.git();
-    let updates: String =
-        refs.iter().map(|r| format!("update {} {}\n", r.name, r.commit)).collect();
-    git.feed(&["update-ref", "--stdin"], updates.as_bytes()).await?;
+    let updates: Vec<String> =
+        refs.iter().map(|update| format!("update {} {}\n", update.name, update.commit)).collect();
+    git.feed(&["update-ref", "--stdin"], updates.concat().as_bytes()).await?;
     let mut args = vec!["bundle".to_owned(), "create".into(), "--progress".into(), "-".into()];
     args.extend(refs.into_iter().map(|reference| reference.name));
     args.extend(leave_out.into_iter().map(|commit| format!("^{commit}")));
