@@ -70,7 +70,7 @@ pub(crate) fn line(text: &str, width: usize) -> String {
         return line;
     }
     let kept: String = line.chars().take(width.saturating_sub(1)).collect();
-    format!("{kept}…")
+    format!("{}…", kept.trim_end())
 }
 
 /// Returns bytes with control characters made visible, as `cat -v` does: for diffs, where nothing may vanish.
