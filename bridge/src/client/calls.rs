@@ -1,0 +1,161 @@
+//! A typed method for every call of the contracts.
+
+use std::future::Future;
+use std::time::Duration;
+
+use aloft_proto::v1;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::client::{Client, retry};
+use crate::protocol::error::{Code, Error};
+use crate::protocol::to_proto::new_request_id;
+
+/// How long a call may take in all, its repetitions and the start of an embedded cloud included.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Makes the methods: `read` calls ask, `change` calls do something and get a `request_id` where they have none,
+/// `watch` calls open a stream.
+macro_rules! calls {
+    ($($kind:ident $service:ident.$name:ident($request:ident) -> $response:ty, $doc:literal;)*) => {
+        impl Client { $(calls!(@ $kind $service $name $request $response, $doc);)* }
+    };
+    (@ read $service:ident $name:ident $request:ident $response:ty, $doc:literal) => {
+        #[doc = $doc]
+        pub async fn $name(&self, request: v1::$request) -> Result<$response, Error> {
+            self.call(request, |request| {
+                let mut service = self.$service();
+                async move { service.$name(request).await }
+            })
+            .await
+        }
+    };
+    (@ change $service:ident $name:ident $request:ident $response:ty, $doc:literal) => {
+        #[doc = $doc]
+        pub async fn $name(&self, mut request: v1::$request) -> Result<$response, Error> {
+            if request.request_id.is_empty() {
+                request.request_id = new_request_id();
+            }
+            self.call(request, |request| {
+                let mut service = self.$service();
+                async move { service.$name(request).await }
+            })
+            .await
+        }
+    };
+    (@ watch $service:ident $name:ident $request:ident $response:ty, $doc:literal) => {
+        #[doc = $doc]
+        pub async fn $name(&self, request: v1::$request) -> Result<Streaming<$response>, Error> {
+            self.open(request, |request| {
+                let mut service = self.$service();
+                async move { service.$name(request).await }
+            })
+            .await
+        }
+    };
+}
+
+calls! {
+    change threads.create_thread(CreateThreadRequest) -> v1::ThreadResponse, "Creates a thread; returns while it is starting.";
+    read threads.list_threads(ListThreadsRequest) -> v1::ListThreadsResponse, "Returns a page of threads, newest first.";
+    read threads.get_thread(GetThreadRequest) -> v1::ThreadResponse, "Returns a thread by id, unique prefix, slug or `@last`.";
+    read threads.read_thread(ReadThreadRequest) -> v1::ReadThreadResponse, "Returns a thread with a page of its items.";
+    read threads.get_item(GetItemRequest) -> v1::GetItemResponse, "Returns one item whole.";
+    watch threads.watch_thread(WatchThreadRequest) -> v1::Event, "Opens a thread's log after a cursor.";
+    change threads.update_thread(UpdateThreadRequest) -> v1::ThreadResponse, "Changes title, mute, mode, model or keep.";
+    change threads.start_turn(StartTurnRequest) -> v1::TurnResponse, "Sends a message.";
+    change threads.steer_turn(SteerTurnRequest) -> v1::TurnResponse, "Corrects the running turn.";
+    change threads.interrupt_turn(InterruptTurnRequest) -> v1::InterruptTurnResponse, "Stops the running turn.";
+    change threads.retry_turn(RetryTurnRequest) -> v1::TurnResponse, "Does the failed or interrupted turn again.";
+    change threads.answer_permission(AnswerPermissionRequest) -> v1::AnswerPermissionResponse, "Answers an open question.";
+    read threads.list_queue(ListQueueRequest) -> v1::ListQueueResponse, "Returns the messages that wait.";
+    change threads.move_queued(MoveQueuedRequest) -> v1::ListQueueResponse, "Gives a waiting message another place.";
+    change threads.remove_queued(RemoveQueuedRequest) -> v1::ListQueueResponse, "Takes a waiting message back.";
+    change threads.pause_thread(PauseThreadRequest) -> v1::ThreadResponse, "Ends all processes of a thread, keeps everything.";
+    change threads.resume_thread(ResumeThreadRequest) -> v1::ThreadResponse, "Brings a thread back.";
+    change threads.delete_thread(DeleteThreadRequest) -> v1::ThreadResponse, "Removes everything of a thread.";
+    watch threads.get_diff(GetDiffRequest) -> v1::FileDiff, "Opens the change of a thread, file by file.";
+    read threads.read_item_output(ReadItemOutputRequest) -> v1::ReadItemOutputResponse, "Returns a page of a command's output.";
+    watch threads.export_branch(ExportBranchRequest) -> v1::ExportBranchResponse, "Opens a git bundle of a thread's commits.";
+    watch feed.watch_feed(WatchFeedRequest) -> v1::FeedEvent, "Opens the feed after a number.";
+    read feed.list_notices(ListNoticesRequest) -> v1::ListNoticesResponse, "Returns notices, newest first.";
+    change feed.read_notices(ReadNoticesRequest) -> v1::ReadNoticesResponse, "Marks notices read everywhere.";
+    read cloud.get_status(GetStatusRequest) -> v1::GetStatusResponse, "Returns how the cloud is.";
+    read cloud.shutdown(ShutdownRequest) -> v1::ShutdownResponse, "Ends the cloud; answers before it is gone.";
+    read cloud.list_agents(ListAgentsRequest) -> v1::ListAgentsResponse, "Returns the agents, usable or why not.";
+    change cloud.set_key(SetKeyRequest) -> v1::Key, "Keeps a model key.";
+    read cloud.list_keys(ListKeysRequest) -> v1::ListKeysResponse, "Returns the model keys without their values.";
+    change cloud.delete_key(DeleteKeyRequest) -> v1::DeleteKeyResponse, "Forgets a model key.";
+    read cloud.test_key(TestKeyRequest) -> v1::TestKeyResponse, "Makes one small call with a model key.";
+    read repositories.find_repository(FindRepositoryRequest) -> v1::FindRepositoryResponse, "Returns what the cloud has of a local checkout.";
+}
+
+impl Client {
+    /// Makes a call with a deadline, again where it did not arrive.
+    async fn call<Message, Answer, Reply>(
+        &self,
+        message: Message,
+        send: impl Fn(Request<Message>) -> Reply,
+    ) -> Result<Answer, Error>
+    where
+        Message: Clone,
+        Reply: Future<Output = Result<Response<Answer>, Status>>,
+    {
+        let deadline = tokio::time::Instant::now() + DEADLINE;
+        self.repeat(deadline, || {
+            let mut request = Request::new(message.clone());
+            request.set_timeout(deadline.saturating_duration_since(tokio::time::Instant::now()));
+            send(request)
+        })
+        .await
+    }
+
+    /// Opens a stream; the deadline is for the opening only.
+    async fn open<Message, Answer, Reply>(
+        &self,
+        message: Message,
+        send: impl Fn(Request<Message>) -> Reply,
+    ) -> Result<Streaming<Answer>, Error>
+    where
+        Message: Clone,
+        Reply: Future<Output = Result<Response<Streaming<Answer>>, Status>>,
+    {
+        let deadline = tokio::time::Instant::now() + DEADLINE;
+        self.repeat(deadline, || send(Request::new(message.clone()))).await
+    }
+
+    async fn repeat<Answer, Reply>(
+        &self,
+        deadline: tokio::time::Instant,
+        mut attempt: impl FnMut() -> Reply,
+    ) -> Result<Answer, Error>
+    where
+        Reply: Future<Output = Result<Response<Answer>, Status>>,
+    {
+        let mut failed = 0;
+        loop {
+            let status = match tokio::time::timeout_at(deadline, attempt()).await {
+                Ok(Ok(response)) => return Ok(response.into_inner()),
+                Ok(Err(status)) => status,
+                Err(_) => {
+                    let message = format!(
+                        "the cloud at {} did not answer within {DEADLINE:?}",
+                        self.address()
+                    );
+                    return Err(Error::new(Code::Unavailable, "DEADLINE_EXCEEDED", message));
+                }
+            };
+            let again = retry::is_worth_it(&status);
+            let error = self.error(status);
+            if !again || !error.retryable || failed + 1 == retry::ATTEMPTS {
+                return Err(error);
+            }
+            tracing::debug!(
+                reason = error.reason,
+                failed,
+                "the call did not arrive, sending it again"
+            );
+            tokio::time::sleep(retry::pause(failed)).await;
+            failed += 1;
+        }
+    }
+}

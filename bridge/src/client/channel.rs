@@ -1,0 +1,85 @@
+//! The connection to a cloud: a socket or a port of this machine, or TLS to another one.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Uri};
+use tower::service_fn;
+
+use crate::client::embedded::Embedded;
+use crate::config::{Address, Config};
+use crate::protocol::error::{Code, Error};
+
+/// How long a connection to a port may take. The embedded cloud has its own, longer limit.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How often a quiet connection is tried, so that a dead one is noticed.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// Why the embedded cloud could not be started the last time; empty once it could.
+pub(crate) type StartFailure = Arc<Mutex<Option<Error>>>;
+
+/// Makes the channel; it connects when it is first used.
+pub(crate) fn lazy(config: &Config, start_failure: StartFailure) -> Result<Channel, Error> {
+    match &config.address {
+        Address::Embedded => {
+            let embedded = Arc::new(Embedded::new(config));
+            Ok(local().connect_with_connector_lazy(service_fn(move |_: Uri| {
+                let embedded = Arc::clone(&embedded);
+                let start_failure = Arc::clone(&start_failure);
+                async move { started(&embedded, &start_failure).await.map(TokioIo::new) }
+            })))
+        }
+        Address::Unix(path) => {
+            let path: Arc<PathBuf> = Arc::new(path.clone());
+            Ok(local().connect_with_connector_lazy(service_fn(move |_: Uri| {
+                let path = Arc::clone(&path);
+                async move { UnixStream::connect(&*path).await.map(TokioIo::new) }
+            })))
+        }
+        Address::Http(url) => Ok(tuned(endpoint(url)?).connect_timeout(CONNECT).connect_lazy()),
+        Address::Https(url) => {
+            let roots = ClientTlsConfig::new().with_native_roots();
+            let endpoint = endpoint(url)?.tls_config(roots).map_err(|error| {
+                Error::new(
+                    Code::Internal,
+                    "TLS_SETUP",
+                    format!("failed to prepare encryption: {error}"),
+                )
+            })?;
+            Ok(tuned(endpoint).connect_timeout(CONNECT).connect_lazy())
+        }
+    }
+}
+
+/// Connects to the embedded cloud, starting it where it does not run, and remembers why that failed.
+async fn started(embedded: &Embedded, start_failure: &StartFailure) -> io::Result<UnixStream> {
+    let result = embedded.connect().await;
+    let failure = result.as_ref().err().map(Error::from);
+    if let Ok(mut last) = start_failure.lock() {
+        *last = failure;
+    }
+    result.map_err(io::Error::other)
+}
+
+fn endpoint(url: &str) -> Result<Endpoint, Error> {
+    Endpoint::from_shared(url.to_owned()).map_err(|error| {
+        Error::new(Code::InvalidParams, "INVALID_CONFIG", format!("failed to use {url}: {error}"))
+    })
+}
+
+/// The endpoint of a socket: the name only fills the requests' authority.
+fn local() -> Endpoint {
+    tuned(Endpoint::from_static("http://localhost"))
+}
+
+fn tuned(endpoint: Endpoint) -> Endpoint {
+    endpoint
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE)
+        .keep_alive_while_idle(true)
+}

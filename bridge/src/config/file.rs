@@ -1,0 +1,34 @@
+//! Reading of `config.toml` and of an editor's options, with the keys nobody knows.
+
+use std::io;
+use std::path::Path;
+
+use crate::config::{Error, Settings};
+
+/// Reads the file; an absent one is an empty one. Gives the unknown keys too.
+pub(crate) fn read(path: &Path) -> Result<(Settings, Vec<String>), Error> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Default::default()),
+        Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
+    };
+    let parse = |source| Error::Parse { path: path.to_owned(), source: Box::new(source) };
+    let mut unknown = Vec::new();
+    let document = toml::Deserializer::parse(&text).map_err(parse)?;
+    let settings =
+        serde_ignored::deserialize(document, |key| unknown.push(key.to_string())).map_err(parse)?;
+    Ok((settings, unknown))
+}
+
+/// Reads an editor's options. Gives the unknown keys too.
+pub(crate) fn options(
+    options: Option<&serde_json::Value>,
+) -> Result<(Settings, Vec<String>), Error> {
+    let Some(options) = options.filter(|options| !options.is_null()) else {
+        return Ok(Default::default());
+    };
+    let mut unknown = Vec::new();
+    let settings = serde_ignored::deserialize(options, |key| unknown.push(key.to_string()))
+        .map_err(|source| Error::Options { source })?;
+    Ok((settings, unknown))
+}

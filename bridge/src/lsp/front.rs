@@ -1,0 +1,282 @@
+//! The language server itself: what it says of itself, which methods it has, and how their errors look.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+use tower::Service;
+use tower_lsp::jsonrpc::{self, ErrorCode, Request, Response};
+use tower_lsp::ls_types::{
+    ExecuteCommandOptions, ExecuteCommandParams, InitializeParams, InitializeResult,
+    ServerCapabilities, ServerInfo,
+};
+use tower_lsp::{ClientSocket, LanguageServer, LspService};
+
+use crate::client::Client;
+use crate::config::Config;
+use crate::lsp::lane::Senders;
+use crate::lsp::{cloud, frames, local, threads, turns};
+use crate::mirror::{Handle, Mirror};
+use crate::protocol;
+use crate::protocol::error::{Code, Error};
+
+/// Everything a request needs, from `initialize` on.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// With the editor's own options.
+    pub(super) config: Config,
+    /// The way to the mirror and the cloud.
+    pub(super) mirror: Handle,
+    /// The way out for the front's own notifications.
+    pub(super) out: mpsc::Sender<Request>,
+    /// The editor's first folder.
+    pub(super) folder: Option<PathBuf>,
+    /// Ends with the session.
+    _mirror: AbortOnDropHandle<()>,
+}
+
+/// The server.
+#[derive(Debug)]
+pub(super) struct Front {
+    config: Config,
+    senders: Senders,
+    session: OnceLock<Arc<Session>>,
+}
+
+/// Registers each method with its handler, and keeps the list of their names.
+macro_rules! methods {
+    ($($name:literal => $handler:path,)* ; $($subscription:literal => $subscribe:path,)*) => {
+        /// Our requests.
+        const METHODS: &[&str] = &[$($name,)* $($subscription),*];
+
+        /// Builds the service of one editor.
+        pub(super) fn build(config: Config, senders: Senders) -> (LspService<Front>, ClientSocket) {
+            LspService::build(|_| Front { config, senders, session: OnceLock::new() })
+                $(.custom_method($name, |front: &Front, params: Value| front.answer(params, $handler)))*
+                $(.custom_method($subscription, |front: &Front, params: Value| front.answer_unheard(params, $subscribe)))*
+                .custom_method(frames::NOT_JSON, |_: &Front, _: Value| refuse(jsonrpc::Error::parse_error()))
+                .custom_method(frames::NOT_A_MESSAGE, |_: &Front, _: Value| refuse(jsonrpc::Error::invalid_request()))
+                .finish()
+        }
+    };
+}
+
+methods! {
+    "thread/create" => local::create,
+    "thread/list" => threads::list,
+    "thread/read" => threads::read,
+    "thread/update" => threads::update,
+    "thread/pause" => threads::pause,
+    "thread/resume" => threads::resume,
+    "thread/delete" => threads::delete,
+    "thread/retry" => turns::retry,
+    "thread/apply" => local::apply,
+    "thread/checkout" => local::checkout,
+    "thread/diff" => threads::diff,
+    "thread/fileDiff" => threads::file_diff,
+    "turn/start" => turns::start,
+    "turn/steer" => turns::steer,
+    "turn/interrupt" => turns::interrupt,
+    "queue/list" => turns::queue_list,
+    "queue/move" => turns::queue_move,
+    "queue/remove" => turns::queue_remove,
+    "permission/answer" => turns::answer,
+    "item/read" => threads::item,
+    "item/output" => threads::output,
+    "notice/list" => cloud::notices,
+    "notice/read" => cloud::read_notices,
+    "key/set" => cloud::set_key,
+    "key/list" => cloud::keys,
+    "key/delete" => cloud::delete_key,
+    "key/test" => cloud::test_key,
+    "agent/list" => cloud::agents,
+    "cloud/status" => cloud::status,
+    ;
+    "thread/subscribe" => threads::subscribe,
+    "thread/unsubscribe" => threads::unsubscribe,
+}
+
+/// Commands for editors without a plugin.
+const COMMANDS: [&str; 3] = ["aloft.new", "aloft.send", "aloft.stop"];
+
+impl Front {
+    /// As [`Front::answer_unheard`], and tells the mirror what the outcome says of the connection.
+    fn answer<P, R, F, Fut>(
+        &self,
+        params: Value,
+        handler: F,
+    ) -> impl Future<Output = jsonrpc::Result<R>> + Send + use<P, R, F, Fut>
+    where
+        P: DeserializeOwned + Send,
+        R: Serialize + Send,
+        F: FnOnce(Arc<Session>, P) -> Fut + Send,
+        Fut: Future<Output = Result<R, Error>> + Send,
+    {
+        self.answer_unheard(params, |session: Arc<Session>, params| async move {
+            let outcome = handler(Arc::clone(&session), params).await;
+            session.mirror.heard(&outcome);
+            outcome
+        })
+    }
+
+    /// Reads the parameters, lets the handler work, and writes its error as JSON-RPC has it. Begins nothing before it is
+    /// polled, and reaches the handler without waiting: requests keep their order up to there.
+    fn answer_unheard<P, R, F, Fut>(
+        &self,
+        params: Value,
+        handler: F,
+    ) -> impl Future<Output = jsonrpc::Result<R>> + Send + use<P, R, F, Fut>
+    where
+        P: DeserializeOwned + Send,
+        R: Serialize + Send,
+        F: FnOnce(Arc<Session>, P) -> Fut + Send,
+        Fut: Future<Output = Result<R, Error>> + Send,
+    {
+        let session = self.session.get().cloned();
+        async move {
+            let session =
+                session.ok_or_else(|| jsonrpc::Error::new(ErrorCode::ServerError(-32002)))?;
+            let params = parse(params).map_err(|error| json_rpc(&error))?;
+            handler(session, params).await.map_err(|error| json_rpc(&error))
+        }
+    }
+}
+
+impl LanguageServer for Front {
+    async fn initialize(&self, params: InitializeParams) -> jsonrpc::Result<InitializeResult> {
+        let options = params.initialization_options.unwrap_or_else(|| json!({}));
+        let config =
+            self.config.with_options(&options).map_err(|error| json_rpc(&Error::from(error)))?;
+        let client = Client::new(&config).map_err(|error| json_rpc(&error))?;
+        for key in &config.unknown_keys {
+            tracing::warn!(key, "unknown key in the configuration");
+        }
+        let folder = params.workspace_folders.and_then(|folders| folders.into_iter().next());
+        let folder =
+            folder.and_then(|folder| folder.uri.to_file_path().map(std::borrow::Cow::into_owned));
+        let (mirror, task) = Mirror::new(client, self.senders.updates.clone());
+        let session = Session {
+            config,
+            mirror,
+            out: self.senders.notifications.clone(),
+            folder,
+            _mirror: AbortOnDropHandle::new(tokio::spawn(task.run())),
+        };
+        if self.session.set(Arc::new(session)).is_err() {
+            return Err(jsonrpc::Error::invalid_request());
+        }
+        let version = env!("CARGO_PKG_VERSION");
+        let commands = COMMANDS.map(ToOwned::to_owned).to_vec();
+        Ok(InitializeResult {
+            capabilities: ServerCapabilities {
+                execute_command_provider: Some(ExecuteCommandOptions {
+                    commands,
+                    ..Default::default()
+                }),
+                experimental: Some(
+                    json!({"aloft": {"protocolVersion": protocol::VERSION, "version": version}}),
+                ),
+                ..Default::default()
+            },
+            server_info: Some(ServerInfo { name: "aloft".into(), version: Some(version.into()) }),
+            ..Default::default()
+        })
+    }
+
+    async fn execute_command(
+        &self,
+        params: ExecuteCommandParams,
+    ) -> jsonrpc::Result<Option<Value>> {
+        let argument = params.arguments.into_iter().next().unwrap_or_else(|| json!({}));
+        let written = match params.command.as_str() {
+            "aloft.new" => serde_json::to_value(self.answer(argument, local::create).await?),
+            "aloft.send" => serde_json::to_value(self.answer(argument, turns::send).await?),
+            "aloft.stop" => serde_json::to_value(self.answer(argument, turns::interrupt).await?),
+            other => {
+                let message = format!("there is no command {other}");
+                let error = Error::new(Code::InvalidParams, "UNKNOWN_COMMAND", message);
+                return Err(json_rpc(
+                    &error.with_hint(format!("the commands are {}", COMMANDS.join(", "))),
+                ));
+            }
+        };
+        Ok(written.ok())
+    }
+
+    async fn shutdown(&self) -> jsonrpc::Result<()> {
+        Ok(())
+    }
+}
+
+/// The service, with parameters filled in where an editor leaves them out, and an eye on how it ends.
+#[derive(Debug)]
+pub(super) struct Leniently<S> {
+    service: S,
+    shut_down: bool,
+    abrupt: Arc<AtomicBool>,
+}
+
+impl<S> Leniently<S> {
+    /// Wraps the service; `abrupt` becomes true when `exit` comes without `shutdown`.
+    pub(super) fn new(service: S, abrupt: Arc<AtomicBool>) -> Self {
+        Self { service, shut_down: false, abrupt }
+    }
+}
+
+impl<S: Service<Request, Response = Option<Response>>> Service<Request> for Leniently<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        match request.method() {
+            "shutdown" => self.shut_down = true,
+            "exit" if !self.shut_down => self.abrupt.store(true, Ordering::Relaxed),
+            _ => {}
+        }
+        let absent = matches!(request.params(), None | Some(Value::Null));
+        if !absent || !METHODS.contains(&request.method()) {
+            return self.service.call(request);
+        }
+        let (method, id, _) = request.into_parts();
+        let request = Request::build(method).params(json!({}));
+        self.service.call(match id {
+            Some(id) => request.id(id).finish(),
+            None => request.finish(),
+        })
+    }
+}
+
+/// Reads parameters; the error names the field.
+pub(super) fn parse<P: DeserializeOwned>(params: Value) -> Result<P, Error> {
+    serde_path_to_error::deserialize(params).map_err(|error| {
+        let path = error.path().to_string();
+        let problem = error.into_inner();
+        let message = if path == "." { problem.to_string() } else { format!("{path}: {problem}") };
+        Error::new(Code::InvalidParams, "INVALID_PARAMS", message)
+    })
+}
+
+/// The error as JSON-RPC has it.
+fn json_rpc(error: &Error) -> jsonrpc::Error {
+    jsonrpc::Error {
+        code: ErrorCode::from(error.code.json_rpc()),
+        message: error.message.clone().into(),
+        data: serde_json::to_value(error.data()).ok(),
+    }
+}
+
+fn refuse(error: jsonrpc::Error) -> impl Future<Output = jsonrpc::Result<Value>> + Send {
+    std::future::ready(Err(error))
+}

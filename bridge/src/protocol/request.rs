@@ -1,0 +1,41 @@
+//! Parameters and results of the JSON-RPC requests. `protocol::method` says which belong to which name.
+//!
+//! `request_id` is made by the client; the bridge makes one where it is absent. `thread_id` may be an id, a unique prefix
+//! of one, a slug or `@last`.
+
+pub mod cloud;
+pub mod thread;
+pub mod turn;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A result that says no more than that it worked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Empty {}
+
+/// Where a log is after a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CursorResult {
+    /// The newest event.
+    pub cursor: u64,
+}
+
+/// A thread, by one of its names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadParams {
+    /// The thread.
+    pub thread_id: String,
+}
+
+/// Something done to a thread.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadActionParams {
+    /// Client-made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The thread.
+    pub thread_id: String,
+}

@@ -1,0 +1,304 @@
+//! Parameters and results of `thread/*` and `item/*`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::diff::FileDiff;
+use crate::protocol::input::Input;
+use crate::protocol::item::Item;
+use crate::protocol::thread::{Mode, Thread, ThreadState, Turn};
+
+/// What is done with uncommitted changes of a local checkout.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum Dirty {
+    /// They go with the thread.
+    Carry,
+    /// The thread begins at the commit.
+    #[default]
+    Ignore,
+    /// No thread is made.
+    Refuse,
+}
+
+/// `thread/create`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadCreateParams {
+    /// Client-made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// Git URL or `OWNER/NAME`. Either this or `path`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// Folder in a local checkout. Either this or `repository`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Branch, tag or commit to begin at; absent = what is checked out, or the default branch.
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// What is done with uncommitted changes of `path`; absent = `ignore`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dirty: Option<Dirty>,
+    /// The thread's own branch; absent = `aloft/<slug>`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Name of the environment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Name of the agent; absent = the first usable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// Model; absent = the agent's own choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Absent = `manual`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// One line; absent = from the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// URL or number of the issue it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issue: Option<String>,
+    /// The first message; none = the thread waits.
+    #[serde(default)]
+    pub input: Vec<Input>,
+}
+
+/// A thread, and how far its log is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ThreadCreateResult {
+    /// As it is now.
+    pub thread: Thread,
+    /// Its newest event.
+    pub cursor: u64,
+}
+
+/// A thread after a request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ThreadResult {
+    /// As it is now.
+    pub thread: Thread,
+}
+
+/// `thread/list`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadListParams {
+    /// Only threads in this state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<ThreadState>,
+    /// Words in title, slug, branch or repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// At most 1000; absent = 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_size: Option<u32>,
+    /// From the answer before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_token: Option<String>,
+}
+
+/// A page of threads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadListResult {
+    /// Newest first.
+    pub threads: Vec<Thread>,
+    /// Absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_page_token: Option<String>,
+    /// Subscribe after this to miss nothing.
+    pub feed: u64,
+}
+
+/// `thread/read`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadReadParams {
+    /// The thread.
+    pub thread_id: String,
+    /// Items before this one; absent = the newest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// At most 1000; absent = 200.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// A thread with a page of its items.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadReadResult {
+    /// As it is now.
+    pub thread: Thread,
+    /// The turns of these items, oldest first.
+    pub turns: Vec<Turn>,
+    /// Oldest first.
+    pub items: Vec<Item>,
+    /// There are items before these.
+    pub has_more: bool,
+    /// Subscribe after this to miss nothing.
+    pub cursor: u64,
+}
+
+/// `thread/subscribe`: a thread's events, or without `threadId` the list and the notices.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SubscribeParams {
+    /// The thread; absent = the feed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thread_id: Option<String>,
+    /// Cursor or feed number known already; 0 = nothing.
+    #[serde(default)]
+    pub after: u64,
+}
+
+/// `thread/unsubscribe`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UnsubscribeParams {
+    /// The thread; absent = the feed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thread_id: Option<String>,
+}
+
+/// `thread/update`: what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadUpdateParams {
+    /// Client-made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The thread.
+    pub thread_id: String,
+    /// One line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// No notices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub muted: Option<bool>,
+    /// In effect at the agent's next question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// In effect at the next model call the agent makes anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Never cleaned up by age.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep: Option<bool>,
+}
+
+/// `thread/apply` and `thread/checkout`: the thread's work into a local checkout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadLocalParams {
+    /// Client-made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The thread.
+    pub thread_id: String,
+    /// Folder in the local checkout; absent = the one the thread began in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Write conflict markers instead of changing nothing (`thread/apply`).
+    #[serde(default)]
+    pub conflicts: bool,
+    /// Name of the local branch; absent = the thread's own (`thread/checkout`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+}
+
+/// What a diff is against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Against {
+    /// The recorded base commit.
+    #[default]
+    Base,
+    /// Where it leaves the base branch as that is now.
+    MergeBase,
+    /// The last commit of the workspace's branch.
+    Uncommitted,
+    /// Only what this turn changed.
+    Turn(u32),
+}
+
+/// `thread/diff`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadDiffParams {
+    /// The thread.
+    pub thread_id: String,
+    /// Absent = `base`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub against: Option<Against>,
+}
+
+/// The files of a diff.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ThreadDiffResult {
+    /// In the order of their paths, without texts.
+    pub files: Vec<FileDiff>,
+}
+
+/// `thread/fileDiff`: one file with its texts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadFileDiffParams {
+    /// The thread.
+    pub thread_id: String,
+    /// Absent = `base`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub against: Option<Against>,
+    /// The file, relative to the workspace.
+    pub path: String,
+}
+
+/// An item of a thread.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemParams {
+    /// The thread.
+    pub thread_id: String,
+    /// The item.
+    pub item_id: String,
+}
+
+/// `item/read`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ItemResult {
+    /// Whole.
+    pub item: Item,
+}
+
+/// `item/output`: a page of a command's whole output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemOutputParams {
+    /// The thread.
+    pub thread_id: String,
+    /// A command.
+    pub item_id: String,
+    /// First byte.
+    #[serde(default)]
+    pub offset: u64,
+    /// Bytes wanted, at most 1 MiB; absent = 64 KiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// A page of output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemOutputResult {
+    /// Exactly what the command printed, in base64.
+    pub data: String,
+    /// Where the next page begins.
+    pub next_offset: u64,
+    /// Size so far.
+    pub total_bytes: u64,
+}
