@@ -52,10 +52,6 @@ pub enum Connection {
 
 /// One thing that a front tells its editor.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an update is written and dropped; the queue is short"
-)]
 pub enum Update {
     /// An event of a thread that is followed.
     Event(aloft_proto::v1::Event),

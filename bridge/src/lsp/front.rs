@@ -52,14 +52,15 @@ pub(super) struct Front {
 
 /// Registers each method with its handler, and keeps the list of their names.
 macro_rules! methods {
-    ($($name:literal => $handler:path,)*) => {
+    ($($name:literal => $handler:path,)* ; $($subscription:literal => $subscribe:path,)*) => {
         /// Our requests.
-        const METHODS: &[&str] = &[$($name),*];
+        const METHODS: &[&str] = &[$($name,)* $($subscription),*];
 
         /// Builds the service of one editor.
         pub(super) fn build(config: Config, senders: Senders) -> (LspService<Front>, ClientSocket) {
             LspService::build(|_| Front { config, senders, session: OnceLock::new() })
                 $(.custom_method($name, |front: &Front, params: Value| front.answer(params, $handler)))*
+                $(.custom_method($subscription, |front: &Front, params: Value| front.answer_unheard(params, $subscribe)))*
                 .custom_method(frames::NOT_JSON, |_: &Front, _: Value| refuse(jsonrpc::Error::parse_error()))
                 .custom_method(frames::NOT_A_MESSAGE, |_: &Front, _: Value| refuse(jsonrpc::Error::invalid_request()))
                 .finish()
@@ -71,8 +72,6 @@ methods! {
     "thread/create" => local::create,
     "thread/list" => threads::list,
     "thread/read" => threads::read,
-    "thread/subscribe" => threads::subscribe,
-    "thread/unsubscribe" => threads::unsubscribe,
     "thread/update" => threads::update,
     "thread/pause" => threads::pause,
     "thread/resume" => threads::resume,
@@ -99,15 +98,37 @@ methods! {
     "key/test" => cloud::test_key,
     "agent/list" => cloud::agents,
     "cloud/status" => cloud::status,
+    ;
+    "thread/subscribe" => threads::subscribe,
+    "thread/unsubscribe" => threads::unsubscribe,
 }
 
 /// Commands for editors without a plugin.
 const COMMANDS: [&str; 3] = ["aloft.new", "aloft.send", "aloft.stop"];
 
 impl Front {
+    /// As [`Front::answer_unheard`], and tells the mirror what the outcome says of the connection.
+    fn answer<P, R, F, Fut>(
+        &self,
+        params: Value,
+        handler: F,
+    ) -> impl Future<Output = jsonrpc::Result<R>> + Send + use<P, R, F, Fut>
+    where
+        P: DeserializeOwned + Send,
+        R: Serialize + Send,
+        F: FnOnce(Arc<Session>, P) -> Fut + Send,
+        Fut: Future<Output = Result<R, Error>> + Send,
+    {
+        self.answer_unheard(params, |session: Arc<Session>, params| async move {
+            let outcome = handler(Arc::clone(&session), params).await;
+            session.mirror.heard(&outcome);
+            outcome
+        })
+    }
+
     /// Reads the parameters, lets the handler work, and writes its error as JSON-RPC has it. Begins nothing before it is
     /// polled, and reaches the handler without waiting: requests keep their order up to there.
-    fn answer<P, R, F, Fut>(
+    fn answer_unheard<P, R, F, Fut>(
         &self,
         params: Value,
         handler: F,
@@ -123,9 +144,7 @@ impl Front {
             let session =
                 session.ok_or_else(|| jsonrpc::Error::new(ErrorCode::ServerError(-32002)))?;
             let params = parse(params).map_err(|error| json_rpc(&error))?;
-            let outcome = handler(Arc::clone(&session), params).await;
-            session.mirror.heard(&outcome);
-            outcome.map_err(|error| json_rpc(&error))
+            handler(session, params).await.map_err(|error| json_rpc(&error))
         }
     }
 }

@@ -64,25 +64,21 @@ async fn create_thread(
     let settings = &session.config.settings;
     let request_id = params.request_id.unwrap_or_else(new_request_id);
     let input = inputs(params.input)?;
-    let source = match params.repository {
-        Some(url) => Source {
+    let source = if let Some(url) = params.repository {
+        Source {
             repository: v1::Repository { url, ..Default::default() },
             reference: params.reference.unwrap_or_default(),
             carry: String::new(),
-        },
-        None => {
-            let path =
-                params.path.map(PathBuf::from).or_else(|| session.folder.clone()).ok_or_else(
-                    || {
-                        let message =
-                            "path, repository: one of the two is needed, as no folder is open";
-                        Error::new(Code::InvalidParams, "INVALID_PARAMS", message)
-                    },
-                )?;
-            let dirty = params.dirty.or(settings.dirty).unwrap_or_default();
-            let progress = Progress::begin(token, session.out.clone(), "Sending the repository");
-            upload(&session, path, params.reference, dirty, &request_id, progress).await?
         }
+    } else {
+        let path =
+            params.path.map(PathBuf::from).or_else(|| session.folder.clone()).ok_or_else(|| {
+                let message = "path, repository: one of the two is needed, as no folder is open";
+                Error::new(Code::InvalidParams, "INVALID_PARAMS", message)
+            })?;
+        let dirty = params.dirty.or(settings.dirty).unwrap_or_default();
+        let progress = Progress::begin(token, session.out.clone(), "Sending the repository");
+        upload(&session, path, params.reference, dirty, &request_id, progress).await?
     };
     let request = v1::CreateThreadRequest {
         request_id,

@@ -42,6 +42,8 @@ pub(super) struct State {
     pub(super) cuts: Mutex<Vec<usize>>,
     /// Streams opened.
     pub(super) opened: AtomicUsize,
+    /// Events handed to the connection.
+    pub(super) produced: Arc<AtomicUsize>,
     /// Calls of `ListAgents` wait for this.
     pub(super) gate: Notify,
     /// Calls of `ListAgents` in work.
@@ -117,9 +119,10 @@ impl Service {
         let newest = self.0.events.get(id).ok_or_else(missing)?.subscribe();
         self.0.opened.fetch_add(1, Ordering::Relaxed);
         let cut = self.0.cuts.lock().unwrap().pop();
-        let id = id.to_owned();
+        let (id, produced) = (id.to_owned(), Arc::clone(&self.0.produced));
         let events = stream::unfold((newest, after), move |(mut newest, cursor)| {
             let id = id.clone();
+            produced.fetch_add(1, Ordering::Relaxed);
             async move {
                 newest.wait_for(|count| *count > cursor).await.ok()?;
                 Some((Ok(event(&id, cursor + 1)), (newest, cursor + 1)))
@@ -140,7 +143,7 @@ fn event(id: &str, cursor: u64) -> v1::Event {
     let appended = v1::ItemAppended {
         item_id: "item".into(),
         field: v1::Field::Text.into(),
-        delta: format!("{cursor} ").into(),
+        delta: format!("{cursor:300}").into(),
         offset: 0,
     };
     let payload = Some(v1::event::Payload::ItemAppended(appended));

@@ -56,7 +56,11 @@ impl Handle {
     pub fn heard<T>(&self, outcome: &Result<T, Error>) {
         let (state, message) = match outcome {
             Ok(_) => (Connection::Connected, None),
-            Err(error) => (Connection::told_by(error), Some(error.message.clone())),
+            Err(error) => match Connection::told_by(error) {
+                // An error of this side says nothing of the cloud.
+                Connection::Connected => return,
+                state => (state, Some(error.message.clone())),
+            },
         };
         // A word that finds no room is no loss: the next call says the same.
         drop(self.commands.try_send(Command::Heard(state, message)));
