@@ -138,7 +138,7 @@ fn state(call: &Value, meta: &Value) -> Option<ItemState> {
 /// A title that says something.
 fn title(call: &Value) -> Option<String> {
     let title = call["title"].as_str()?.trim();
-    let placeholder = title.is_empty() || title == "Terminal" || title.starts_with("Preparing");
+    let placeholder = matches!(title, "" | "Terminal" | "bash") || title.starts_with("Preparing");
     (!placeholder).then(|| title.to_owned())
 }
 
