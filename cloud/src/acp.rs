@@ -20,6 +20,9 @@ mod link;
 mod prompt;
 mod translate;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use aloft_proto::v1::{Input, Mode, Problem};

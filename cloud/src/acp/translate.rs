@@ -7,6 +7,9 @@
 mod diff;
 mod tool;
 
+#[cfg(test)]
+mod tests;
+
 use aloft_proto::v1::{OptionKind, PermissionOption, PlanStep, PlanStepState};
 use serde_json::Value;
 

@@ -69,8 +69,11 @@ impl Tools {
         let changes: Vec<_> =
             parts().filter(is("diff")).filter_map(|part| diff::change(part, &self.cwd)).collect();
         let new_kind = kind(call, known.terminal, !changes.is_empty());
-        // A command that turns out to patch files stays the command it was shown as.
-        let kind = known.kind.or(new_kind);
+        // Something general may turn out to be more; a command that patches files stays the command it was shown as.
+        let kind = match (known.kind, new_kind) {
+            (None | Some(ToolKind::Other(_)), Some(new)) => Some(new),
+            (known, _) => known,
+        };
         known.kind = kind;
 
         let mut tool = ToolUpdate { key, kind, state: state(call, meta), ..ToolUpdate::default() };
@@ -135,7 +138,7 @@ fn state(call: &Value, meta: &Value) -> Option<ItemState> {
 /// A title that says something.
 fn title(call: &Value) -> Option<String> {
     let title = call["title"].as_str()?.trim();
-    let placeholder = title.is_empty() || title == "Terminal" || title.starts_with("Preparing");
+    let placeholder = matches!(title, "" | "Terminal" | "bash") || title.starts_with("Preparing");
     (!placeholder).then(|| title.to_owned())
 }
 
