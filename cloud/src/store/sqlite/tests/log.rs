@@ -65,7 +65,7 @@ async fn a_failing_commit_leaves_the_others_of_its_group() {
         match outcome {
             Ok(_) => assert_eq!(number % 2, 0),
             Err(error) => {
-                assert!(number % 2 == 1 && matches!(error, Error::UnknownItem { .. }), "{error:?}")
+                assert!(number % 2 == 1 && matches!(error, Error::UnknownItem { .. }), "{error:?}");
             }
         }
     }
