@@ -88,7 +88,13 @@ impl Store for Sqlite {
     }
 
     fn prune(&self, now: i64) -> Answer<'_, ()> {
-        self.writer.write(move |db, news| upkeep::prune(db, now, news)).boxed()
+        async move {
+            self.writer.write(move |db, news| upkeep::prune(db, now, news)).await?;
+            // Piece by piece, so that others write in between.
+            while self.writer.write(upkeep::give_back).await? {}
+            Ok(())
+        }
+        .boxed()
     }
 
     fn thread<'a>(&'a self, id: &'a str) -> Answer<'a, Option<(ThreadRow, u64)>> {
