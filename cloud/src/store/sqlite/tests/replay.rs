@@ -83,7 +83,7 @@ async fn followed(store: &Sqlite, fold: bool) -> BTreeMap<String, Item> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn following_ends_where_reading_does(changes in changes()) {

@@ -90,14 +90,14 @@ async fn what_fits_is_written_beside_what_does_not() {
 async fn room_of_deleted_threads_is_given_back() {
     let (directory, store) = fresh();
     create(&store, "big").await;
-    store.commit(filling("big", "text", 40_000_000)).await.unwrap();
+    store.commit(filling("big", "text", 20_000_000)).await.unwrap();
     let size = || std::fs::metadata(directory.path().join("store.db")).unwrap().len();
     let row = store.thread("big").await.unwrap().unwrap().0;
     store
         .commit(Commit { thread: Some(row), delete_thread: true, ..Commit::default() })
         .await
         .unwrap();
-    assert!(size() > 40_000_000);
+    assert!(size() > 20_000_000);
     store.prune(0).await.unwrap();
     assert!(size() < 500_000, "{} bytes are left", size());
     store.integrity_check().await.unwrap();
