@@ -76,7 +76,7 @@ async fn a_killed_process_loses_nothing_it_acknowledged() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut count = 0;
+        let (mut count, mut killed) = (0, false);
         for line in BufReader::new(child.stdout.take().unwrap()).lines() {
             let line = line.unwrap();
             let Some((id, cursor)) =
@@ -86,16 +86,17 @@ async fn a_killed_process_loses_nothing_it_acknowledged() {
             };
             acknowledged.insert(id.to_owned(), cursor.parse().unwrap());
             count += 1;
-            if count == 40 * round {
+            // On a busy machine a writer may come late: each shall have written something before the end.
+            if !killed && count >= 40 * round && acknowledged.len() == THREADS {
                 child.kill().unwrap();
+                killed = true;
             }
         }
         child.wait().unwrap();
-        assert!(count >= 40 * round, "the child ended by itself after {count} commits");
+        assert!(killed, "the child ended by itself after {count} commits");
 
         let store = Sqlite::open(directory.path()).unwrap();
         store.integrity_check().await.unwrap();
-        assert_eq!(acknowledged.len(), THREADS);
         for (id, cursor) in &acknowledged {
             let newest = store.thread(id).await.unwrap().unwrap().1;
             assert!(
