@@ -216,8 +216,9 @@ impl Call<'_> {
     /// As people read it.
     fn shown<'a>(&self, path: &'a Path) -> &'a Path {
         match path.strip_prefix(self.session.cwd()) {
-            Ok(inside) if inside != Path::new("") => inside,
-            _ => path,
+            Ok(inside) if inside == Path::new("") => Path::new("."),
+            Ok(inside) => inside,
+            Err(_) => path,
         }
     }
 
