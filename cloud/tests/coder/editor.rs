@@ -141,9 +141,8 @@ impl Editor {
                 self.take(serde_json::from_str(&line).unwrap());
             }
         };
-        if tokio::time::timeout(PATIENCE, read_on).await.is_err() {
-            panic!("it never came; so far: {:#?}", self.updates);
-        }
+        let came = tokio::time::timeout(PATIENCE, read_on).await;
+        assert!(came.is_ok(), "it never came; so far: {:#?}", self.updates);
     }
 
     fn take(&mut self, message: Value) {

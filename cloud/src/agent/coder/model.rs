@@ -25,7 +25,7 @@ use crate::agent::coder::{
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest silence within an answer.
-const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 /// For small calls beside the conversation.
 const SHORT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest error of an API that is read.

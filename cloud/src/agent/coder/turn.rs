@@ -28,7 +28,7 @@ const MAX_TRIES: u32 = 7;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Longest wait that an API may ask for.
-const LONGEST_ASKED_WAIT: Duration = Duration::from_mins(5);
+const LONGEST_ASKED_WAIT: Duration = Duration::from_secs(300);
 /// Answers in a row that may be cut at the token limit.
 const MAX_CUT: u32 = 8;
 
@@ -142,7 +142,7 @@ impl<'a> Turn<'a> {
                 Stop::Pause => self.say(vec![Part::text("Go on.")])?,
                 Stop::Refusal => return Ok(StopReason::Refusal),
                 Stop::ContextFull => {
-                    self.make_room("the conversation fills the model's context").await?
+                    self.make_room("the conversation fills the model's context").await?;
                 }
                 Stop::Done if !words && !nudged => {
                     nudged = true;

@@ -76,7 +76,7 @@ async fn pushes_its_own_branch_and_fetches_it_again() {
     assert_eq!(ok(&repository, &["rev-parse", "refs/heads/aloft/x"]).await, head);
     // Above a mebibyte git sends the pack in chunks, after a probe.
     let noise: Vec<u8> =
-        (0u32..3_000_000).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        (0u32..3_000_000).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect();
     std::fs::write(workspace.join("b"), noise).unwrap();
     ok(&workspace, &["add", "."]).await;
     ok(&workspace, &["commit", "-q", "--amend", "-m", "two"]).await;
