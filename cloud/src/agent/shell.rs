@@ -68,10 +68,10 @@ impl Agent for Shell {
         let script = Script::parse(&text);
         let mut memory = Memory::read(session.folder());
         let turn = memory.begin_turn(&text);
+        // Kept before anything is named after the turn's number: a killed process must not give the same names again.
+        keep(&session, &memory);
         let result = run(&session, &script, &mut memory, turn).await;
-        if let Err(error) = memory.write(session.folder()) {
-            tracing::warn!(%error, "failed to keep what happened in the session");
-        }
+        keep(&session, &memory);
         Ok(result)
     }
 
@@ -81,6 +81,12 @@ impl Agent for Shell {
             session.update(Update::UserMessageChunk { content }).await;
             session.update(Update::message(&format!("replay-{number}"), turn.answer)).await;
         }
+    }
+}
+
+fn keep(session: &Session, memory: &Memory) {
+    if let Err(error) = memory.write(session.folder()) {
+        tracing::warn!(%error, "failed to keep what happened in the session");
     }
 }
 

@@ -35,7 +35,7 @@ pub enum AgentUpdate {
         /// Tokens that fit.
         size: u64,
     },
-    /// Something this version does not know: its raw JSON is kept, nothing else happens.
+    /// Something this version does not know, by the name of its kind: its raw JSON is kept, nothing else happens.
     Unknown(String),
 }
 

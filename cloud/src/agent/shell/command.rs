@@ -72,7 +72,7 @@ pub async fn run(session: &Session, id: &str, command: &Command) -> Outcome {
     };
     if session.is_stopped() {
         if let Some(group) = group {
-            let _gone = kill_process_group(group, Signal::KILL);
+            end_group(group).await;
         }
         let status = running.child.wait().await.ok();
         return Outcome::Stopped(status.and_then(|status| status.signal()).map(signal_name));
@@ -92,13 +92,36 @@ pub async fn run(session: &Session, id: &str, command: &Command) -> Outcome {
 async fn end_when_stopped(session: &Session, group: Option<Pid>) {
     session.stopped().await;
     let Some(group) = group else { return };
-    let _gone = kill_process_group(group, Signal::TERM);
-    let deadline = Instant::now() + GRACE;
-    while Instant::now() < deadline && test_kill_process_group(group).is_ok() {
-        sleep(LOOK).await;
-    }
-    let _gone = kill_process_group(group, Signal::KILL);
+    end_group(group).await;
     sleep(LINGER).await;
+}
+
+/// Returns when nothing of the group runs any more.
+async fn end_group(group: Pid) {
+    for signal in [Signal::TERM, Signal::KILL] {
+        if kill_process_group(group, signal).is_err() {
+            return;
+        }
+        let deadline = Instant::now() + GRACE;
+        while Instant::now() < deadline && is_alive(group) {
+            sleep(LOOK).await;
+        }
+    }
+}
+
+/// Whether a process of the group runs. One that is dead and waits for its parent counts for a signal, but not here.
+fn is_alive(group: Pid) -> bool {
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return test_kill_process_group(group).is_ok();
+    };
+    let group = group.as_raw_nonzero().to_string();
+    processes.flatten().any(|process| {
+        let stat = std::fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+        // The name in parentheses may hold anything; state, parent and group follow it.
+        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        let state = fields.next();
+        fields.nth(1) == Some(group.as_str()) && !matches!(state, Some("Z" | "X"))
+    })
 }
 
 impl Running {
