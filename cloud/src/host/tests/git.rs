@@ -53,7 +53,7 @@ async fn fails(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// A workspace with one commit on `aloft/x`, and the thread's repository beside it.
+/// A workspace with one commit on `aloft/x`; beside it the thread's repository and its mirror.
 async fn workspace(served: &Served) -> std::path::PathBuf {
     let folder = served.folder.path();
     ok(folder, &["init", "-q", "--bare", "repository"]).await;
@@ -62,6 +62,12 @@ async fn workspace(served: &Served) -> std::path::PathBuf {
     std::fs::write(workspace.join("a"), "one\n").unwrap();
     ok(&workspace, &["add", "."]).await;
     ok(&workspace, &["commit", "-qm", "one"]).await;
+    // As in the cloud, where a thread's repository borrows from the mirror and holds refs of its own.
+    ok(folder, &["clone", "-q", "--bare", "workspace", "mirror"]).await;
+    let alternates = folder.join("repository/objects/info/alternates");
+    std::fs::write(alternates, format!("{}\n", folder.join("mirror/objects").display())).unwrap();
+    let head = ok(&workspace, &["rev-parse", "HEAD"]).await;
+    ok(&folder.join("repository"), &["update-ref", "refs/aloft/base", &head]).await;
     workspace
 }
 
