@@ -1,6 +1,53 @@
-//! Island: the daemon inside a sandbox.
+//! Island: the daemon inside one sandbox. It knows the contract with the cloud and nothing else of the project.
+//!
+//! It starts and ends processes, moves files, dials what listens inside, and leads one loopback port to the cloud. It
+//! serves all of that on a unix listener that it inherited: the socket's path does not exist inside, so nothing that
+//! runs there can call it. It keeps no secrets and decides no policy. One thread runs everything but file access.
 
+mod control_service;
+mod dial_service;
+mod file_service;
+mod kernel;
+mod life;
+mod ports;
+mod proc;
+mod process_service;
+mod processes;
+mod refusal;
+mod relay;
+
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aloft_proto::guest::guest_control_server::GuestControlServer;
+use aloft_proto::guest::guest_dial_server::GuestDialServer;
+use aloft_proto::guest::guest_files_server::GuestFilesServer;
+use aloft_proto::guest::guest_process_server::GuestProcessServer;
+use rustix::process::DumpableBehavior;
+use tokio::net::UnixListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::service::InterceptorLayer;
+use tonic::transport::Server;
+
+use crate::guest::control_service::ControlService;
+use crate::guest::dial_service::DialService;
+use crate::guest::file_service::FileService;
+use crate::guest::life::Life;
+use crate::guest::process_service::ProcessService;
+use crate::guest::processes::Processes;
+use crate::guest::relay::Relay;
+
+/// Version of the contract that this guest speaks; a cloud with a newer one is refused.
+pub const PROTOCOL: u32 = 1;
+
+/// How long answers that are under way may take once the guest ends.
+const FAREWELL: Duration = Duration::from_millis(300);
+
+/// Threads for file access; each costs memory in every sandbox.
+const FILE_THREADS: usize = 2;
 
 /// How a guest is started.
 #[derive(Clone, Debug, clap::Args)]
@@ -11,7 +58,7 @@ pub struct Options {
     /// The cloud's socket to which the loopback port leads
     #[arg(long, value_name = "PATH")]
     pub relay: PathBuf,
-    /// The loopback port that leads to the cloud
+    /// The loopback port that leads to the cloud; 0 = any free one
     #[arg(long)]
     pub port: u16,
     /// Whose guest this is
@@ -23,16 +70,128 @@ pub struct Options {
     /// Ends everything when the cloud has not called for so long
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub lonely_seconds: u64,
-    /// Against which relative paths are read, and where processes start
+    /// Where processes start and against which relative paths are read
     #[arg(long, value_name = "PATH", default_value = "/workspace")]
     pub root: PathBuf,
 }
 
-/// What stops a guest.
+/// What stops a guest from starting.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {}
+pub enum Error {
+    /// The descriptor is not what the cloud should have handed over.
+    #[error("take over the listener on descriptor {fd}")]
+    Listener {
+        /// Its number.
+        fd: i32,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Somebody has the port, or loopback is down.
+    #[error("listen on port {port} of loopback")]
+    Port {
+        /// Its number.
+        port: u16,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The kernel refused something every guest needs.
+    #[error("prepare the guest")]
+    Prepare(#[from] io::Error),
+    /// The listener broke while it served.
+    #[error("serve the cloud")]
+    Serve(#[from] tonic::transport::Error),
+}
 
-/// Serves the sandbox until the cloud shuts it down or is no longer heard.
-pub fn run(_options: &Options) -> Result<(), Error> {
+/// Serves the sandbox until the cloud ends it or is no longer heard.
+pub fn run(options: &Options) -> Result<(), Error> {
+    let listener = kernel::inherited_listener(options.listen_fd)
+        .map_err(|source| Error::Listener { fd: options.listen_fd, source })?;
+    // Others of the same user could else read our memory and descriptors.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(io::Error::from)?;
+    // What loses its parent becomes our child, so that it can be found and reaped.
+    rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))
+        .map_err(io::Error::from)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(FILE_THREADS)
+        .thread_keep_alive(Duration::from_secs(2))
+        .build()?;
+    let served = runtime.block_on(serve(options, listener));
+    // A file operation may hang on a file system that does.
+    runtime.shutdown_background();
+    served
+}
+
+async fn serve(options: &Options, listener: std::os::unix::net::UnixListener) -> Result<(), Error> {
+    let listener = UnixListener::from_std(listener)?;
+    let relay = Relay::open(options.port, options.relay.clone())
+        .await
+        .map_err(|source| Error::Port { port: options.port, source })?;
+    let port = relay.port()?;
+    let life = Life::default();
+    let processes = Arc::new(Processes::new(options.root.clone()));
+    let control = ControlService {
+        sandbox: options.sandbox.clone(),
+        incarnation: options.incarnation,
+        port,
+        life: life.clone(),
+        processes: Arc::clone(&processes),
+    };
+    let heard = life.clone();
+    let server = Server::builder()
+        .layer(InterceptorLayer::new(move |call| {
+            heard.heard();
+            Ok(call)
+        }))
+        .add_service(GuestControlServer::new(control))
+        .add_service(GuestProcessServer::new(ProcessService(Arc::clone(&processes))))
+        .add_service(GuestFilesServer::new(FileService { root: options.root.clone() }))
+        .add_service(GuestDialServer::new(DialService { own_port: port }))
+        .serve_with_incoming_shutdown(UnixListenerStream::new(listener), life.ended());
+    let ended = async {
+        life.ended().await;
+        tokio::time::sleep(FAREWELL).await;
+    };
+    let children = signal(SignalKind::child())?;
+    tokio::select! {
+        served = server => served?,
+        // A stream that is open would keep the server for ever.
+        () = ended => {}
+        () = reap(&processes, children) => {}
+        () = relay.run() => {}
+        () = outlive(unwanted_signals()?) => {}
+        () = life.lonely(Duration::from_secs(options.lonely_seconds)) => {
+            tracing::warn!("no word from the cloud for {} seconds: ends", options.lonely_seconds);
+            if let Err(error) = processes.kill("", Duration::ZERO).await {
+                tracing::warn!(%error, "ends with processes that could not be ended");
+            }
+        }
+    }
     Ok(())
+}
+
+async fn reap(processes: &Processes, mut children: Signal) {
+    loop {
+        processes.reap();
+        if children.recv().await.is_none() {
+            return;
+        }
+    }
+}
+
+/// An agent that signals everything it can must not end its guest by accident. A handler, unlike ignoring, is not
+/// inherited by what the guest starts.
+fn unwanted_signals() -> io::Result<[Signal; 4]> {
+    Ok([
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::hangup())?,
+        signal(SignalKind::quit())?,
+    ])
+}
+
+async fn outlive(signals: [Signal; 4]) {
+    std::future::pending::<()>().await;
+    drop(signals);
 }

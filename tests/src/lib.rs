@@ -1,1 +1,9 @@
-//! Harness of the integration tests: own HOME, real processes.
+//! Harness of the integration tests: an own HOME, the real programs, a scripted model server.
+//!
+//! A [`Home`] is a person's machine: its own home folder, configuration, data and sandboxes, and the real `aloft` in it. It ends
+//! everything it started and removes everything it made when it is dropped, and shows the cloud's log when the test failed.
+
+pub mod git;
+pub mod home;
+pub mod model;
+pub mod poll;
