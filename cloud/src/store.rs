@@ -35,8 +35,8 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T>>;
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The disk is full, or the store's own limit is reached. Nothing of the commit was kept; it may be tried again.
-    #[error("write to the store: there is no room left on its disk")]
+    /// The disk is full or takes no more. Nothing of the commit was kept; it may be tried again.
+    #[error("write to the store: its disk is full or refuses to be written")]
     Full(#[source] BoxError),
     /// The request was applied before: its answer is in [`Store::request`].
     #[error("apply request `{0}`: it was applied before")]
@@ -108,7 +108,8 @@ pub struct Commit {
     /// New events, in order. The store stamps cursors and offsets; the thread is that of the row, or without a row
     /// the one the first event names.
     pub events: Vec<v1::Event>,
-    /// The request that brought the input, remembered with its answer.
+    /// The request that brought the input, remembered with its answer for [`REQUEST_AGE`]. It is forgotten with the
+    /// thread, unless it is the one that deletes it.
     pub request: Option<Request>,
     /// New notices, for the thread's owner, or without a thread the request's.
     pub notices: Vec<v1::Notice>,

@@ -1,4 +1,4 @@
-//! The store of one machine: SQLite with a write-ahead log, in one directory that one process holds.
+//! The store of one machine: `SQLite` with a write-ahead log, in one directory that one process holds.
 //!
 //! One thread writes ([`writer`]); a few connections read ([`readers`]), each call on one snapshot. The other files own a table
 //! or two each, as plain functions over a connection; this one only joins them to the [`Store`] trait. [`connection`] opens
@@ -88,7 +88,13 @@ impl Store for Sqlite {
     }
 
     fn prune(&self, now: i64) -> Answer<'_, ()> {
-        self.writer.write(move |db, news| upkeep::prune(db, now, news)).boxed()
+        async move {
+            self.writer.write(move |db, news| upkeep::prune(db, now, news)).await?;
+            // Piece by piece, so that others write in between.
+            while self.writer.write(upkeep::give_back).await? {}
+            Ok(())
+        }
+        .boxed()
     }
 
     fn thread<'a>(&'a self, id: &'a str) -> Answer<'a, Option<(ThreadRow, u64)>> {
@@ -285,12 +291,12 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
-/// A number as SQLite holds it. What does not fit is past the end of everything.
+/// A number as the database holds it. What does not fit is past the end of everything.
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// A limit as SQLite holds it.
+/// A limit as the database holds it.
 fn limited(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

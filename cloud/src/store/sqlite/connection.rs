@@ -91,3 +91,26 @@ pub(super) fn for_reading(path: &Path) -> Result<Connection> {
 pub(super) fn private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::store::sqlite::connection::{Directory, for_writing};
+
+    #[test]
+    fn the_writer_waits_for_the_disk_and_zeroes_what_it_deletes() {
+        let path = tempfile::tempdir().unwrap();
+        let directory = Directory::open(path.path()).unwrap();
+        for _ in 0..2 {
+            let connection = for_writing(&directory.database()).unwrap();
+            let setting = |name| {
+                connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap()
+            };
+            let settings =
+                ["synchronous", "secure_delete", "auto_vacuum", "temp_store"].map(setting);
+            assert_eq!(settings, [2, 1, 2, 2]);
+            let mode =
+                connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
+            assert_eq!(mode.unwrap(), "wal");
+        }
+    }
+}

@@ -103,13 +103,10 @@ pub(super) fn output(
 /// The item of an event (columns: cursor, record) with what was appended after it.
 fn current(db: &Connection, thread: &str, row: &Row<'_>) -> Result<Item> {
     let told_at = row.get::<_, i64>(0)?.cast_unsigned();
-    let mut item = match Event::decode(threads::blob(row, 1)?)?.payload {
-        Some(Payload::ItemStarted(item) | Payload::ItemCompleted(item)) => item,
-        _ => {
-            return Err(Error::Damaged(format!(
-                "event {told_at} of thread `{thread}` tells no item"
-            )));
-        }
+    let Some(Payload::ItemStarted(mut item) | Payload::ItemCompleted(mut item)) =
+        Event::decode(threads::blob(row, 1)?)?.payload
+    else {
+        return Err(Error::Damaged(format!("event {told_at} of thread `{thread}` tells no item")));
     };
     let Some((end, appended_at)) = pieces::last(db, thread, &item.id)? else { return Ok(item) };
     if appended_at <= told_at {

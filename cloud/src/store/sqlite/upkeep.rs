@@ -23,7 +23,7 @@ pub(super) fn now() -> i64 {
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Forgets what is too old at `now`, and gives free pages back.
+/// Forgets what is too old at `now`.
 pub(super) fn prune(db: &Connection, now: i64, news: &mut News) -> Result<()> {
     let (requests, notices) = (now.saturating_sub(REQUEST_AGE), now.saturating_sub(NOTICE_AGE));
     let entries = "delete from feed where (gone and time < ?1)
@@ -32,14 +32,22 @@ pub(super) fn prune(db: &Connection, now: i64, news: &mut News) -> Result<()> {
         db.prepare_cached("delete from requests where time < ?")?.execute([requests])?
             + db.prepare_cached(entries)?.execute(params![notices, About::Notice as i64])?
             + db.prepare_cached("delete from notices where time < ?")?.execute([notices])?;
-    let free: i64 = db.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
-    if free > 0 {
+    news.scrub |= forgotten > 0;
+    Ok(())
+}
+
+/// Gives some free pages back to the disk; tells whether there are more.
+pub(super) fn give_back(db: &Connection, news: &mut News) -> Result<bool> {
+    let free = || db.pragma_query_value(None, "freelist_count", |row| row.get::<_, u32>(0));
+    let before = free()?;
+    if before > 0 {
         let mut vacuum = db.prepare(&format!("pragma incremental_vacuum({PAGES})"))?;
         let mut steps = vacuum.query([])?;
         while steps.next()?.is_some() {}
+        news.scrub = true;
     }
-    news.scrub |= forgotten > 0 || free > 0;
-    Ok(())
+    let after = free()?;
+    Ok(after > 0 && after < before)
 }
 
 /// Reads the whole database, and looks for gaps in the logs.

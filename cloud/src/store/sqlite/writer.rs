@@ -113,7 +113,8 @@ where
 }
 
 fn run(db: &Connection, mut inbox: mpsc::Receiver<Box<dyn Work>>, listeners: &Listeners) {
-    let mut scrub = false;
+    // A process that was killed may have left deleted bytes in its log.
+    let mut scrub = !truncate_log(db);
     while let Some(first) = inbox.blocking_recv() {
         let mut group = vec![first];
         while group.len() < QUEUE

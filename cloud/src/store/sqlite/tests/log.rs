@@ -1,6 +1,6 @@
 //! Cursors, groups, folding, wake-ups and requests.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aloft_proto::v1::{DiffStat, Event, ItemState, Thread, event::Payload};
 use futures_util::future::join_all;
@@ -9,6 +9,11 @@ use crate::store::{
     Commit, Error, REQUEST_AGE, Store as _, ThreadRow,
     sqlite::tests::{appended, create, event, fresh, message, request, row, thread, write},
 };
+
+/// A wake-up that never comes is a failure, not a wait for ever.
+async fn soon<T>(change: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), change).await.unwrap()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cursors_have_no_gaps_under_concurrent_commits() {
@@ -65,7 +70,7 @@ async fn a_failing_commit_leaves_the_others_of_its_group() {
         match outcome {
             Ok(_) => assert_eq!(number % 2, 0),
             Err(error) => {
-                assert!(number % 2 == 1 && matches!(error, Error::UnknownItem { .. }), "{error:?}")
+                assert!(number % 2 == 1 && matches!(error, Error::UnknownItem { .. }), "{error:?}");
             }
         }
     }
@@ -136,8 +141,8 @@ async fn watchers_wake_after_a_commit_and_end_with_the_thread() {
     let (_directory, store) = fresh();
     let (mut threads, mut feed) = (store.watch_thread("watched"), store.watch_feed("local"));
     let committed = create(&store, "watched").await;
-    threads.changed().await.unwrap();
-    feed.changed().await.unwrap();
+    soon(threads.changed()).await.unwrap();
+    soon(feed.changed()).await.unwrap();
     assert_eq!(
         (*threads.borrow_and_update(), *feed.borrow_and_update()),
         (committed.cursor, committed.feed)
@@ -145,8 +150,8 @@ async fn watchers_wake_after_a_commit_and_end_with_the_thread() {
     assert_eq!(store.events("watched", 0, 10, false).await.unwrap().len(), 1);
     let deleted = Commit { thread: Some(row("watched")), delete_thread: true, ..Commit::default() };
     store.commit(deleted).await.unwrap();
-    assert!(threads.changed().await.is_err());
-    feed.changed().await.unwrap();
+    assert!(soon(threads.changed()).await.is_err());
+    soon(feed.changed()).await.unwrap();
     assert!(matches!(store.events("watched", 0, 10, false).await, Err(Error::UnknownThread(_))));
 }
 

@@ -1,7 +1,10 @@
 //! A full disk: a clear error, nothing acknowledged lost, and on again when there is room.
 
+use std::process::Command;
+
 use aloft_proto::v1::{ItemState, event::Payload};
 use futures_util::future::join_all;
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::store::{
     Commit, Error, Result, Store as _,
@@ -10,6 +13,9 @@ use crate::store::{
         tests::{create, event, fresh, message},
     },
 };
+
+/// Names the directory to write to; set in the process whose files may not grow.
+const CHILD: &str = "ALOFT_TEST_STORE_SMALL";
 
 async fn limit_pages(store: &Sqlite, pages: u32) {
     let limit = move |db: &rusqlite::Connection, _: &mut _| -> Result<()> {
@@ -84,15 +90,69 @@ async fn what_fits_is_written_beside_what_does_not() {
 async fn room_of_deleted_threads_is_given_back() {
     let (directory, store) = fresh();
     create(&store, "big").await;
-    store.commit(filling("big", "text", 3_000_000)).await.unwrap();
+    store.commit(filling("big", "text", 40_000_000)).await.unwrap();
     let size = || std::fs::metadata(directory.path().join("store.db")).unwrap().len();
     let row = store.thread("big").await.unwrap().unwrap().0;
     store
         .commit(Commit { thread: Some(row), delete_thread: true, ..Commit::default() })
         .await
         .unwrap();
-    assert!(size() > 3_000_000);
+    assert!(size() > 40_000_000);
     store.prune(0).await.unwrap();
     assert!(size() < 500_000, "{} bytes are left", size());
     store.integrity_check().await.unwrap();
+}
+
+/// Does nothing by itself: the test below starts this binary again to run it.
+#[tokio::test]
+async fn child_that_fills_its_disk() {
+    let Some(directory) = std::env::var_os(CHILD) else { return };
+    let store = Sqlite::open(directory.as_ref()).unwrap();
+    create(&store, "full").await;
+    let (mut acknowledged, mut refused) = (Vec::new(), 0);
+    while refused < 20 {
+        // Small and large ones in one group: the flush of the whole group fails, and the small ones may still go in.
+        let commits = [3_000, 60_000, 3_000].map(|size| {
+            let id = uuid::Uuid::new_v4().to_string();
+            let commit = store.commit(filling("full", &id, size));
+            async move { (id, commit.await) }
+        });
+        for (id, outcome) in join_all(commits).await {
+            match outcome {
+                Ok(committed) => acknowledged.push((committed.cursor, id)),
+                Err(Error::Full(_)) => refused += 1,
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    }
+    assert!(acknowledged.len() > 10);
+    let limit = getrlimit(Resource::Fsize);
+    setrlimit(Resource::Fsize, rustix::process::Rlimit { current: limit.maximum, ..limit })
+        .unwrap();
+    let id = "room again".to_owned();
+    acknowledged.push((store.commit(filling("full", &id, 60_000)).await.unwrap().cursor, id));
+    drop(store);
+
+    let store = Sqlite::open(directory.as_ref()).unwrap();
+    store.integrity_check().await.unwrap();
+    let kept = store.items("full", None, usize::MAX).await.unwrap();
+    let kept: Vec<_> = kept.items.into_iter().map(|item| item.id).collect();
+    acknowledged.sort();
+    assert!(acknowledged.iter().map(|(cursor, _)| *cursor).eq(2..2 + kept.len() as u64));
+    assert!(acknowledged.iter().map(|(_, id)| id).eq(&kept));
+}
+
+#[test]
+fn writes_that_the_system_refuses_are_a_full_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    // The shell sets a soft limit of file sizes and makes exceeding it an error, not a signal.
+    let status = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -S -f 1000; exec \"$@\"", "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "store::sqlite::tests::room::child_that_fills_its_disk"])
+        .env(CHILD, directory.path())
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&status.stdout);
+    assert!(status.status.success() && printed.contains("1 passed"), "{printed}");
 }
