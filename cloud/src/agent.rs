@@ -1,6 +1,7 @@
 //! Island: the built-in ACP agents, and the ACP loop they share. They run inside a sandbox and know none of the rest of
 //! the cloud.
 
+pub mod coder;
 pub mod shell;
 pub mod stdio;
 
@@ -8,11 +9,13 @@ use std::io;
 
 use clap::ValueEnum;
 
-use crate::agent::{shell::Shell, stdio::Options};
+use crate::agent::{coder::Coder, shell::Shell, stdio::Options};
 
 /// The built-in agents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Name {
+    /// A small coding agent; needs a model
+    Aloft,
     /// Runs what the prompt says literally; needs no model
     Shell,
 }
@@ -24,6 +27,10 @@ pub fn run(name: Name) -> io::Result<()> {
     let options = Options::of_home();
     let result = runtime.block_on(async {
         match name {
+            Name::Aloft => {
+                let coder = Coder::from_environment(|name| std::env::var(name).ok());
+                stdio::serve(coder, options, input, output).await
+            }
             Name::Shell => stdio::serve(Shell, options, input, output).await,
         }
     });

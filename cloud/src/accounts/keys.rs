@@ -2,17 +2,26 @@
 //!
 //! A change is in effect at once, for every call resolves its key anew. Who may change whose keys is for the caller to judge.
 
+mod environment;
+mod key;
 mod trial;
 
-pub use self::trial::Verdict;
+pub use self::{
+    environment::{EnvironmentKey, EnvironmentKeys},
+    key::{KeySummary, ModelKey, Provider, Source},
+    trial::Verdict,
+};
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::trust::{self, Sealer};
+use crate::{
+    accounts::keys::key::suffix,
+    trust::{self, Sealer},
+};
 
 /// Longest key or address taken, in bytes.
 const MAX_LENGTH: usize = 4096;
@@ -84,156 +93,6 @@ pub trait Vault: Send + Sync + fmt::Debug {
         owner: &'a str,
         prefix: &'a str,
     ) -> BoxFuture<'a, Result<Vec<String>, VaultError>>;
-}
-
-/// Whose API a key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Provider {
-    /// Anthropic, or whatever speaks its Messages API.
-    Anthropic,
-    /// `OpenAI`, or whatever speaks its Responses or Chat Completions API.
-    OpenAi,
-}
-
-impl Provider {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Anthropic, Self::OpenAi];
-
-    /// As users write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Anthropic => "anthropic",
-            Self::OpenAi => "openai",
-        }
-    }
-
-    /// Its own address; `OpenAI`'s includes the version, Anthropic's does not, as in their client libraries.
-    pub fn default_base_url(self) -> &'static str {
-        match self {
-            Self::Anthropic => "https://api.anthropic.com",
-            Self::OpenAi => "https://api.openai.com/v1",
-        }
-    }
-
-    fn vault_name(self) -> String {
-        format!("key/{}", self.name())
-    }
-}
-
-impl fmt::Display for Provider {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-impl FromStr for Provider {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        Self::ALL
-            .into_iter()
-            .find(|provider| provider.name() == name)
-            .ok_or_else(|| Error::UnknownProvider(name.to_owned()))
-    }
-}
-
-/// Where a key came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A user stored it.
-    Stored,
-    /// It was in the environment of the cloud.
-    Environment,
-}
-
-impl Source {
-    /// As users read it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Stored => "stored",
-            Self::Environment => "environment",
-        }
-    }
-}
-
-/// A key ready for use.
-#[derive(Clone, Debug)]
-pub struct ModelKey {
-    /// Whose API it is for.
-    pub provider: Provider,
-    /// The key.
-    pub key: SecretString,
-    /// Where the API is, without a slash at the end.
-    pub base_url: String,
-    /// Where the key came from.
-    pub source: Source,
-}
-
-impl ModelKey {
-    /// The key without its value.
-    pub fn summary(&self) -> KeySummary {
-        KeySummary {
-            provider: self.provider,
-            source: self.source,
-            base_url: self.base_url.clone(),
-            suffix: suffix(self.key.expose_secret()),
-        }
-    }
-}
-
-/// A key without its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeySummary {
-    /// Whose API it is for.
-    pub provider: Provider,
-    /// Where the key came from.
-    pub source: Source,
-    /// Where it is sent.
-    pub base_url: String,
-    /// Its last four characters; empty where that would tell too much of a short one.
-    pub suffix: String,
-}
-
-/// What the environment of the cloud says of one provider.
-#[derive(Clone, Debug, Default)]
-pub struct EnvironmentKey {
-    /// `ANTHROPIC_API_KEY` or `OPENAI_API_KEY`.
-    pub key: Option<SecretString>,
-    /// `ANTHROPIC_BASE_URL` or `OPENAI_BASE_URL`.
-    pub base_url: Option<String>,
-}
-
-/// What the environment of the cloud says of model keys, read once in `main`.
-#[derive(Clone, Debug, Default)]
-pub struct EnvironmentKeys {
-    /// Of Anthropic.
-    pub anthropic: EnvironmentKey,
-    /// Of `OpenAI`.
-    pub openai: EnvironmentKey,
-}
-
-impl EnvironmentKeys {
-    /// Reads them with `read`, which is `std::env::var(name).ok()` in `main`.
-    pub fn read(read: impl Fn(&str) -> Option<String>) -> Self {
-        let value = |name: &str| {
-            read(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
-        };
-        let provider = |key: &str, base_url: &str| EnvironmentKey {
-            key: value(key).map(SecretString::from),
-            base_url: value(base_url),
-        };
-        Self {
-            anthropic: provider("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
-            openai: provider("OPENAI_API_KEY", "OPENAI_BASE_URL"),
-        }
-    }
-
-    fn of(&self, provider: Provider) -> &EnvironmentKey {
-        match provider {
-            Provider::Anthropic => &self.anthropic,
-            Provider::OpenAi => &self.openai,
-        }
-    }
 }
 
 /// All model keys of this cloud.
@@ -336,12 +195,6 @@ impl Keys {
             .map_err(|source| Error::Sealed { provider, source })?;
         serde_json::from_str(opened.expose_secret()).map_err(|_| Error::Unreadable(provider))
     }
-}
-
-/// The last four characters of a key long enough to stay a secret.
-fn suffix(key: &str) -> String {
-    let length = key.chars().count();
-    if length < 12 { String::new() } else { key.chars().skip(length - 4).collect() }
 }
 
 fn checked_key(key: &str) -> Result<&str, Error> {

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream, stream::BoxStream};
 use reqwest::redirect;
 use secrecy::ExposeSecret;
+use tokio::task::JoinHandle;
 
 use crate::{
     accounts::keys::{self, Keys, ModelKey, Provider},
@@ -29,7 +30,7 @@ use crate::{
 const MAX_REQUEST_BYTES: u64 = 64 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest silence of a model API; a model may think that long before its first byte.
-const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 /// Longest error of an API that is looked through for the key.
 const MAX_ERROR_BYTES: usize = 1024 * 1024;
 
@@ -183,33 +184,34 @@ impl Metered {
         pieces: BoxStream<'static, reqwest::Result<Bytes>>,
     ) -> impl Stream<Item = reqwest::Result<Bytes>> + Send {
         stream::unfold((self, pieces), |(mut metered, mut pieces)| async move {
-            match pieces.next().await {
-                Some(piece) => {
-                    if let (Ok(piece), Some(meter)) = (&piece, &mut metered.meter) {
-                        meter.feed(piece);
-                    }
-                    Some((piece, (metered, pieces)))
+            if let Some(piece) = pieces.next().await {
+                if let (Ok(piece), Some(meter)) = (&piece, &mut metered.meter) {
+                    meter.feed(piece);
                 }
-                None => {
-                    // Recorded before the sandbox sees the end: no turn ends with usage outstanding.
-                    if let Some(usage) = metered.meter.take().and_then(Meter::finish) {
-                        metered.context.sandbox.gate.record_usage(usage).await;
-                    }
-                    None
-                }
+                return Some((piece, (metered, pieces)));
             }
+            // Recorded before the sandbox sees the end: no turn ends with usage outstanding.
+            if let Some(recording) = metered.record() {
+                let _ended = recording.await;
+            }
+            None
         })
+    }
+
+    /// Records what was used, once, in a task of its own: a client that leaves does not end it.
+    fn record(&mut self) -> Option<JoinHandle<()>> {
+        let usage = self.meter.take().and_then(Meter::finish)?;
+        let runtime = tokio::runtime::Handle::try_current().ok()?;
+        let context = Arc::clone(&self.context);
+        let recording = async move { context.sandbox.gate.record_usage(usage).await };
+        Some(self.context.tasks.spawn_on(recording, &runtime))
     }
 }
 
 impl Drop for Metered {
     fn drop(&mut self) {
-        let Some(usage) = self.meter.take().and_then(Meter::finish) else { return };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let context = Arc::clone(&self.context);
-            let recording = async move { context.sandbox.gate.record_usage(usage).await };
-            self.context.tasks.spawn_on(recording, &runtime);
-        }
+        // Not waited for here: the end of the server waits for it.
+        drop(self.record());
     }
 }
 

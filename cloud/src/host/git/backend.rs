@@ -21,7 +21,7 @@ use crate::host::{
 };
 
 /// Longest silence of git; checking a large pack is silent.
-const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 const MAX_HEAD_BYTES: u64 = 16 * 1024;
 const PIECE_BYTES: usize = 64 * 1024;
 const MAX_LOGGED_BYTES: u64 = 4096;

@@ -40,8 +40,7 @@ pub(super) enum Parsed {
 pub(super) fn parse(mut bytes: &[u8]) -> Parsed {
     let too_long = bytes.len() > MAX_BYTES;
     let mut push = Push::default();
-    loop {
-        let Some((length, rest)) = bytes.split_at_checked(4) else { break };
+    while let Some((length, rest)) = bytes.split_at_checked(4) {
         let Some(length) = packet_length(length) else {
             return Parsed::Invalid("a packet has no length");
         };

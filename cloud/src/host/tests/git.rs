@@ -53,7 +53,7 @@ async fn fails(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// A workspace with one commit on `aloft/x`, and the thread's repository beside it.
+/// A workspace with one commit on `aloft/x`; beside it the thread's repository and its mirror.
 async fn workspace(served: &Served) -> std::path::PathBuf {
     let folder = served.folder.path();
     ok(folder, &["init", "-q", "--bare", "repository"]).await;
@@ -62,6 +62,12 @@ async fn workspace(served: &Served) -> std::path::PathBuf {
     std::fs::write(workspace.join("a"), "one\n").unwrap();
     ok(&workspace, &["add", "."]).await;
     ok(&workspace, &["commit", "-qm", "one"]).await;
+    // As in the cloud, where a thread's repository borrows from the mirror and holds refs of its own.
+    ok(folder, &["clone", "-q", "--bare", "workspace", "mirror"]).await;
+    let alternates = folder.join("repository/objects/info/alternates");
+    std::fs::write(alternates, format!("{}\n", folder.join("mirror/objects").display())).unwrap();
+    let head = ok(&workspace, &["rev-parse", "HEAD"]).await;
+    ok(&folder.join("repository"), &["update-ref", "refs/aloft/base", &head]).await;
     workspace
 }
 
@@ -76,7 +82,7 @@ async fn pushes_its_own_branch_and_fetches_it_again() {
     assert_eq!(ok(&repository, &["rev-parse", "refs/heads/aloft/x"]).await, head);
     // Above a mebibyte git sends the pack in chunks, after a probe.
     let noise: Vec<u8> =
-        (0u32..3_000_000).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        (0u32..3_000_000).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect();
     std::fs::write(workspace.join("b"), noise).unwrap();
     ok(&workspace, &["add", "."]).await;
     ok(&workspace, &["commit", "-q", "--amend", "-m", "two"]).await;
