@@ -181,6 +181,7 @@ async fn a_signal_reaches_the_group() {
     let guest = Guest::start();
     guest.shell("group", "trap 'echo caught; exit 1' USR1; echo ready; (sleep 1000; echo never) & wait; sleep 1000").await;
     assert!(guest.attach("group", 0).await.message().await.unwrap().is_some());
+    until("all three run", || (guest.descendants().len() == 3).then_some(())).await;
     let signal = |number| SignalRequest { id: "group".into(), signal: number };
     assert!(guest.processes().signal(signal(10)).await.unwrap().into_inner().sent);
     assert_eq!(guest.whole("group").await.stdout, b"ready\ncaught\n");
