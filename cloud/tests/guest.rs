@@ -1,6 +1,7 @@
 //! Drives the guest as the cloud does: the real program, a real inherited listener, a real gRPC client.
 //!
 //! It runs outside a sandbox here, so it may only ever touch what it started itself.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "the helpers of tests are tests too")]
 
 #[path = "guest/files.rs"]
 mod files;
@@ -14,3 +15,5 @@ mod life;
 mod network;
 #[path = "guest/process.rs"]
 mod process;
+#[path = "guest/sandbox.rs"]
+mod sandbox;

@@ -4,8 +4,13 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::mem::MaybeUninit;
 
+use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::process::{Pid, PidfdFlags, Signal};
+
+/// One name of the longest in `/proc`, or a few numbers.
+const NAMES_BYTES: usize = 128;
 
 /// A process as it was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +37,19 @@ pub(super) struct Look {
 /// Looks at all processes.
 pub(super) fn processes() -> io::Result<Look> {
     let mut look = Look::default();
-    for entry in std::fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
-        // The kernel lists many at once, so one can be gone before its turn comes.
+    let folder = rustix::fs::open(
+        "/proc",
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    // Room for few names: the kernel fills what there is, and a process can be gone before its turn comes.
+    let mut names = [MaybeUninit::uninit(); NAMES_BYTES];
+    let mut entries = RawDir::new(folder, &mut names);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let Some(pid) = entry.file_name().to_str().ok().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
         match process(pid) {
             Some(seen) => drop(look.all.insert(pid, seen)),
             None => look.hasty = true,
@@ -111,7 +125,8 @@ mod tests {
     #[test]
     fn a_name_with_spaces_and_parentheses_hides_nothing() {
         let stat = b"42 (a) S 1 (\xff) Z 7 8 9 0 -1 4 1 2 3 4 5 6 7 8 20 0 1 0 1234 9 9\n";
-        let expected = Seen { pid: 42, parent: 7, group: 8, session: 9, zombie: true, started: 1234 };
+        let expected =
+            Seen { pid: 42, parent: 7, group: 8, session: 9, zombie: true, started: 1234 };
         assert_eq!(parse_stat(42, stat), Some(expected));
     }
 

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,16 @@ use aloft_proto::guest::guest_dial_client::GuestDialClient;
 use aloft_proto::guest::guest_files_client::GuestFilesClient;
 use aloft_proto::guest::guest_process_client::GuestProcessClient;
 use aloft_proto::guest::process_event::Event;
-use aloft_proto::guest::{AttachRequest, Ended, HelloRequest, HelloResponse, KillRequest, StartRequest};
+use aloft_proto::guest::{
+    AttachRequest, Ended, HelloRequest, HelloResponse, KillRequest, StartRequest,
+};
 use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
 use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_aloft-cloud");
 
 pub(crate) const SANDBOX: &str = "sandbox-1";
 
@@ -43,14 +47,48 @@ impl Guest {
     }
 
     pub(crate) fn with(more: &[&str]) -> Self {
+        Self::run(|_| Command::new(PROGRAM), more)
+    }
+
+    /// Inside a bubblewrap sandbox with namespaces of its own, on the files of this machine, read-only.
+    pub(crate) fn in_sandbox() -> Self {
+        let command = |home: &Path| {
+            let mut bwrap = Command::new("bwrap");
+            bwrap.args([
+                "--unshare-user",
+                "--unshare-pid",
+                "--unshare-net",
+                "--unshare-ipc",
+                "--cap-drop",
+                "ALL",
+            ]);
+            bwrap.args(["--new-session", "--die-with-parent", "--uid", "1000", "--gid", "1000"]);
+            bwrap.args(["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]);
+            bwrap.arg("--bind").args([home, home]).arg(PROGRAM);
+            bwrap
+        };
+        Self::run(command, &[])
+    }
+
+    fn run(command: impl FnOnce(&Path) -> Command, more: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let root = home.path().join("workspace");
         std::fs::create_dir(&root).unwrap();
         let socket = home.path().join("guest.sock");
         let listener = UnixListener::bind(&socket).unwrap();
         // Standard input is the one descriptor that can be handed on without unsafe code.
-        let child = Command::new(env!("CARGO_BIN_EXE_aloft-cloud"))
-            .args(["guest", "--listen-fd", "0", "--port", "0", "--sandbox", SANDBOX, "--incarnation", "7"])
+        let child = command(home.path())
+            .args([
+                "guest",
+                "--listen-fd",
+                "0",
+                "--port",
+                "0",
+                "--incarnation",
+                "7",
+                "--sandbox",
+                SANDBOX,
+            ])
             .arg("--relay")
             .arg(home.path().join("cloud.sock"))
             .arg("--root")
@@ -92,7 +130,11 @@ impl Guest {
         self.processes().start(shell(id, script)).await.unwrap().into_inner().pid
     }
 
-    pub(crate) async fn attach(&self, id: &str, stdout_offset: u64) -> Streaming<aloft_proto::guest::ProcessEvent> {
+    pub(crate) async fn attach(
+        &self,
+        id: &str,
+        stdout_offset: u64,
+    ) -> Streaming<aloft_proto::guest::ProcessEvent> {
         let request = AttachRequest { id: id.into(), stdout_offset, stderr_offset: 0 };
         self.processes().attach(request).await.unwrap().into_inner()
     }
@@ -125,7 +167,8 @@ impl Guest {
     /// A figure of the guest's own status, such as `VmRSS` in KiB or `Threads`.
     pub(crate) fn figure(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+        let line =
+            status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
         line.split_ascii_whitespace().next().unwrap().parse().unwrap()
     }
 
@@ -134,7 +177,9 @@ impl Guest {
         let all = stats();
         let guest = self.child.id().cast_signed();
         let parent = |pid: i32| all.iter().find(|stat| stat.0 == pid).map(|stat| stat.1);
-        let below = |pid: i32| std::iter::successors(parent(pid), |pid| parent(*pid)).any(|pid| pid == guest);
+        let below = |pid: i32| {
+            std::iter::successors(parent(pid), |pid| parent(*pid)).any(|pid| pid == guest)
+        };
         all.iter().filter(|stat| below(stat.0)).map(|stat| (stat.0, stat.2)).collect()
     }
 
@@ -167,7 +212,11 @@ pub(crate) fn shell(id: &str, script: &str) -> StartRequest {
 }
 
 pub(crate) fn start(id: &str, argv: &[&str]) -> StartRequest {
-    StartRequest { id: id.into(), argv: argv.iter().map(|word| (*word).to_owned()).collect(), ..StartRequest::default() }
+    StartRequest {
+        id: id.into(),
+        argv: argv.iter().map(|word| (*word).to_owned()).collect(),
+        ..StartRequest::default()
+    }
 }
 
 /// Asks again until there is an answer.

@@ -16,13 +16,16 @@ async fn what_ignores_left_its_session_and_hides_is_ended_too() {
     let other_daemon = "env -i sleep 2002 & exit";
     guest.shell("daemon", other_daemon).await;
     guest.whole("daemon").await;
-    let all = ["1000", "1001", "1002", "1003", "2000", "2001", "2002"].map(|seconds| format!("sleep {seconds}"));
-    until("all run", || all.iter().all(|line| command_lines(&guest).contains(line)).then_some(())).await;
+    let all = ["1000", "1001", "1002", "1003", "2000", "2001", "2002"]
+        .map(|seconds| format!("sleep {seconds}"));
+    until("all run", || all.iter().all(|line| command_lines(&guest).contains(line)).then_some(()))
+        .await;
 
     let killed = guest.kill("agent", 100).await.unwrap();
 
     assert!(killed >= 4, "{killed} were ended");
-    let left: HashSet<String> = command_lines(&guest).into_iter().filter(|line| line.starts_with("sleep")).collect();
+    let left: HashSet<String> =
+        command_lines(&guest).into_iter().filter(|line| line.starts_with("sleep")).collect();
     let others = all[4..].iter().cloned().collect();
     assert_eq!(left, others, "the agent's are gone, the others live");
     assert_eq!(guest.whole("agent").await.ended.signal, 9);
@@ -33,7 +36,9 @@ async fn what_ignores_left_its_session_and_hides_is_ended_too() {
 #[tokio::test]
 async fn who_ends_when_asked_is_not_forced() {
     let guest = Guest::start();
-    guest.shell("polite", "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.01; done").await;
+    guest
+        .shell("polite", "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.01; done")
+        .await;
     let mut stream = guest.attach("polite", 0).await;
     assert!(stream.message().await.unwrap().is_some());
     guest.kill("polite", 5000).await.unwrap();
@@ -62,7 +67,9 @@ async fn ends_a_bomb(starter: &str) {
     std::fs::write(&bomb, script).unwrap();
     let bomb = bomb.to_str().unwrap();
     guest.processes().start(start("other", &["sleep", "1000"])).await.unwrap();
-    let light = format!("for each in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do sh {bomb} 0 & done; wait; sleep 1000");
+    let light = format!(
+        "for each in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do sh {bomb} 0 & done; wait; sleep 1000"
+    );
     guest.shell("bomb", &light).await;
     until("it grows", || (guest.descendants().len() > 18).then_some(())).await;
 
@@ -104,6 +111,7 @@ async fn a_crowd_is_ended_at_once() {
 
 fn command_lines(guest: &Guest) -> Vec<String> {
     let line = |(pid, _)| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let shown = |line: Vec<u8>| String::from_utf8_lossy(&line).trim_end_matches('\0').replace('\0', " ");
+    let shown =
+        |line: Vec<u8>| String::from_utf8_lossy(&line).trim_end_matches('\0').replace('\0', " ");
     guest.descendants().into_iter().map(line).map(shown).collect()
 }

@@ -17,7 +17,10 @@ async fn it_says_who_it_is_and_refuses_who_is_not_meant() {
     assert_eq!(hello.version, env!("CARGO_PKG_VERSION"));
     for (protocol, sandbox) in [(2, SANDBOX), (1, "another")] {
         let request = HelloRequest { protocol, sandbox_id: sandbox.into() };
-        assert_eq!(guest.control().hello(request).await.unwrap_err().code(), Code::FailedPrecondition);
+        assert_eq!(
+            guest.control().hello(request).await.unwrap_err().code(),
+            Code::FailedPrecondition
+        );
     }
 }
 
@@ -26,7 +29,10 @@ async fn it_ends_with_everything_when_told() {
     let mut guest = Guest::start();
     guest.shell("stubborn", "trap '' TERM HUP; setsid sleep 1000 & sleep 1001").await;
     let mut open = guest.attach("stubborn", 0).await;
-    assert_eq!(guest.control().keep_alive(KeepAliveRequest {}).await.unwrap().into_inner().processes, 1);
+    assert_eq!(
+        guest.control().keep_alive(KeepAliveRequest {}).await.unwrap().into_inner().processes,
+        1
+    );
     until("both run", || (guest.descendants().len() >= 2).then_some(())).await;
     let below = guest.descendants();
     let begin = Instant::now();
@@ -34,7 +40,10 @@ async fn it_ends_with_everything_when_told() {
     assert_eq!(guest.exit_code().await, Some(0));
     assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
     for (pid, _) in below {
-        assert!(rustix::process::test_kill_process(Pid::from_raw(pid).unwrap()).is_err(), "{pid} is gone");
+        assert!(
+            rustix::process::test_kill_process(Pid::from_raw(pid).unwrap()).is_err(),
+            "{pid} is gone"
+        );
     }
     assert!(open.message().await.is_ok(), "the end was told before the guest ended");
 }
@@ -53,7 +62,10 @@ async fn it_ends_when_no_cloud_is_heard() {
     guest.exit_code().await;
     assert!(begin.elapsed() > Duration::from_millis(700), "{:?}", begin.elapsed());
     for (pid, _) in below {
-        assert!(rustix::process::test_kill_process(Pid::from_raw(pid).unwrap()).is_err(), "{pid} is gone");
+        assert!(
+            rustix::process::test_kill_process(Pid::from_raw(pid).unwrap()).is_err(),
+            "{pid} is gone"
+        );
     }
 }
 
@@ -75,7 +87,18 @@ async fn it_refuses_to_start_without_a_listener() {
     for descriptor in ["0", "77", "-1"] {
         let argument = format!("--listen-fd={descriptor}");
         let output = Command::new(env!("CARGO_BIN_EXE_aloft-cloud"))
-            .args(["guest", &argument, "--relay", "/none", "--port", "0", "--sandbox", "s", "--incarnation", "1"])
+            .args([
+                "guest",
+                &argument,
+                "--relay",
+                "/none",
+                "--port",
+                "0",
+                "--sandbox",
+                "s",
+                "--incarnation",
+                "1",
+            ])
             .stdin(Stdio::null())
             .output()
             .unwrap();

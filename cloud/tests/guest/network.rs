@@ -31,9 +31,11 @@ async fn bytes_pass_both_ways_and_each_side_ends_by_itself() {
     let call = async {
         for address in [address, format!("unix:{}", path.display())] {
             let first = DialRequest { address, data: "first ".into() };
-            let more = (0..100).map(|_| DialRequest { address: String::new(), data: vec![7; 10_000].into() });
+            let more = (0..100)
+                .map(|_| DialRequest { address: String::new(), data: vec![7; 10_000].into() });
             let said: Vec<DialRequest> = std::iter::once(first).chain(more).collect();
-            let mut stream = guest.dial().dial(tokio_stream::iter(said)).await.unwrap().into_inner();
+            let mut stream =
+                guest.dial().dial(tokio_stream::iter(said)).await.unwrap().into_inner();
             let mut heard = Vec::new();
             while let Some(piece) = stream.message().await.unwrap() {
                 heard.extend(piece.data);
@@ -91,7 +93,8 @@ async fn listening_ports_are_listed_with_their_process() {
     let own = guest.hello().await.port;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let everywhere = TcpListener::bind("0.0.0.0:0").await.unwrap();
-    let (one, other) = (listener.local_addr().unwrap().port(), everywhere.local_addr().unwrap().port());
+    let (one, other) =
+        (listener.local_addr().unwrap().port(), everywhere.local_addr().unwrap().port());
     let ports = guest.dial().list_ports(ListPortsRequest {}).await.unwrap().into_inner().ports;
     let find = |number: u16| ports.iter().find(|port| port.port == u32::from(number)).unwrap();
     assert!(find(one).loopback_only && !find(other).loopback_only);

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use aloft_proto::guest::process_event::Event;
-use aloft_proto::guest::{AttachRequest, ListRequest, Pty, ResizeRequest, SignalRequest, StartRequest, WriteRequest};
+use aloft_proto::guest::{
+    AttachRequest, ListRequest, Pty, ResizeRequest, SignalRequest, StartRequest, WriteRequest,
+};
 use tonic::Code;
 
 use crate::harness::{Guest, PATIENCE, shell, start, until};
@@ -19,7 +21,9 @@ async fn a_flood_is_whole_and_costs_no_memory() {
     guest.whole("warm").await;
     let before = guest.figure("VmRSS");
     // Binary, and different at every place.
-    let script = format!("i=0; while :; do i=$((i + 1)); printf '%07d\\0\\377%s' $i \"$fill\"; done | head -c {SIZE}");
+    let script = format!(
+        "i=0; while :; do i=$((i + 1)); printf '%07d\\0\\377%s' $i \"$fill\"; done | head -c {SIZE}"
+    );
     let mut request = shell("flood", &script);
     request.env.insert("fill".into(), "x".repeat(1000));
     guest.processes().start(request).await.unwrap();
@@ -49,14 +53,19 @@ async fn a_flood_is_whole_and_costs_no_memory() {
     assert!(most < before + MORE_MEMORY, "from {before} KiB to {most} KiB");
     assert_eq!(seen.len(), SIZE);
     let fill = "x".repeat(1000);
-    let expected = (1..).flat_map(|number| [format!("{number:07}").as_bytes(), b"\0\xff", fill.as_bytes()].concat());
+    let expected = (1..).flat_map(|number| {
+        [format!("{number:07}").as_bytes(), b"\0\xff", fill.as_bytes()].concat()
+    });
     assert!(expected.take(SIZE).eq(seen), "every byte is in its place");
 }
 
 #[tokio::test]
 async fn nobody_reading_holds_a_process_up_and_loses_nothing() {
     let guest = Guest::start();
-    let request = StartRequest { ring_bytes: 4096, ..shell("counter", "seq 1 100000; touch finished; echo done >&2") };
+    let request = StartRequest {
+        ring_bytes: 4096,
+        ..shell("counter", "seq 1 100000; touch finished; echo done >&2")
+    };
     guest.processes().start(request).await.unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!guest.root().join("finished").exists(), "more than a pipe and the ring hold");
@@ -71,14 +80,19 @@ async fn a_reader_comes_back_where_it_was() {
     let guest = Guest::start();
     guest.shell("two", "printf hello; printf oops >&2; sleep 0.2; printf ' world'; exit 5").await;
     let mut first = guest.attach("two", 0).await;
-    assert!(matches!(first.message().await.unwrap().unwrap().event, Some(Event::Stdout(_) | Event::Stderr(_))));
+    assert!(matches!(
+        first.message().await.unwrap().unwrap().event,
+        Some(Event::Stdout(_) | Event::Stderr(_))
+    ));
     drop(first);
     let whole = guest.whole("two").await;
     assert_eq!((&whole.stdout[..], &whole.stderr[..]), (&b"hello world"[..], &b"oops"[..]));
     assert_eq!((whole.ended.exit_code, whole.ended.signal), (Some(5), 0));
     assert!(whole.ended.max_rss_bytes > 100_000);
     let mut tail = guest.attach("two", 6).await;
-    let Some(Event::Stdout(output)) = tail.message().await.unwrap().unwrap().event else { panic!("not the tail") };
+    let Some(Event::Stdout(output)) = tail.message().await.unwrap().unwrap().event else {
+        panic!("not the tail")
+    };
     assert_eq!((output.offset, &output.data[..]), (6, &b"world"[..]));
     let beyond = AttachRequest { id: "two".into(), stdout_offset: 12, stderr_offset: 0 };
     assert_eq!(guest.processes().attach(beyond).await.unwrap_err().code(), Code::OutOfRange);
@@ -87,7 +101,11 @@ async fn a_reader_comes_back_where_it_was() {
 #[tokio::test]
 async fn a_lossy_process_is_never_held_up() {
     let guest = Guest::start();
-    let request = StartRequest { ring_bytes: 4096, lossy: true, ..shell("lossy", "seq 1 100000; touch finished") };
+    let request = StartRequest {
+        ring_bytes: 4096,
+        lossy: true,
+        ..shell("lossy", "seq 1 100000; touch finished")
+    };
     guest.processes().start(request).await.unwrap();
     until("it ends unread", || guest.root().join("finished").exists().then_some(())).await;
     let mut stream = guest.attach("lossy", 0).await;
@@ -110,7 +128,9 @@ async fn a_terminal_has_a_size_and_a_line_discipline() {
     let mut stream = guest.attach("terminal", 0).await;
     let mut seen = String::new();
     while !seen.contains("tty\r\n") {
-        let Some(Event::Stdout(output)) = stream.message().await.unwrap().unwrap().event else { panic!("{seen}") };
+        let Some(Event::Stdout(output)) = stream.message().await.unwrap().unwrap().event else {
+            panic!("{seen}")
+        };
         seen.push_str(&String::from_utf8_lossy(&output.data));
     }
     assert_eq!(seen, "40 120\r\nxterm-256color\r\ntty\r\n");
@@ -122,7 +142,10 @@ async fn a_terminal_has_a_size_and_a_line_discipline() {
     let all = String::from_utf8(whole.stdout).unwrap();
     assert!(all.ends_with("50 100\r\ngot hi\r\n"), "{all:?}");
     assert_eq!(whole.ended.exit_code, Some(0), "end of input reached cat");
-    assert_eq!(guest.processes().resize(resize).await.unwrap_err().code(), Code::FailedPrecondition);
+    assert_eq!(
+        guest.processes().resize(resize).await.unwrap_err().code(),
+        Code::FailedPrecondition
+    );
 }
 
 #[tokio::test]
@@ -137,9 +160,16 @@ async fn input_waits_for_the_process_and_ends_with_it() {
     }
     write(&guest, "reader", "last", true).await.unwrap();
     assert_eq!(guest.whole("reader").await.stdout, b"2000004\n");
-    assert_eq!(write(&guest, "reader", "late", false).await.unwrap_err().code(), Code::FailedPrecondition);
+    assert_eq!(
+        write(&guest, "reader", "late", false).await.unwrap_err().code(),
+        Code::FailedPrecondition
+    );
 
-    guest.processes().start(StartRequest { stdin: true, ..start("deaf", &["sleep", "1000"]) }).await.unwrap();
+    guest
+        .processes()
+        .start(StartRequest { stdin: true, ..start("deaf", &["sleep", "1000"]) })
+        .await
+        .unwrap();
     let stuck = tokio::spawn({
         let (mut processes, data) = (guest.processes(), piece.clone().into());
         async move { processes.write(WriteRequest { id: "deaf".into(), data, eof: false }).await }
@@ -152,7 +182,8 @@ async fn input_waits_for_the_process_and_ends_with_it() {
     guest.shell("closed", "cat; sleep 1000").await;
     let closed = write(&guest, "closed", "x", false).await.unwrap_err();
     assert!(closed.message().contains("closed"), "{closed:?}");
-    let large = WriteRequest { id: "closed".into(), data: vec![0; 1024 * 1024 + 1].into(), eof: false };
+    let large =
+        WriteRequest { id: "closed".into(), data: vec![0; 1024 * 1024 + 1].into(), eof: false };
     assert_eq!(guest.processes().write(large).await.unwrap_err().code(), Code::InvalidArgument);
 }
 
@@ -186,7 +217,10 @@ async fn a_signal_reaches_the_group() {
     assert!(guest.processes().signal(signal(10)).await.unwrap().into_inner().sent);
     assert_eq!(guest.whole("group").await.stdout, b"ready\ncaught\n");
     assert!(!guest.processes().signal(signal(15)).await.unwrap().into_inner().sent);
-    assert_eq!(guest.processes().signal(signal(999)).await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(
+        guest.processes().signal(signal(999)).await.unwrap_err().code(),
+        Code::InvalidArgument
+    );
     until("the whole group is gone", || guest.descendants().is_empty().then_some(())).await;
 }
 
@@ -195,8 +229,16 @@ async fn a_start_that_cannot_be_names_what_is_missing() {
     let guest = Guest::start();
     std::fs::write(guest.root().join("plain"), "text").unwrap();
     let cases = [
-        (start("a", &["no-such-program"]), Code::NotFound, "the program no-such-program was not found in PATH"),
-        (StartRequest { cwd: "/no/such".into(), ..start("a", &["true"]) }, Code::NotFound, "/no/such"),
+        (
+            start("a", &["no-such-program"]),
+            Code::NotFound,
+            "the program no-such-program was not found in PATH",
+        ),
+        (
+            StartRequest { cwd: "/no/such".into(), ..start("a", &["true"]) },
+            Code::NotFound,
+            "/no/such",
+        ),
         (start("a", &["./plain"]), Code::PermissionDenied, "./plain"),
         (start("a", &[]), Code::InvalidArgument, "argv"),
         (start("a", &["tr\0ue"]), Code::InvalidArgument, "could not be started"),
@@ -217,12 +259,16 @@ async fn a_start_that_cannot_be_names_what_is_missing() {
 #[tokio::test]
 async fn its_environment_and_descriptors_are_what_was_asked() {
     let guest = Guest::start();
-    let mut request = shell("env", "echo $ADDED-${PATH-none}-$ALOFT_PROCESS; ls /proc/self/fd | wc -l; pwd; ulimit -c");
+    let mut request = shell(
+        "env",
+        "echo $ADDED-${PATH-none}-$ALOFT_PROCESS; ls /proc/self/fd | wc -l; pwd; ulimit -c",
+    );
     request.argv[0] = "/bin/sh".into();
     request.env.insert("ADDED".into(), "1".into());
     request.env.insert("PATH".into(), "/usr/bin:/bin".into());
     request.env_remove = vec!["HOME".into()];
-    request.argv[2].push_str("; echo ${HOME-homeless}; cat /proc/self/stat | cut -d' ' -f6,5; echo $$");
+    request.argv[2]
+        .push_str("; echo ${HOME-homeless}; cat /proc/self/stat | cut -d' ' -f6,5; echo $$");
     guest.processes().start(request).await.unwrap();
     let output = String::from_utf8(guest.whole("env").await.stdout).unwrap();
     let lines: Vec<&str> = output.lines().collect();
@@ -241,7 +287,11 @@ async fn two_hundred_processes_leave_nothing_behind() {
         let id = format!("p{number}");
         let pty = (number % 4 == 0).then(Pty::default);
         let stdin = number % 3 == 0;
-        guest.processes().start(StartRequest { pty, stdin, ..shell(&id, "echo $ALOFT_PROCESS") }).await.unwrap();
+        guest
+            .processes()
+            .start(StartRequest { pty, stdin, ..shell(&id, "echo $ALOFT_PROCESS") })
+            .await
+            .unwrap();
         assert_eq!(guest.whole(&id).await.stdout.trim_ascii(), id.as_bytes());
     };
     for number in 0..20 {
@@ -251,7 +301,10 @@ async fn two_hundred_processes_leave_nothing_behind() {
     for number in 20..220 {
         one(number).await;
     }
-    until("descriptors are closed", || (open().ok() <= before.as_ref().ok().copied()).then_some(())).await;
+    until("descriptors are closed", || {
+        (open().ok() <= before.as_ref().ok().copied()).then_some(())
+    })
+    .await;
     assert_eq!(guest.descendants(), []);
     let kept = guest.processes().list(ListRequest {}).await.unwrap().into_inner();
     assert_eq!((kept.processes.len(), kept.others.len()), (64, 0));

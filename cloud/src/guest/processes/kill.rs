@@ -23,9 +23,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often a tree that keeps growing is searched before what was found is killed anyway.
 const SEARCHES: usize = 30;
 
-/// How many looks in a row must find nothing. One in which nothing ended meanwhile counts for half of them: a parent
-/// that ends while the list is read hides its children, so no single look is believed.
-const EMPTY_LOOKS: usize = 20;
+/// How many looks in a row must find nothing, if nothing ended meanwhile: a parent that ends while the list is read hides
+/// its children, so no single look is believed...
+const EMPTY_LOOKS: usize = 2;
+
+/// ...and for how long looks must find nothing if something ends during each of them.
+const EMPTY: Duration = Duration::from_millis(200);
 
 /// A process and when it started, which together never come back.
 type Identity = (i32, u64);
@@ -61,22 +64,20 @@ impl Processes {
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(1);
         let mut empty_looks = 0;
-        while empty_looks < EMPTY_LOOKS {
+        let mut last_found = Instant::now();
+        while empty_looks < EMPTY_LOOKS && last_found.elapsed() < EMPTY {
             let Found { living, hasty } = self.stop(target)?;
             found.extend(living.iter().map(identity));
             signal_with_groups(&living, Signal::KILL);
-            empty_looks = match (living.is_empty(), hasty) {
-                (false, _) => 0,
-                (true, true) => empty_looks + 1,
-                (true, false) => empty_looks + EMPTY_LOOKS / 2,
-            };
             self.reap();
             if Instant::now() > deadline {
                 return Err(Refusal::StillAlive(living.len()));
             }
+            empty_looks = if living.is_empty() && !hasty { empty_looks + 1 } else { 0 };
             if !living.is_empty() {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_millis(20));
+                last_found = Instant::now();
             }
         }
         Ok(found.len())
@@ -109,8 +110,12 @@ impl Processes {
         let mut found = Found::default();
         for _ in 0..SEARCHES {
             found = self.look(target)?;
-            let new: Vec<Seen> =
-                found.living.iter().filter(|seen| stopped.insert(identity(seen))).copied().collect();
+            let new: Vec<Seen> = found
+                .living
+                .iter()
+                .filter(|seen| stopped.insert(identity(seen)))
+                .copied()
+                .collect();
             if new.is_empty() {
                 break;
             }
@@ -131,7 +136,8 @@ impl Processes {
                 Owner::Nobody => true,
             },
         };
-        let living = ownership::below(&all, guest).filter(|seen| !seen.zombie && is_meant(seen)).collect();
+        let living =
+            ownership::below(&all, guest).filter(|seen| !seen.zombie && is_meant(seen)).collect();
         Ok(Found { living, hasty })
     }
 
