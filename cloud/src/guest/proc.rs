@@ -58,6 +58,15 @@ pub(super) fn processes() -> io::Result<Look> {
     Ok(look)
 }
 
+/// How many there are, without a look at each.
+pub(super) fn count() -> io::Result<usize> {
+    let is_process = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
+    Ok(std::fs::read_dir("/proc")?
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_process))
+        .count())
+}
+
 /// One process.
 pub(super) fn process(pid: i32) -> Option<Seen> {
     parse_stat(pid, &std::fs::read(format!("/proc/{pid}/stat")).ok()?)

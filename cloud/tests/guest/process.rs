@@ -41,7 +41,7 @@ async fn a_flood_is_whole_and_costs_no_memory() {
                 Event::Stderr(output) => panic!("{output:?}"),
                 Event::Ended(ended) => break assert_eq!(ended.exit_code, Some(0)),
             }
-            if seen.len() % 7 == 0 {
+            if seen.len().is_multiple_of(7) {
                 // A reader that is slow now and then.
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 most = most.max(guest.figure("VmRSS"));
@@ -70,8 +70,8 @@ async fn nobody_reading_holds_a_process_up_and_loses_nothing() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!guest.root().join("finished").exists(), "more than a pipe and the ring hold");
     let whole = guest.whole("counter").await;
-    let expected: String = (1..=100_000).map(|number| format!("{number}\n")).collect();
-    assert!(whole.stdout == expected.as_bytes());
+    let expected: Vec<String> = (1..=100_000).map(|number| number.to_string()).collect();
+    assert!(whole.stdout.trim_ascii() == expected.join("\n").as_bytes());
     assert_eq!(whole.stderr, b"done\n");
 }
 
@@ -285,8 +285,8 @@ async fn two_hundred_processes_leave_nothing_behind() {
     let open = || std::fs::read_dir(format!("/proc/{}/fd", guest.child.id())).map(Iterator::count);
     let one = async |number: usize| {
         let id = format!("p{number}");
-        let pty = (number % 4 == 0).then(Pty::default);
-        let stdin = number % 3 == 0;
+        let pty = number.is_multiple_of(4).then(Pty::default);
+        let stdin = number.is_multiple_of(3);
         guest
             .processes()
             .start(StartRequest { pty, stdin, ..shell(&id, "echo $ALOFT_PROCESS") })

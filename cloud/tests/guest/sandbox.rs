@@ -1,5 +1,6 @@
 //! The guest where it belongs: inside a sandbox, as an ordinary user, with a network of its own that leads nowhere.
 
+use aloft_proto::guest::process_event::Event;
 use aloft_proto::guest::{
     DialRequest, ListPortsRequest, ListRequest, Pty, ShutdownRequest, StartRequest,
 };
@@ -82,4 +83,27 @@ async fn its_end_is_the_sandboxs_end() {
     guest.control().shutdown(ShutdownRequest {}).await.unwrap();
     assert_eq!(guest.exit_code().await, Some(0));
     assert_eq!(guest.descendants(), []);
+}
+
+#[tokio::test]
+async fn a_crowd_is_stopped_at_one_stroke_and_the_others_go_on() {
+    let guest = Guest::in_sandbox();
+    guest.shell("other", "while :; do echo $((i += 1)); sleep 0.01; done").await;
+    let crowd = "setsid() { (exec /usr/bin/setsid sh -c 'while :; do :; done') & }; \
+                 i=0; while [ $i -lt 100 ]; do i=$((i + 1)); setsid; done; echo all; wait";
+    guest.shell("crowd", crowd).await;
+    assert!(guest.attach("crowd", 0).await.message().await.unwrap().is_some());
+    until("all run", || (guest.descendants().len() >= 104).then_some(())).await;
+    assert_eq!(guest.kill("crowd", 0).await.unwrap(), 101);
+    let stopped: Vec<(i32, char)> =
+        guest.descendants().into_iter().filter(|(_, state)| matches!(state, 'T' | 'Z')).collect();
+    assert_eq!(stopped, []);
+    let mut counts = guest.attach("other", 0).await;
+    let mut seen = 0;
+    while seen < 500 {
+        seen += match counts.message().await.unwrap().unwrap().event.unwrap() {
+            Event::Stdout(output) => output.data.len(),
+            event => panic!("{event:?}"),
+        };
+    }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 use tokio::time::Instant;
 
+use crate::guest::kernel;
 use crate::guest::proc::{self, Look, Seen};
 use crate::guest::processes::launch::MARK;
 use crate::guest::processes::ownership::{self, Head, Owner};
@@ -19,6 +20,9 @@ use crate::guest::refusal::Refusal;
 
 /// How long the end of processes that were killed may take; longer only what hangs in the kernel.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// More processes than this are a crowd.
+const CROWD: usize = 64;
 
 /// How often a tree that keeps growing is searched before what was found is killed anyway.
 const SEARCHES: usize = 30;
@@ -61,6 +65,16 @@ impl Processes {
         if !grace.is_zero() {
             self.ask_to_end(target, grace, &mut found).await?;
         }
+        let held = self.hold_breath(target)?;
+        let gone = self.hunt(target, &mut found).await;
+        if held {
+            self.breathe_on()?;
+        }
+        gone.map(|()| found.len())
+    }
+
+    /// Ends what lives of the target, until nothing does.
+    async fn hunt(&self, target: Target<'_>, found: &mut HashSet<Identity>) -> Result<(), Refusal> {
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(1);
         let mut empty_looks = 0;
@@ -80,7 +94,7 @@ impl Processes {
                 last_found = Instant::now();
             }
         }
-        Ok(found.len())
+        Ok(())
     }
 
     async fn ask_to_end(
@@ -100,6 +114,26 @@ impl Processes {
         while Instant::now() < deadline && !self.look(target)?.living.is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
             self.reap();
+        }
+        Ok(())
+    }
+
+    /// A crowd that never rests leaves its hunter hardly any time on the processors. Where nothing lives that is not the
+    /// guest's own, everything can be stopped at one stroke. Whether that was done.
+    fn hold_breath(&self, target: Target<'_>) -> Result<bool, Refusal> {
+        let crowd = self.alone && proc::count().map_err(Refusal::Processes)? > CROWD;
+        if crowd {
+            kernel::signal_all(Signal::STOP);
+        }
+        Ok(crowd && matches!(target, Target::Process(_)))
+    }
+
+    /// Lets those go on that were not meant. Children first: a shell that sees its job stopped would take note.
+    fn breathe_on(&self) -> Result<(), Refusal> {
+        let mut others = self.look(Target::Everything)?.living;
+        others.sort_by_key(|seen| std::cmp::Reverse(seen.started));
+        for seen in &others {
+            proc::signal(seen, Signal::CONT);
         }
         Ok(())
     }
