@@ -25,9 +25,10 @@ fn main() -> ExitCode {
     }
 }
 
+/// Errors of this project are fragments that read after "failed to".
 #[expect(clippy::print_stderr, reason = "the one place where the program speaks to who started it")]
 fn report(error: &anyhow::Error) {
-    eprintln!("error: {error}");
+    eprintln!("error: failed to {error}");
     for cause in error.chain().skip(1) {
         eprintln!("  caused by: {cause}");
     }

@@ -13,7 +13,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use rustix::io::FdFlags;
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal};
 
 /// A child that ended and has been reaped.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +95,12 @@ pub(super) fn reap() -> Option<Reaped> {
         system_micros: micros(usage.ru_stime),
         max_rss_bytes: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
     })
+}
+
+/// Signals everything that this program may signal, but itself and the first process of its namespace, at one stroke.
+pub(super) fn signal_all(signal: Signal) {
+    // SAFETY: takes no pointer. That nothing there may be signalled is no error to anyone.
+    unsafe { libc::kill(-1, signal.as_raw()) };
 }
 
 fn micros(time: libc::timeval) -> u64 {

@@ -44,6 +44,8 @@ const WRITE_BYTES: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Processes {
     root: PathBuf,
+    /// Whether nothing lives here but what the guest started.
+    alone: bool,
     table: Mutex<Table>,
 }
 
@@ -68,9 +70,12 @@ struct Process {
 }
 
 impl Processes {
-    /// Processes start in `root` unless their start says where.
+    /// Processes start in `root` unless their start says where. To be called before anything was started.
     pub(super) fn new(root: PathBuf) -> Self {
-        Self { root, table: Mutex::default() }
+        let own = std::process::id().cast_signed();
+        let alone =
+            proc::processes().is_ok_and(|look| look.all.keys().all(|pid| *pid == own || *pid == 1));
+        Self { root, alone, table: Mutex::default() }
     }
 
     /// Starts a process and what moves its bytes; the number it has inside.
@@ -185,7 +190,7 @@ impl Processes {
         let mut started: Vec<ProcessInfo> = table.by_id.values().map(info).collect();
         started.sort_by(|one, other| one.id.cmp(&other.id));
         let mut others: Vec<ProcessInfo> =
-            ownership::below_guest(&proc::processes().map_err(Refusal::Processes)?)
+            ownership::below_guest(&proc::processes().map_err(Refusal::Processes)?.all)
                 .filter(|seen| !seen.zombie && !table.running.contains_key(&seen.pid))
                 .map(|seen| ProcessInfo {
                     id: String::new(),

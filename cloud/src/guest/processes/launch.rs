@@ -1,8 +1,9 @@
 //! Turns a start request into a running process and our ends of its pipes or its terminal.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use aloft_proto::guest::{Pty, StartRequest};
@@ -49,7 +50,7 @@ pub(super) fn launch(request: &StartRequest, root: &Path) -> Result<Launched, Re
         Some(pty) => in_terminal(&mut command, pty),
         None => with_pipes(&mut command, request.stdin),
     };
-    started.map_err(|source| start_refusal(program, &directory, source))
+    started.map_err(|source| start_refusal(request, program, &directory, source))
 }
 
 /// A size of a terminal, as far as terminals can be large.
@@ -116,17 +117,35 @@ fn pid_of(child: &std::process::Child) -> io::Result<Pid> {
         .ok_or_else(|| io::Error::other("not a process id"))
 }
 
-fn start_refusal(program: &str, directory: &Path, source: io::Error) -> Refusal {
-    let program_path = directory.join(program);
+fn start_refusal(
+    request: &StartRequest,
+    program: &str,
+    directory: &Path,
+    source: io::Error,
+) -> Refusal {
+    let not_found = |hint| Refusal::ProgramNotFound { program: program.into(), hint };
     match source.kind() {
-        io::ErrorKind::NotFound => {
-            let hint = match (program.contains('/'), PathBuf::from(&program_path).is_file()) {
-                (true, true) => " (its interpreter is missing)",
-                (true, false) => "",
-                (false, _) => " in PATH",
-            };
-            Refusal::ProgramNotFound { program: program.into(), hint }
+        io::ErrorKind::NotFound if !program.contains('/') => not_found(" in PATH"),
+        io::ErrorKind::NotFound if directory.join(program).is_file() => {
+            not_found(" (its interpreter is missing)")
+        }
+        io::ErrorKind::NotFound => not_found(""),
+        // The search goes on past a folder it may not enter, and then says that instead of not found.
+        io::ErrorKind::PermissionDenied
+            if !program.contains('/') && !is_in_path(request, program) =>
+        {
+            not_found(" in PATH")
         }
         _ => Refusal::Start { program: program.into(), source },
     }
+}
+
+fn is_in_path(request: &StartRequest, program: &str) -> bool {
+    let path = request
+        .env
+        .get("PATH")
+        .map(OsString::from)
+        .or_else(|| std::env::var_os("PATH"))
+        .unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
