@@ -15,9 +15,6 @@ mod start;
 mod stop;
 mod users;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -123,7 +120,7 @@ impl Bubblewrap {
         let users = Users::new(layout.users(), own_users.then_some(options.ranges))?;
         let running = Path::new("/proc/self/exe");
         let program = layout.keep_program(options.program.as_deref().unwrap_or(running))?;
-        let groups = Groups::find();
+        let groups = Groups::find(layout.owner()?);
         let shared = Shared {
             options,
             layout,

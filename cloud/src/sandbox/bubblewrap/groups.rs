@@ -20,6 +20,8 @@ const CPU_PERIOD_MICROS: u64 = 100_000;
 /// Where groups of sandboxes can be made; each `None` is something this host does not grant.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Groups {
+    /// Tells groups of one cloud from those of another on the same machine.
+    owner: String,
     pub(super) memory: Option<Parent>,
     pub(super) processes: Option<Parent>,
     pub(super) cpu: Option<Parent>,
@@ -41,7 +43,7 @@ enum Version {
 
 impl Groups {
     /// Tries what this host grants to this process.
-    pub(super) fn find() -> Self {
+    pub(super) fn find(owner: String) -> Self {
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         let memberships = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let hierarchies = hierarchies(&mounts, &memberships);
@@ -70,7 +72,7 @@ impl Groups {
             .chain(&cpu)
             .find(|parent| parent.version == Version::Two);
         let freezer = limiting.cloned().or_else(|| unified(None)).or_else(|| separate("freezer"));
-        Self { memory, processes, cpu, freezer }
+        Self { owner, memory, processes, cpu, freezer }
     }
 
     /// Makes the groups of one sandbox and sets its limits; answers what its first process must join.
@@ -82,15 +84,15 @@ impl Groups {
             }
         }
         if let Some(parent) = &self.memory {
-            limit_memory(&parent.of(id), parent.version, limits.memory_bytes)?;
+            limit_memory(&self.group(parent, id), parent.version, limits.memory_bytes)?;
         }
         if let Some(parent) = &self.processes {
             let most =
                 if limits.processes == 0 { "max".to_owned() } else { limits.processes.to_string() };
-            fs::write(parent.of(id).join("pids.max"), most)?;
+            fs::write(self.group(parent, id).join("pids.max"), most)?;
         }
         if let Some(parent) = &self.cpu {
-            limit_cpu(&parent.of(id), parent.version, limits.cpu_milli)?;
+            limit_cpu(&self.group(parent, id), parent.version, limits.cpu_milli)?;
         }
         let open = |directory: PathBuf| {
             fs::OpenOptions::new()
@@ -128,7 +130,7 @@ impl Groups {
     /// Freezes or thaws a group; returns when the kernel says that it has.
     pub(super) fn set_frozen(&self, id: &str, frozen: bool) -> io::Result<()> {
         let parent = self.freezer.as_ref().ok_or(io::ErrorKind::Unsupported)?;
-        let group = parent.of(id);
+        let group = self.group(parent, id);
         let deadline = Instant::now() + PATIENCE;
         match parent.version {
             Version::One => {
@@ -145,10 +147,14 @@ impl Groups {
         Ok(())
     }
 
+    fn group(&self, parent: &Parent, id: &str) -> PathBuf {
+        parent.directory.join(format!("aloft-{}-{id}", self.owner))
+    }
+
     fn directories(&self, id: &str) -> Vec<PathBuf> {
         let parents = [&self.memory, &self.processes, &self.cpu, &self.freezer];
         let mut directories: Vec<_> =
-            parents.into_iter().flatten().map(|parent| parent.of(id)).collect();
+            parents.into_iter().flatten().map(|parent| self.group(parent, id)).collect();
         directories.sort_unstable();
         directories.dedup();
         directories
@@ -156,10 +162,6 @@ impl Groups {
 }
 
 impl Parent {
-    fn of(&self, id: &str) -> PathBuf {
-        self.directory.join(format!("aloft-{id}"))
-    }
-
     fn is_frozen(&self, group: &Path) -> io::Result<bool> {
         Ok(match self.version {
             Version::One => fs::read_to_string(group.join("freezer.state"))?.trim() == "FROZEN",

@@ -103,6 +103,12 @@ impl Layout {
         Ok(layout)
     }
 
+    /// A name of this root that no other on this machine has.
+    pub(super) fn owner(&self) -> Result<String> {
+        let metadata = fs::metadata(&self.root).map_err(Error::file("look at", &self.root))?;
+        Ok(format!("{:x}-{:x}", metadata.dev(), metadata.ino()))
+    }
+
     pub(super) fn etc(&self, name: &str) -> PathBuf {
         self.root.join("etc").join(name)
     }
