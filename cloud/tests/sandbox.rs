@@ -1,5 +1,7 @@
 //! Sandboxes by bubblewrap with their real guest: what they hold back, what they keep, and that nothing of them is left.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
 #[path = "sandbox/calls.rs"]
 mod calls;
 #[path = "sandbox/hindered.rs"]

@@ -137,17 +137,9 @@ async fn files_come_and_go_whole() {
     let sandbox = host.start("files").await;
     let guest = &sandbox.guest;
     let content: Vec<u8> = (0..3_000_000_u32).map(|number| number.to_le_bytes()[1]).collect();
-    let size = guest.write_file("data/large", 0o640, std::io::Cursor::new(content.clone())).await;
-    let size = match size {
-        Ok(size) => size,
-        Err(_) => {
-            says(&sandbox, "mkdir data").await;
-            guest
-                .write_file("data/large", 0o640, std::io::Cursor::new(content.clone()))
-                .await
-                .unwrap()
-        }
-    };
+    says(&sandbox, "mkdir data").await;
+    let whole = std::io::Cursor::new(content.clone());
+    let size = guest.write_file("data/large", 0o640, whole).await.unwrap();
     assert_eq!(size, 3_000_000);
     let entry = guest.stat("/workspace/data/large").await.unwrap().unwrap();
     assert_eq!((entry.size, entry.mode & 0o777, entry.kind.as_str()), (3_000_000, 0o640, "file"));
@@ -171,8 +163,7 @@ async fn files_come_and_go_whole() {
 async fn half_a_file_is_never_put_in_place() {
     let host = Host::new();
     let sandbox = host.start("half").await;
-    let broken =
-        tokio_test_reader(vec![Ok(b"half".to_vec()), Err(std::io::Error::other("unplugged"))]);
+    let broken = reader_of(vec![Ok(b"half".to_vec()), Err(std::io::Error::other("unplugged"))]);
     let error = sandbox.guest.write_file("file", 0, broken).await.unwrap_err();
     assert!(matches!(error, Error::Local { .. }), "{error}");
     assert!(sandbox.guest.stat("file").await.unwrap().is_none());
@@ -198,7 +189,7 @@ async fn listeners_inside_are_reached() {
     assert!(sandbox.guest.dial("tcp:8081").await.is_err());
 }
 
-fn tokio_test_reader(
+fn reader_of(
     parts: Vec<std::io::Result<Vec<u8>>>,
 ) -> impl tokio::io::AsyncRead + Send + Unpin + 'static {
     let parts = parts.into_iter().map(|part| part.map(std::io::Cursor::new));

@@ -52,6 +52,13 @@ pub(crate) async fn look_from(sandbox: &Sandbox) -> Seen {
 
 pub(crate) fn look_around() -> Seen {
     let mut seen = Seen::new();
+    look_at_itself(&mut seen);
+    call_the_kernel(&mut seen);
+    read_and_write(&mut seen);
+    seen
+}
+
+fn look_at_itself(seen: &mut Seen) {
     let mut see = |name: &str, value: String| {
         seen.insert(name.to_owned(), value);
     };
@@ -64,20 +71,34 @@ pub(crate) fn look_around() -> Seen {
         let line = status.lines().find_map(|line| line.strip_prefix(&format!("{field}:"))).unwrap();
         see(field, line.split_whitespace().next().unwrap().to_owned());
     }
-    let interfaces = fs::read_to_string("/proc/net/dev").unwrap();
-    let interfaces: Vec<_> =
-        interfaces.lines().filter_map(|line| Some(line.split_once(':')?.0.trim())).collect();
-    see("interfaces", interfaces.join(","));
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let processes = processes
+        .filter(|entry| entry.file_name().to_str().unwrap().parse::<u32>().is_ok())
+        .count();
+    see("processes", processes.to_string());
+    let mut variables: Vec<_> =
+        std::env::vars_os().map(|(name, _)| name.into_string().unwrap()).collect();
+    variables.sort_unstable();
+    see("variables", variables.join(","));
+    let descriptors = fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let mut files: Vec<_> = descriptors
+        .filter_map(|entry| fs::read_link(entry.path()).ok())
+        .map(|link| link.display().to_string())
+        .collect();
+    files.sort_unstable();
+    see("descriptors", files.join(","));
+}
+
+fn call_the_kernel(seen: &mut Seen) {
+    let mut see = |name: &str, value: String| {
+        seen.insert(name.to_owned(), value);
+    };
     for (name, family) in
         [("vsock", libc::AF_VSOCK), ("packet", libc::AF_PACKET), ("inet", libc::AF_INET)]
     {
         // SAFETY: takes numbers only.
-        see(
-            name,
-            outcome(
-                unsafe { libc::socket(family, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) }.into(),
-            ),
-        );
+        let socket = unsafe { libc::socket(family, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+        see(name, outcome(socket.into()));
     }
     // Of each call: harmless arguments, for which an unhindered kernel has another answer than EPERM.
     for (name, number, arguments) in [
@@ -88,20 +109,27 @@ pub(crate) fn look_around() -> Seen {
         ("mount", libc::SYS_mount, [0, 0]),
         ("unshare", libc::SYS_unshare, [libc::CLONE_NEWUSER.into(), 0]),
     ] {
+        let [first, second] = arguments;
         // SAFETY: the arguments are numbers, or null pointers that the kernel refuses to read.
-        see(
-            name,
-            child_outcome(|| unsafe {
-                libc::syscall(number, arguments[0], arguments[1], 0, 0, 0, 0)
-            }),
-        );
+        let call = || unsafe { libc::syscall(number, first, second, 0, 0, 0, 0) };
+        see(name, child_outcome(call));
     }
+    let interfaces = fs::read_to_string("/proc/net/dev").unwrap();
+    let interfaces: Vec<_> =
+        interfaces.lines().filter_map(|line| Some(line.split_once(':')?.0.trim())).collect();
+    see("interfaces", interfaces.join(","));
     see(
         "connect",
         std::net::UdpSocket::bind("0.0.0.0:0")
             .and_then(|socket| socket.connect("192.0.2.1:9"))
             .map_or_else(name_of, |()| "ok".to_owned()),
     );
+}
+
+fn read_and_write(seen: &mut Seen) {
+    let mut see = |name: &str, value: String| {
+        seen.insert(name.to_owned(), value);
+    };
     for path in [
         "/etc/shadow",
         "/etc/passwd",
@@ -125,6 +153,7 @@ pub(crate) fn look_around() -> Seen {
         };
         see(&format!("read:{path}"), read.unwrap_or_else(name_of));
     }
+    let inside = std::env::current_exe().unwrap() == Path::new(PROGRAM);
     for directory in [
         "/",
         "/usr",
@@ -143,6 +172,10 @@ pub(crate) fn look_around() -> Seen {
         "/srv/aloft/snapshot.git",
         "/var/tmp",
     ] {
+        // Outside, the system is left alone.
+        if !inside && !directory.ends_with("tmp") {
+            continue;
+        }
         let file = Path::new(directory).join(format!(".aloft-{}", std::process::id()));
         let written = fs::write(&file, "x").map(|()| fs::remove_file(&file));
         see(&format!("write:{directory}"), written.map_or_else(name_of, |_| "ok".to_owned()));
@@ -151,23 +184,6 @@ pub(crate) fn look_around() -> Seen {
         "relay",
         UnixStream::connect("/run/aloft/cloud.sock").map_or_else(name_of, |_| "ok".to_owned()),
     );
-    let processes = fs::read_dir("/proc").unwrap().flatten();
-    let processes = processes
-        .filter(|entry| entry.file_name().to_str().unwrap().parse::<u32>().is_ok())
-        .count();
-    see("processes", processes.to_string());
-    let mut variables: Vec<_> =
-        std::env::vars_os().map(|(name, _)| name.into_string().unwrap()).collect();
-    variables.sort_unstable();
-    see("variables", variables.join(","));
-    let descriptors = fs::read_dir("/proc/self/fd").unwrap().flatten();
-    let mut files: Vec<_> = descriptors
-        .filter_map(|entry| fs::read_link(entry.path()).ok())
-        .map(|link| link.display().to_string())
-        .collect();
-    files.sort_unstable();
-    see("descriptors", files.join(","));
-    seen
 }
 
 /// Tried in a child: outside, some of them succeed, and change the process.
@@ -196,6 +212,7 @@ fn outcome(result: i64) -> String {
     if result < 0 { name_of(io::Error::last_os_error()) } else { "ok".to_owned() }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "given to functions that map errors")]
 fn name_of(error: io::Error) -> String {
     match error.raw_os_error() {
         Some(libc::EPERM) => "EPERM".to_owned(),

@@ -147,7 +147,7 @@ async fn two_sandboxes_do_not_see_each_other() {
         shell(&two, "grep -rl canary-one /workspace /tmp /home /mnt /run /srv 2>/dev/null").await;
     assert_eq!(found.exit_code, Some(1), "{found:?}");
     let control = shell(&one, "grep -rl canary-one /workspace /tmp /home").await;
-    assert_eq!(control.stdout.iter().filter(|byte| **byte == b'\n').count(), 3);
+    assert_eq!(String::from_utf8(control.stdout).unwrap().lines().count(), 3);
 }
 
 #[tokio::test]

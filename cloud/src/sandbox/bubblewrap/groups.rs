@@ -132,12 +132,13 @@ impl Groups {
         let parent = self.freezer.as_ref().ok_or(io::ErrorKind::Unsupported)?;
         let group = self.group(parent, id);
         let deadline = Instant::now() + PATIENCE;
-        match parent.version {
-            Version::One => {
-                fs::write(group.join("freezer.state"), if frozen { "FROZEN" } else { "THAWED" })?
-            }
-            Version::Two => fs::write(group.join("cgroup.freeze"), if frozen { "1" } else { "0" })?,
-        }
+        let (file, state) = match (parent.version, frozen) {
+            (Version::One, true) => ("freezer.state", "FROZEN"),
+            (Version::One, false) => ("freezer.state", "THAWED"),
+            (Version::Two, true) => ("cgroup.freeze", "1"),
+            (Version::Two, false) => ("cgroup.freeze", "0"),
+        };
+        fs::write(group.join(file), state)?;
         while parent.is_frozen(&group)? != frozen {
             if Instant::now() > deadline {
                 return Err(io::ErrorKind::TimedOut.into());

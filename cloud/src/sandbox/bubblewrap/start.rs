@@ -148,7 +148,7 @@ fn begin(shared: &Shared, home: &Home, spec: &Spec, command: &[OsString]) -> Res
         .map_err(io::Error::other)
         .map_err(system("write the filter", id))?;
     let user = shared.users.assign(id)?;
-    home.create(&user)?;
+    home.create(user)?;
     let listener = listen(home)?;
     let groups =
         shared.groups.create(id, &spec.limits).map_err(system("make the control groups", id))?;

@@ -33,9 +33,10 @@ pub(super) async fn set_frozen(
         guest.set_frozen(true);
     }
     let done = blocking(move || {
-        let done = match shared.groups.can_freeze() {
-            true => shared.groups.set_frozen(&id, frozen),
-            false => record.init.set_stopped(frozen),
+        let done = if shared.groups.can_freeze() {
+            shared.groups.set_frozen(&id, frozen)
+        } else {
+            record.init.set_stopped(frozen)
         };
         done.map_err(system(action, &id))
     });
@@ -109,7 +110,7 @@ async fn end(shared: &Arc<Shared>, record: &Record, id: &str) -> Result<()> {
         // A frozen group of version 1 does not even die.
         if shared.groups.can_freeze() {
             let (shared, id) = (Arc::clone(shared), id.to_owned());
-            blocking(move || Ok(drop(shared.groups.set_frozen(&id, false)))).await?;
+            blocking(move || Ok(shared.groups.set_frozen(&id, false).ok())).await?;
         }
         tokio::time::timeout(GONE, process::ended(init))
             .await
