@@ -78,6 +78,9 @@ impl GuestFiles for FileService {
                 pieces.message().await.map_err(|status| Refusal::BrokenOff(Box::new(status)))?;
         }
         file.flush().await.map_err(failed("write", &path))?;
+        // To tonic a caller that broke off looks like one that said everything. Its call is dropped as soon as the
+        // connection is looked at again, which is here: nothing may be put in place before.
+        tokio::task::yield_now().await;
         let file = file.into_std().await;
         blocking("write", &path, move |path| tree::put_in_place(new, &file, mode, path)).await?;
         Ok(Response::new(WriteFileResponse { bytes }))

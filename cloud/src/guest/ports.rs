@@ -50,7 +50,7 @@ pub(super) fn listening(own: u16) -> Vec<Port> {
 /// Which process holds which socket, where that can be read.
 fn holders() -> HashMap<u64, i32> {
     let mut holders = HashMap::new();
-    for pid in proc::processes().unwrap_or_default().into_keys() {
+    for pid in proc::processes().unwrap_or_default().all.into_keys() {
         let Ok(descriptors) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
         for descriptor in descriptors.flatten() {
             let Ok(target) = std::fs::read_link(descriptor.path()) else { continue };

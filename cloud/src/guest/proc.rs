@@ -4,14 +4,20 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::mem::MaybeUninit;
 
+use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::process::{Pid, PidfdFlags, Signal};
+
+/// One name of the longest in `/proc`, or a few numbers.
+const NAMES_BYTES: usize = 128;
 
 /// A process as it was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) pid: i32,
     pub(super) parent: i32,
+    pub(super) group: i32,
     pub(super) session: i32,
     /// Ended, but not yet reaped by its parent.
     pub(super) zombie: bool,
@@ -19,17 +25,37 @@ pub(super) struct Seen {
     pub(super) started: u64,
 }
 
-/// All processes that can be seen, by number.
-pub(super) fn processes() -> io::Result<HashMap<i32, Seen>> {
-    let mut all = HashMap::new();
-    for entry in std::fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
-        if let Some(seen) = process(pid) {
-            all.insert(pid, seen);
+/// All processes at one look.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    /// By number.
+    pub(super) all: HashMap<i32, Seen>,
+    /// Some ended while we looked. What they started meanwhile may have been missed.
+    pub(super) hasty: bool,
+}
+
+/// Looks at all processes.
+pub(super) fn processes() -> io::Result<Look> {
+    let mut look = Look::default();
+    let folder = rustix::fs::open(
+        "/proc",
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    // Room for few names: the kernel fills what there is, and a process can be gone before its turn comes.
+    let mut names = [MaybeUninit::uninit(); NAMES_BYTES];
+    let mut entries = RawDir::new(folder, &mut names);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let Some(pid) = entry.file_name().to_str().ok().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        match process(pid) {
+            Some(seen) => drop(look.all.insert(pid, seen)),
+            None => look.hasty = true,
         }
     }
-    Ok(all)
+    Ok(look)
 }
 
 /// One process.
@@ -84,6 +110,7 @@ fn parse_stat(pid: i32, stat: &[u8]) -> Option<Seen> {
     Some(Seen {
         pid,
         parent: fields.get(1)?.parse().ok()?,
+        group: fields.get(2)?.parse().ok()?,
         session: fields.get(3)?.parse().ok()?,
         // One whose first thread alone has ended looks like a zombie, and lives.
         zombie: matches!(state, "Z" | "X") && threads <= 1,
@@ -98,14 +125,15 @@ mod tests {
     #[test]
     fn a_name_with_spaces_and_parentheses_hides_nothing() {
         let stat = b"42 (a) S 1 (\xff) Z 7 8 9 0 -1 4 1 2 3 4 5 6 7 8 20 0 1 0 1234 9 9\n";
-        let expected = Seen { pid: 42, parent: 7, session: 9, zombie: true, started: 1234 };
+        let expected =
+            Seen { pid: 42, parent: 7, group: 8, session: 9, zombie: true, started: 1234 };
         assert_eq!(parse_stat(42, stat), Some(expected));
     }
 
     #[test]
     fn this_process_is_seen() {
         let own = i32::try_from(std::process::id()).unwrap();
-        assert_eq!(processes().unwrap()[&own].pid, own);
+        assert_eq!(processes().unwrap().all[&own].pid, own);
         assert!(!command_line(own)[0].is_empty());
         assert_eq!(variable(own, "PATH"), std::env::var("PATH").ok());
     }

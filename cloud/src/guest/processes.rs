@@ -185,7 +185,7 @@ impl Processes {
         let mut started: Vec<ProcessInfo> = table.by_id.values().map(info).collect();
         started.sort_by(|one, other| one.id.cmp(&other.id));
         let mut others: Vec<ProcessInfo> =
-            ownership::below_guest(&proc::processes().map_err(Refusal::Processes)?)
+            ownership::below_guest(&proc::processes().map_err(Refusal::Processes)?.all)
                 .filter(|seen| !seen.zombie && !table.running.contains_key(&seen.pid))
                 .map(|seen| ProcessInfo {
                     id: String::new(),

@@ -8,10 +8,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use tokio::time::Instant;
 
-use crate::guest::proc::{self, Seen};
+use crate::guest::proc::{self, Look, Seen};
 use crate::guest::processes::launch::MARK;
 use crate::guest::processes::ownership::{self, Head, Owner};
 use crate::guest::processes::{Process, Processes};
@@ -23,6 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often a tree that keeps growing is searched before what was found is killed anyway.
 const SEARCHES: usize = 30;
 
+/// How many looks in a row must find nothing, if nothing ended meanwhile: a parent that ends while the list is read hides
+/// its children, so no single look is believed...
+const EMPTY_LOOKS: usize = 2;
+
+/// ...and for how long looks must find nothing if something ends during each of them.
+const EMPTY: Duration = Duration::from_millis(200);
+
 /// A process and when it started, which together never come back.
 type Identity = (i32, u64);
 
@@ -31,6 +38,14 @@ type Identity = (i32, u64);
 enum Target<'id> {
     Everything,
     Process(&'id str),
+}
+
+/// What of a target lives.
+#[derive(Debug, Default)]
+struct Found {
+    living: Vec<Seen>,
+    /// It may be more.
+    hasty: bool,
 }
 
 impl Processes {
@@ -48,22 +63,21 @@ impl Processes {
         }
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(1);
-        // One empty look is not enough: a parent that ended while the list was read hides its children.
         let mut empty_looks = 0;
-        while empty_looks < 2 {
-            let living = self.stop(target)?;
+        let mut last_found = Instant::now();
+        while empty_looks < EMPTY_LOOKS && last_found.elapsed() < EMPTY {
+            let Found { living, hasty } = self.stop(target)?;
             found.extend(living.iter().map(identity));
-            for seen in &living {
-                proc::signal(seen, Signal::KILL);
-            }
-            empty_looks = if living.is_empty() { empty_looks + 1 } else { 0 };
+            signal_with_groups(&living, Signal::KILL);
             self.reap();
             if Instant::now() > deadline {
                 return Err(Refusal::StillAlive(living.len()));
             }
+            empty_looks = if living.is_empty() && !hasty { empty_looks + 1 } else { 0 };
             if !living.is_empty() {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_millis(20));
+                last_found = Instant::now();
             }
         }
         Ok(found.len())
@@ -76,14 +90,14 @@ impl Processes {
         found: &mut HashSet<Identity>,
     ) -> Result<(), Refusal> {
         let deadline = Instant::now() + grace;
-        let asked = self.living(target)?;
+        let asked = self.look(target)?.living;
         for seen in &asked {
             proc::signal(seen, Signal::TERM);
             // One that is stopped could not hear it.
             proc::signal(seen, Signal::CONT);
         }
         found.extend(asked.iter().map(identity));
-        while Instant::now() < deadline && !self.living(target)?.is_empty() {
+        while Instant::now() < deadline && !self.look(target)?.living.is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
             self.reap();
         }
@@ -91,26 +105,28 @@ impl Processes {
     }
 
     /// Stops what lives of the target until it grows no more; what was found last.
-    fn stop(&self, target: Target<'_>) -> Result<Vec<Seen>, Refusal> {
+    fn stop(&self, target: Target<'_>) -> Result<Found, Refusal> {
         let mut stopped = HashSet::new();
-        let mut living = Vec::new();
+        let mut found = Found::default();
         for _ in 0..SEARCHES {
-            living = self.living(target)?;
-            let new: Vec<&Seen> =
-                living.iter().filter(|seen| stopped.insert(identity(seen))).collect();
+            found = self.look(target)?;
+            let new: Vec<Seen> = found
+                .living
+                .iter()
+                .filter(|seen| stopped.insert(identity(seen)))
+                .copied()
+                .collect();
             if new.is_empty() {
                 break;
             }
-            for seen in new {
-                proc::signal(seen, Signal::STOP);
-            }
+            signal_with_groups(&new, Signal::STOP);
         }
-        Ok(living)
+        Ok(found)
     }
 
-    fn living(&self, target: Target<'_>) -> Result<Vec<Seen>, Refusal> {
+    fn look(&self, target: Target<'_>) -> Result<Found, Refusal> {
         let guest = std::process::id().cast_signed();
-        let all = proc::processes().map_err(Refusal::Processes)?;
+        let Look { all, hasty } = proc::processes().map_err(Refusal::Processes)?;
         let heads = self.heads();
         let mark = |pid| proc::variable(pid, MARK);
         let is_meant = |seen: &Seen| match target {
@@ -120,7 +136,9 @@ impl Processes {
                 Owner::Nobody => true,
             },
         };
-        Ok(ownership::below(&all, guest).filter(|seen| !seen.zombie && is_meant(seen)).collect())
+        let living =
+            ownership::below(&all, guest).filter(|seen| !seen.zombie && is_meant(seen)).collect();
+        Ok(Found { living, hasty })
     }
 
     fn heads(&self) -> Vec<Head> {
@@ -130,6 +148,20 @@ impl Processes {
             running: !process.output.has_ended(),
         };
         self.lock().by_id.values().map(head).collect()
+    }
+}
+
+/// Signals each, and then their groups: what was forked after the look is in the group, and a group cannot be outrun.
+///
+/// A group never spans two owners, because it never spans two sessions. One that a signal reached is still in its
+/// group, so the group's number stands for no other.
+fn signal_with_groups(processes: &[Seen], signal: Signal) {
+    let own = rustix::process::getpgrp();
+    let reached = processes.iter().filter(|seen| proc::signal(seen, signal));
+    let groups: HashSet<i32> = reached.map(|seen| seen.group).collect();
+    for group in groups.into_iter().filter_map(Pid::from_raw).filter(|group| *group != own) {
+        // An empty group needs no signal.
+        let _all_gone = rustix::process::kill_process_group(group, signal);
     }
 }
 

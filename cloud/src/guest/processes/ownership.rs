@@ -92,6 +92,7 @@ mod tests {
         let seen = |&(pid, parent, session): &(i32, i32, i32)| Seen {
             pid,
             parent,
+            group: session,
             session,
             zombie: false,
             started: 0,

@@ -16,10 +16,10 @@ const READ_BYTES: usize = 32 * 1024;
 /// After a process ended, its output is over when what it left behind is silent for so long.
 const SILENCE: Duration = Duration::from_millis(200);
 
-/// After a process ended, what it left behind and is never silent is heard for so long...
-const AFTERWARDS: Duration = Duration::from_secs(2);
+/// After a process ended, what it left behind and is never silent is waited for so long in all...
+const AFTERWARDS: Duration = Duration::from_secs(1);
 
-/// ...and at least for so many bytes, which is more than a pipe holds: those may be the process's own.
+/// ...or for so many bytes, which is what a pipe can hold: by then the process's own are read.
 const AFTERWARDS_BYTES: usize = 1024 * 1024;
 
 /// What end of input is to a terminal: Control-D.
@@ -39,10 +39,10 @@ pub(super) struct Input {
 /// process, and what the daemon says is read into nothing, so that its writes do not fail.
 pub(super) async fn outward(output: Arc<Output>, which: Which, mut source: impl AsyncRead + Unpin) {
     let mut buffer = vec![0; READ_BYTES].into_boxed_slice();
-    let mut end: Option<Instant> = None;
-    let mut afterwards = 0;
+    let mut afterwards = (Duration::ZERO, 0);
     let open = loop {
         let room = output.room(which).await.min(buffer.len());
+        let begin = Instant::now();
         let read = tokio::select! {
             biased;
             read = source.read(&mut buffer[..room]) => read,
@@ -51,10 +51,8 @@ pub(super) async fn outward(output: Arc<Output>, which: Which, mut source: impl 
         let Ok(count @ 1..) = read else { break false };
         output.push(which, &buffer[..count]);
         if output.has_ended() {
-            afterwards += count;
-            if end.get_or_insert_with(Instant::now).elapsed() > AFTERWARDS
-                && afterwards > AFTERWARDS_BYTES
-            {
+            afterwards = (afterwards.0 + begin.elapsed(), afterwards.1 + count);
+            if afterwards.0 > AFTERWARDS || afterwards.1 > AFTERWARDS_BYTES {
                 break true;
             }
         }
