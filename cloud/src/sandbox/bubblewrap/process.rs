@@ -173,7 +173,7 @@ fn boot() -> io::Result<String> {
 mod tests {
     use std::process::{Command, Stdio};
 
-    use crate::sandbox::bubblewrap::process::{Identity, ended, kill, parse_stat, reap};
+    use crate::sandbox::bubblewrap::process::{Identity, ended, kill, parse_stat, reap, stat};
 
     #[test]
     fn names_with_parentheses_are_read() {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_family_holds_grandchildren() {
+    fn a_whole_family_stops_and_goes_on() {
         let script = "sleep 600 & sleep 600 & wait";
         let mut child =
             Command::new("sh").args(["-c", script]).stdin(Stdio::null()).spawn().unwrap();
@@ -219,6 +219,10 @@ mod tests {
             }
             std::thread::yield_now();
         };
+        identity.set_stopped(true).unwrap();
+        assert!(family.iter().all(|pid| stat(*pid).unwrap().stopped()));
+        identity.set_stopped(false).unwrap();
+        assert!(!family.iter().any(|pid| stat(*pid).unwrap().stopped()));
         for pid in family {
             let _ = rustix::process::kill_process(
                 rustix::process::Pid::from_raw(pid).unwrap(),

@@ -99,7 +99,14 @@ pub(super) async fn with_command(
     let guest = Guest::new(&home.guest_socket(), &id, incarnation);
     let begun = {
         let (shared, home) = (Arc::clone(shared), home.clone());
-        blocking(move || begin(&shared, &home, &spec, &command)).await?
+        blocking(move || begin(&shared, &home, &spec, &command)).await
+    };
+    let begun = match begun {
+        Ok(begun) => begun,
+        Err(error) => {
+            stop::suspend(Arc::clone(shared), home, id).await?;
+            return Err(error);
+        }
     };
     let record = match identify(begun.info, begun.child.pid.as_raw_nonzero().get(), &id).await {
         Ok((init, monitor)) => Record { incarnation, init, monitor },
