@@ -1,8 +1,9 @@
 //! Calls to the guest: commands, streams, files and connections.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use aloft_cloud::sandbox::guest::{Command, Error, Event};
+use aloft_cloud::sandbox::guest::{Command, Error, Event, Guest};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::host::{Host, LIMIT, says, shell};
@@ -91,6 +92,59 @@ async fn a_process_is_a_pair_of_byte_streams() {
     assert!(rest.is_empty());
     assert_eq!(ended.await.unwrap().exit_code, Some(7));
     assert_eq!(streams.stderr.text(), "started\n");
+}
+
+#[tokio::test]
+async fn output_is_whole_over_broken_connections() {
+    let host = Host::new();
+    let _sandbox = host.start("cut").await;
+    let way = host.path("way");
+    let cutter = cut_now_and_then(&way, &host.runtime.directory("cut").unwrap().join("guest/sock"));
+    let guest = Guest::new(&way, "cut", 1);
+    guest.hello(LIMIT).await.unwrap();
+    let count =
+        Command::new(["sh", "-c", "seq 1 400000; seq 1 1000 >&2; read -r word; echo $word"]);
+    let mut streams = guest.spawn("count", &count).await.unwrap().into_streams();
+    let expected: Vec<u8> =
+        (1..=400_000).flat_map(|number| format!("{number}\n").into_bytes()).collect();
+    let mut seen = vec![0; expected.len()];
+    streams.stdout.read_exact(&mut seen).await.unwrap();
+    assert!(seen == expected);
+    // All of it came, and the way did break.
+    cutter.await.unwrap();
+    streams.stdin.write_all(b"last\n").await.unwrap();
+    let mut rest = String::new();
+    streams.stdout.read_to_string(&mut rest).await.unwrap();
+    assert_eq!(rest, "last\n");
+    assert_eq!(streams.ended().await.unwrap().exit_code, Some(0));
+    assert!(streams.stderr.text().ends_with("999\n1000\n"));
+}
+
+/// A way to the guest that breaks four times, each after some output, and then holds.
+fn cut_now_and_then(way: &Path, guest: &Path) -> tokio::task::JoinHandle<()> {
+    let listener = tokio::net::UnixListener::bind(way).unwrap();
+    let guest = guest.to_owned();
+    tokio::spawn(async move {
+        for cuts in 0..4 {
+            let (mut near, _) = listener.accept().await.unwrap();
+            let mut far = tokio::net::UnixStream::connect(&guest).await.unwrap();
+            let (mut requests, near_write) = near.split();
+            let (answers, mut far_write) = far.split();
+            // Not at the border of a message.
+            let mut answers = answers.take(100_000 + 33_333 * cuts);
+            let mut near_write = near_write;
+            tokio::select! {
+                _ = tokio::io::copy(&mut answers, &mut near_write) => {}
+                _ = tokio::io::copy(&mut requests, &mut far_write) => {}
+            }
+        }
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let mut far = tokio::net::UnixStream::connect(&guest).await.unwrap();
+                tokio::io::copy_bidirectional(&mut near, &mut far).await.ok();
+            }
+        });
+    })
 }
 
 #[tokio::test]
