@@ -15,9 +15,6 @@ mod start;
 mod stop;
 mod users;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -119,11 +116,11 @@ impl Bubblewrap {
     /// Prepares the directory of sandboxes and finds out what this host grants. Reads and writes files; starts nothing.
     pub fn open(options: Options) -> Result<Self> {
         let own_users = rustix::process::geteuid().is_root();
-        let layout = Layout::prepare(options.root.clone(), own_users)?;
+        let layout = Layout::prepare(&options.root, own_users)?;
         let users = Users::new(layout.users(), own_users.then_some(options.ranges))?;
         let running = Path::new("/proc/self/exe");
         let program = layout.keep_program(options.program.as_deref().unwrap_or(running))?;
-        let groups = Groups::find();
+        let groups = Groups::find(layout.owner()?);
         let shared = Shared {
             options,
             layout,
@@ -227,7 +224,7 @@ impl Runtime for Bubblewrap {
         let name = id.to_owned();
         self.exclusively(id, |shared, home| async move {
             blocking(move || {
-                home.create(&shared.users.assign(&name)?)?;
+                home.create(shared.users.assign(&name)?)?;
                 let socket = home.relay_socket();
                 remove_file(&socket)?;
                 let listener =
@@ -285,15 +282,14 @@ impl Drop for Busy {
 async fn attach(shared: Arc<Shared>, home: Home, id: String) -> Result<Option<Sandbox>> {
     let Some(record) = home.record().filter(|record| record.init.lives()) else { return Ok(None) };
     let known = shared.living().get(&id).map(|living| (living.guest.clone(), living.exit.clone()));
-    let (guest, exit) = match known {
-        Some(known) => known,
-        None => {
-            let guest = Guest::new(&home.guest_socket(), &id, record.incarnation);
-            let Some(exit) = start::watch_known(&shared, &id, &guest, &record)? else {
-                return Ok(None);
-            };
-            (guest, exit)
-        }
+    let (guest, exit) = if let Some(known) = known {
+        known
+    } else {
+        let guest = Guest::new(&home.guest_socket(), &id, record.incarnation);
+        let Some(exit) = start::watch_known(&shared, &id, &guest, &record)? else {
+            return Ok(None);
+        };
+        (guest, exit)
     };
     stop::set_frozen(shared, home, id.clone(), false).await?;
     guest.hello(ATTACH).await.map_err(|source| Error::Guest { id: id.clone(), source })?;

@@ -256,7 +256,7 @@ mod tests {
 
     fn words(spec: &Spec) -> Result<Vec<String>, Error> {
         let root = tempfile::tempdir().unwrap();
-        let layout = Layout::prepare(root.path().join("s"), false).unwrap();
+        let layout = Layout::prepare(&root.path().join("s"), false).unwrap();
         let host = Host {
             roots: vec![("/bin", Some("usr/bin".into())), ("/lib", None)],
             disable_user_namespaces: true,

@@ -74,8 +74,8 @@ pub(super) struct Home {
 
 impl Layout {
     /// Prepares the root; with `shared`, so that users other than this one can pass through it.
-    pub(super) fn prepare(root: PathBuf, shared: bool) -> Result<Self> {
-        let root = std::path::absolute(&root).map_err(Error::file("find", &root))?;
+    pub(super) fn prepare(root: &Path, shared: bool) -> Result<Self> {
+        let root = std::path::absolute(root).map_err(Error::file("find", root))?;
         let mode = if shared { 0o711 } else { 0o700 };
         DirBuilder::new()
             .recursive(true)
@@ -101,6 +101,12 @@ impl Layout {
             replace(&layout.etc(name), content.as_bytes(), 0o644)?;
         }
         Ok(layout)
+    }
+
+    /// A name of this root that no other on this machine has.
+    pub(super) fn owner(&self) -> Result<String> {
+        let metadata = fs::metadata(&self.root).map_err(Error::file("look at", &self.root))?;
+        Ok(format!("{:x}-{:x}", metadata.dev(), metadata.ino()))
     }
 
     pub(super) fn etc(&self, name: &str) -> PathBuf {
@@ -174,7 +180,7 @@ impl Layout {
 
 impl Home {
     /// Makes what is missing.
-    pub(super) fn create(&self, user: &User) -> Result<()> {
+    pub(super) fn create(&self, user: User) -> Result<()> {
         let directory = |path: &Path, mode, owner| {
             match DirBuilder::new().mode(mode).create(path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
@@ -349,7 +355,7 @@ mod tests {
     #[test]
     fn ids_cannot_lead_elsewhere() {
         let root = tempfile::tempdir().unwrap();
-        let layout = Layout::prepare(root.path().join("s"), false).unwrap();
+        let layout = Layout::prepare(&root.path().join("s"), false).unwrap();
         for id in ["", ".", "..", "a/b", "a b", "users", "programs", "etc", "é", &"x".repeat(65)] {
             assert!(matches!(layout.home(id), Err(Error::Invalid { .. })), "{id}");
         }
@@ -361,7 +367,7 @@ mod tests {
     fn a_closed_parent_is_named_with_its_fix() {
         let closed = tempfile::tempdir().unwrap();
         std::fs::set_permissions(closed.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
-        let error = Layout::prepare(closed.path().join("s"), true).unwrap_err();
+        let error = Layout::prepare(&closed.path().join("s"), true).unwrap_err();
         assert_eq!(error.code(), "SANDBOX_DIRECTORY_CLOSED");
         assert!(error.hint().unwrap().contains("chmod o+x"));
     }
@@ -369,7 +375,7 @@ mod tests {
     #[test]
     fn a_program_outlives_its_replacement() {
         let root = tempfile::tempdir().unwrap();
-        let layout = Layout::prepare(root.path().join("s"), false).unwrap();
+        let layout = Layout::prepare(&root.path().join("s"), false).unwrap();
         let program = root.path().join("program");
         std::fs::write(&program, "one").unwrap();
         let kept = layout.keep_program(&program).unwrap();

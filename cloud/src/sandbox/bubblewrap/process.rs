@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, pidfd_send_signal, waitpid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, pidfd_open, pidfd_send_signal,
+    waitid,
 };
 use serde::{Deserialize, Serialize};
 
@@ -122,15 +123,16 @@ pub(super) fn kill(descriptor: &OwnedFd) -> io::Result<()> {
     }
 }
 
-/// Waits for the end of a process. That of a pid namespace's first process comes after that of all others in it.
-pub(super) async fn ended(descriptor: OwnedFd) -> io::Result<()> {
-    spawn::watched(descriptor)?.readable().await?.retain_ready();
-    Ok(())
+/// Waits for the end of a process, and gives its descriptor back. That of a pid namespace's first process comes after that of all others in it.
+pub(super) async fn ended(descriptor: OwnedFd) -> io::Result<OwnedFd> {
+    let watched = spawn::watched(descriptor)?;
+    watched.readable().await?.retain_ready();
+    Ok(watched.into_inner())
 }
 
 /// Takes the remains of an ended child of this process; anything else is left alone.
-pub(super) fn reap(pid: Pid) {
-    let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+pub(super) fn reap(descriptor: &OwnedFd) {
+    waitid(WaitId::PidFd(descriptor.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG).ok();
 }
 
 struct Stat {
@@ -171,7 +173,7 @@ fn boot() -> io::Result<String> {
 mod tests {
     use std::process::{Command, Stdio};
 
-    use crate::sandbox::bubblewrap::process::{Identity, ended, kill, parse_stat};
+    use crate::sandbox::bubblewrap::process::{Identity, ended, kill, parse_stat, reap, stat};
 
     #[test]
     fn names_with_parentheses_are_read() {
@@ -196,14 +198,16 @@ mod tests {
         identity.set_stopped(false).unwrap();
         let descriptor = identity.open().unwrap().unwrap();
         kill(&descriptor).unwrap();
-        ended(descriptor).await.unwrap();
+        let descriptor = ended(descriptor).await.unwrap();
         assert!(!identity.lives());
-        child.wait().unwrap();
+        reap(&descriptor);
+        // Nothing is left to be waited for.
+        assert!(child.wait().is_err());
         assert!(identity.open().unwrap().is_none());
     }
 
     #[test]
-    fn a_family_holds_grandchildren() {
+    fn a_whole_family_stops_and_goes_on() {
         let script = "sleep 600 & sleep 600 & wait";
         let mut child =
             Command::new("sh").args(["-c", script]).stdin(Stdio::null()).spawn().unwrap();
@@ -215,6 +219,10 @@ mod tests {
             }
             std::thread::yield_now();
         };
+        identity.set_stopped(true).unwrap();
+        assert!(family.iter().all(|pid| stat(*pid).unwrap().stopped()));
+        identity.set_stopped(false).unwrap();
+        assert!(!family.iter().any(|pid| stat(*pid).unwrap().stopped()));
         for pid in family {
             let _ = rustix::process::kill_process(
                 rustix::process::Pid::from_raw(pid).unwrap(),

@@ -73,11 +73,7 @@ fn first_is(family: i32) -> Result<SeccompRule, seccompiler::BackendError> {
 
 /// The second argument is this request; the kernel looks at its lower half only.
 fn second_is(request: libc::Ioctl) -> Result<SeccompRule, seccompiler::BackendError> {
-    #[expect(
-        clippy::cast_sign_loss,
-        clippy::unnecessary_cast,
-        reason = "a bit pattern, signed on some C libraries"
-    )]
+    #[expect(clippy::unnecessary_cast, reason = "some C libraries have a signed type for it")]
     rule(1, SeccompCmpOp::Eq, request as u64)
 }
 

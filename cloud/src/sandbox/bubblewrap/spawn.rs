@@ -95,15 +95,13 @@ pub(super) fn spawn(launch: Launch) -> io::Result<Child> {
     drop(launch);
     let pid = Pid::from_raw(pid).ok_or_else(|| io::Error::other("fork gave no pid"))?;
     let mut failure = [0; 5];
-    match std::fs::File::from(read).read(&mut failure)? {
-        0 => Ok(Child { pid, descriptor: pidfd_open(pid, PidfdFlags::empty())? }),
-        _ => {
-            rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty())?;
-            let [step, code @ ..] = failure;
-            let source = io::Error::from_raw_os_error(i32::from_ne_bytes(code));
-            Err(io::Error::new(source.kind(), format!("{} ({source})", step_name(step))))
-        }
+    if std::fs::File::from(read).read(&mut failure)? == 0 {
+        return Ok(Child { pid, descriptor: pidfd_open(pid, PidfdFlags::empty())? });
     }
+    rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty())?;
+    let [step, code @ ..] = failure;
+    let source = io::Error::from_raw_os_error(i32::from_ne_bytes(code));
+    Err(io::Error::new(source.kind(), format!("{} ({source})", step_name(step))))
 }
 
 /// Makes the end of a process something to await.

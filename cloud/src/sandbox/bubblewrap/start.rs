@@ -74,9 +74,7 @@ pub(super) async fn sandbox(shared: Arc<Shared>, home: Home, spec: Spec) -> Resu
             // The first error is the one that tells why. A guest that has just ended has last words.
             let detail = stop::end_and_listen(&shared, &home, &id, LAST_WORDS).await;
             match (error, detail) {
-                (Error::Guest { source, .. }, Some(detail))
-                    if source.is_gone() && !detail.is_empty() =>
-                {
+                (Error::Guest { source, .. }, Some(detail)) if source.is_gone() => {
                     Err(hindrance::explain(&detail).into())
                 }
                 (error, _) => Err(error),
@@ -101,17 +99,25 @@ pub(super) async fn with_command(
     let guest = Guest::new(&home.guest_socket(), &id, incarnation);
     let begun = {
         let (shared, home) = (Arc::clone(shared), home.clone());
-        blocking(move || begin(&shared, &home, &spec, &command)).await?
+        blocking(move || begin(&shared, &home, &spec, &command)).await
     };
-    let monitor = begun.child.pid;
-    let record = match identify(begun.info, monitor.as_raw_nonzero().get(), &id).await {
+    let begun = match begun {
+        Ok(begun) => begun,
+        Err(error) => {
+            stop::suspend(Arc::clone(shared), home, id).await?;
+            return Err(error);
+        }
+    };
+    let record = match identify(begun.info, begun.child.pid.as_raw_nonzero().get(), &id).await {
         Ok((init, monitor)) => Record { incarnation, init, monitor },
         Err(error) => {
             let said = last_words(begun.log).await;
             // It may hang instead of having ended.
             process::kill(&begun.child.descriptor).map_err(system("end bubblewrap", &id))?;
-            process::ended(begun.child.descriptor).await.map_err(system("await the end", &id))?;
-            process::reap(monitor);
+            let monitor = process::ended(begun.child.descriptor)
+                .await
+                .map_err(system("await the end", &id))?;
+            process::reap(&monitor);
             stop::suspend(Arc::clone(shared), home, id).await?;
             return match error {
                 Error::Slow { .. } => Err(error),
@@ -149,7 +155,7 @@ fn begin(shared: &Shared, home: &Home, spec: &Spec, command: &[OsString]) -> Res
         .map_err(io::Error::other)
         .map_err(system("write the filter", id))?;
     let user = shared.users.assign(id)?;
-    home.create(&user)?;
+    home.create(user)?;
     let listener = listen(home)?;
     let groups =
         shared.groups.create(id, &spec.limits).map_err(system("make the control groups", id))?;
@@ -265,16 +271,13 @@ fn watch(
     let name = id.to_owned();
     let task = async move {
         let log = tokio::spawn(keep_log(name.clone(), log));
-        for descriptor in init
-            .into_iter()
-            .chain(child.as_ref().and_then(|child| child.descriptor.try_clone().ok()))
-        {
-            if let Err(error) = process::ended(descriptor).await {
-                tracing::warn!(sandbox = name, %error, "the end of a sandbox cannot be awaited");
+        for descriptor in init.into_iter().chain(child.map(|child| child.descriptor)) {
+            match process::ended(descriptor).await {
+                Ok(descriptor) => process::reap(&descriptor),
+                Err(error) => {
+                    tracing::warn!(sandbox = name, %error, "the end of a sandbox cannot be awaited");
+                }
             }
-        }
-        if let Some(child) = child {
-            process::reap(child.pid);
         }
         let detail = tokio::time::timeout(LAST_WORDS, log)
             .await

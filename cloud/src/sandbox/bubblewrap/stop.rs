@@ -11,6 +11,12 @@ use crate::sandbox::{Error, Result};
 /// How long killed processes may take to be gone.
 const GONE: Duration = Duration::from_secs(30);
 
+/// How long bubblewrap may take to see that its sandbox has ended.
+const BY_ITSELF: Duration = Duration::from_secs(2);
+
+/// How long the watcher of a sandbox may take to tell of its end.
+const HEARD: Duration = Duration::from_secs(5);
+
 /// Freezes or thaws all processes of a sandbox.
 pub(super) async fn set_frozen(
     shared: Arc<Shared>,
@@ -27,9 +33,10 @@ pub(super) async fn set_frozen(
         guest.set_frozen(true);
     }
     let done = blocking(move || {
-        let done = match shared.groups.can_freeze() {
-            true => shared.groups.set_frozen(&id, frozen),
-            false => record.init.set_stopped(frozen),
+        let done = if shared.groups.can_freeze() {
+            shared.groups.set_frozen(&id, frozen)
+        } else {
+            record.init.set_stopped(frozen)
         };
         done.map_err(system(action, &id))
     });
@@ -50,9 +57,8 @@ pub(super) async fn suspend(shared: Arc<Shared>, home: Home, id: String) -> Resu
     }
     let known = shared.living().get(&id).map(|living| living.exit.clone());
     if let Some(mut exit) = known {
-        // Its watcher takes the remains of the process.
-        let slow = |_| Error::Slow { action: "end", id: id.clone(), seconds: GONE.as_secs() };
-        tokio::time::timeout(GONE, exit.wait_for(Option::is_some)).await.map_err(slow)?.ok();
+        // Whoever holds the sandbox learns of its end no later than we.
+        tokio::time::timeout(HEARD, exit.wait_for(Option::is_some)).await.ok();
         shared.living().remove(&id);
     }
     blocking(move || {
@@ -104,7 +110,7 @@ async fn end(shared: &Arc<Shared>, record: &Record, id: &str) -> Result<()> {
         // A frozen group of version 1 does not even die.
         if shared.groups.can_freeze() {
             let (shared, id) = (Arc::clone(shared), id.to_owned());
-            blocking(move || Ok(drop(shared.groups.set_frozen(&id, false)))).await?;
+            blocking(move || Ok(shared.groups.set_frozen(&id, false).ok())).await?;
         }
         tokio::time::timeout(GONE, process::ended(init))
             .await
@@ -112,14 +118,12 @@ async fn end(shared: &Arc<Shared>, record: &Record, id: &str) -> Result<()> {
             .map_err(system("await the end", id))?;
     }
     if let Some(monitor) = record.monitor.open().map_err(system("end bubblewrap", id))? {
-        let patient = tokio::time::timeout(Duration::from_secs(2), process::ended(monitor)).await;
-        if patient.is_err()
-            && let Some(monitor) = record.monitor.open().map_err(system("end bubblewrap", id))?
-        {
+        let copy = monitor.try_clone().map_err(system("end bubblewrap", id))?;
+        if tokio::time::timeout(BY_ITSELF, process::ended(copy)).await.is_err() {
             process::kill(&monitor).map_err(system("end bubblewrap", id))?;
-            let gone = tokio::time::timeout(GONE, process::ended(monitor)).await.map_err(slow)?;
-            gone.map_err(system("await the end", id))?;
         }
+        let gone = tokio::time::timeout(GONE, process::ended(monitor)).await.map_err(slow)?;
+        process::reap(&gone.map_err(system("await the end", id))?);
     }
     Ok(())
 }

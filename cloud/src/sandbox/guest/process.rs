@@ -65,8 +65,16 @@ pub struct Streams {
     pub stdout: StreamReader<ReceiverStream<std::io::Result<Bytes>>, Bytes>,
     /// The end of its standard error.
     pub stderr: Tail,
-    end: watch::Receiver<Option<Option<proto::Ended>>>,
+    end: watch::Receiver<End>,
     _tasks: [AbortOnDropHandle<()>; 2],
+}
+
+/// What is known of a process's end.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Open,
+    Seen(proto::Ended),
+    Lost,
 }
 
 /// The last bytes of a standard error.
@@ -150,11 +158,11 @@ impl Process {
     pub fn into_streams(self) -> Streams {
         let Self { id, pid: _, stdin, mut events, pump } = self;
         let (stdout, reader) = mpsc::channel(WAITING_EVENTS);
-        let (ended, end) = watch::channel(None);
+        let (sender, receiver) = watch::channel(End::Open);
         let stderr = Tail::default();
         let tail = stderr.clone();
         let split = AbortOnDropHandle::new(tokio::spawn(async move {
-            let mut how = None;
+            let mut end = End::Lost;
             while let Some(event) = events.recv().await {
                 let item = match event {
                     Ok(Event::Stdout(bytes)) => Ok(bytes),
@@ -165,8 +173,8 @@ impl Process {
                     Ok(Event::Lost(bytes)) => {
                         Err(std::io::Error::other(format!("{bytes} bytes of output are lost")))
                     }
-                    Ok(Event::Ended(end)) => {
-                        how = Some(end);
+                    Ok(Event::Ended(ended)) => {
+                        end = End::Seen(ended);
                         continue;
                     }
                     Err(error) => Err(std::io::Error::other(error)),
@@ -175,10 +183,10 @@ impl Process {
                 stdout.send(item).await.ok();
             }
             drop(stdout);
-            ended.send_replace(Some(how));
+            sender.send_replace(end);
         }));
         let stdout = StreamReader::new(ReceiverStream::new(reader));
-        Streams { id, stdin, stdout, stderr, end, _tasks: [pump, split] }
+        Streams { id, stdin, stdout, stderr, end: receiver, _tasks: [pump, split] }
     }
 }
 
@@ -186,7 +194,12 @@ impl Streams {
     /// Waits for its end, after all its output was read or let go; `None` when the guest was lost before.
     pub fn ended(&self) -> impl Future<Output = Option<proto::Ended>> + Send + 'static {
         let mut end = self.end.clone();
-        async move { end.wait_for(Option::is_some).await.ok().and_then(|end| end.clone()).flatten() }
+        async move {
+            match end.wait_for(|end| !matches!(end, End::Open)).await.as_deref() {
+                Ok(End::Seen(ended)) => Some(*ended),
+                _ => None,
+            }
+        }
     }
 }
 

@@ -46,18 +46,14 @@ impl Guest {
         let id = format!("run-{}", Uuid::new_v4().simple());
         let mut guard = KillOnDrop { guest: self.clone(), id: Some(id.clone()) };
         let process = self.start(&id, command, !stdin.is_empty()).await?;
-        match tokio::time::timeout(limit, collect(process, stdin, cap)).await {
-            Ok(output) => {
-                // What it left in the background goes on.
-                guard.id = None;
-                output
-            }
-            Err(_) => {
-                guard.id = None;
-                self.kill(&id, GRACE).await?;
-                Err(Error::Timeout { call: "run a command", after: limit })
-            }
+        let collected = tokio::time::timeout(limit, collect(process, stdin, cap)).await;
+        // What it left in the background goes on.
+        guard.id = None;
+        if let Ok(output) = collected {
+            return output;
         }
+        self.kill(&id, GRACE).await?;
+        Err(Error::Timeout { call: "run a command", after: limit })
     }
 }
 
@@ -73,10 +69,10 @@ async fn collect(process: Process, input: &[u8], cap: usize) -> Result<Output> {
         while let Some(event) = events.recv().await {
             match event? {
                 Event::Stdout(bytes) => {
-                    output.truncated |= !append(&mut output.stdout, &bytes, cap)
+                    output.truncated |= !append(&mut output.stdout, &bytes, cap);
                 }
                 Event::Stderr(bytes) => {
-                    output.truncated |= !append(&mut output.stderr, &bytes, cap)
+                    output.truncated |= !append(&mut output.stderr, &bytes, cap);
                 }
                 Event::Lost(_) => output.truncated = true,
                 Event::Ended(ended) => {
