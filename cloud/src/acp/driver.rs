@@ -375,6 +375,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
                 Some("max_tokens") => Stop::MaxTokens,
                 Some("max_turn_requests") => Stop::MaxTurnRequests,
                 Some("refusal") => Stop::Refusal,
+                // It was asked to stop before it said so, and not every agent says it in these words.
+                _ if self.turn == Turn::Stopping => Stop::Cancelled,
                 _ => Stop::EndTurn,
             },
             // Some agents report their own stop as an error.

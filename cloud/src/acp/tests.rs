@@ -537,6 +537,24 @@ async fn questions_withdrawn_by_the_agent_and_errors_of_a_turn() {
 }
 
 #[tokio::test]
+async fn a_stopped_turn_is_cancelled_however_the_agent_says_it() {
+    let (mut connection, mut peer) = open_peer(unnamed_modes()).await;
+    for answer in [
+        json!({"result": {"stopReason": "end_turn"}}),
+        json!({"error": {"code": 1, "message": "aborted"}}),
+    ] {
+        connection.agent.prompt(text("hi"), None).await;
+        let prompt = peer.take().await;
+        connection.agent.cancel().await;
+        assert_eq!(peer.take().await["method"], "session/cancel");
+        let mut answer = answer;
+        answer["id"] = prompt["id"].clone();
+        peer.send(&answer).await;
+        assert_eq!(next(&mut connection).await.body, Body::TurnEnded(Stop::Cancelled));
+    }
+}
+
+#[tokio::test]
 async fn steering_where_the_agent_has_it() {
     let (input, output, mut peer) = peer();
     let script = async {

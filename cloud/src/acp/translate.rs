@@ -22,12 +22,14 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Translator {
     tools: Tools,
+    /// The last trouble an agent told of: it says the same at each try.
+    trouble: Option<String>,
 }
 
 impl Translator {
     /// For a session that works in `cwd`, an absolute path.
     pub(super) fn new(cwd: &str) -> Self {
-        Self { tools: Tools::new(cwd) }
+        Self { tools: Tools::new(cwd), trouble: None }
     }
 
     /// The meaning of one update.
@@ -41,7 +43,9 @@ impl Translator {
                 self.tools.update(update).map(|tool| AgentUpdate::Tool(Box::new(tool)))
             }
             "plan" => update["entries"].as_array().map(|entries| AgentUpdate::Plan(plan(entries))),
-            "session_info_update" => non_empty(&update["title"]).map(AgentUpdate::Title),
+            "session_info_update" => non_empty(&update["title"])
+                .map(AgentUpdate::Title)
+                .or_else(|| self.trouble(&update["_meta"]["codex"]["error"]["message"])),
             "usage_update" => context(update),
             "notice" => ["text", "message", "title", "content"]
                 .iter()
@@ -79,8 +83,17 @@ impl Translator {
         })
     }
 
+    /// New trouble with the model, as codex tells of it.
+    fn trouble(&mut self, message: &Value) -> Option<AgentUpdate> {
+        let message =
+            non_empty(message).filter(|message| self.trouble.as_ref() != Some(message))?;
+        self.trouble = Some(message.clone());
+        Some(AgentUpdate::Notice(message))
+    }
+
     /// The turn has ended: what is known of its actions may go.
     pub(super) fn turn_ended(&mut self) {
+        self.trouble = None;
         self.tools.forget();
     }
 }

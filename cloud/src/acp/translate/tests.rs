@@ -282,6 +282,17 @@ fn updates_that_are_no_actions() {
 }
 
 #[test]
+fn trouble_with_the_model_is_told_once_a_turn() {
+    let mut codex = translator();
+    let update = json!({"sessionUpdate": "session_info_update", "_meta": {"codex": {"error": {"message": "Reconnecting..."}}}});
+    let told = AgentUpdate::Notice("Reconnecting...".to_owned());
+    assert_eq!(codex.update(&update), told);
+    assert_eq!(codex.update(&update), AgentUpdate::Unknown("session_info_update".to_owned()));
+    codex.turn_ended();
+    assert_eq!(codex.update(&update), told);
+}
+
+#[test]
 fn questions_keep_their_options_and_name_what_they_are_about() {
     let mut codex = translator();
     tool(
