@@ -48,7 +48,7 @@ pub struct Cli {
     /// Print JSON.
     #[arg(long, global = true)]
     json: bool,
-    /// The cloud: a configured name or an address [env: ALOFT_CLOUD].
+    /// The cloud: a configured name or an address (`ALOFT_CLOUD`).
     #[arg(long, global = true, value_name = "NAME|ADDRESS")]
     cloud: Option<String>,
     #[command(subcommand)]

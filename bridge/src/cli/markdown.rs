@@ -40,8 +40,8 @@ fn kind(kind: &ItemKind) -> String {
     match kind {
         ItemKind::UserMessage { input, .. } => {
             let words = input.iter().map(part).collect::<Vec<_>>().join("\n");
-            let quoted = words.lines().map(|line| format!("> {line}\n")).collect::<String>();
-            format!("**Person**\n\n{quoted}")
+            let quoted: Vec<String> = words.lines().map(|line| format!("> {line}")).collect();
+            format!("**Person**\n\n{}", quoted.join("\n"))
         }
         ItemKind::AgentMessage { text } => text::clean(text),
         ItemKind::Reasoning { .. } | ItemKind::Unknown => String::new(),
@@ -49,9 +49,10 @@ fn kind(kind: &ItemKind) -> String {
             .iter()
             .map(|step| {
                 let mark = if step.state == PlanStepState::Completed { 'x' } else { ' ' };
-                format!("- [{mark}] {}\n", text::line(&step.text, 300))
+                format!("- [{mark}] {}", text::line(&step.text, 300))
             })
-            .collect(),
+            .collect::<Vec<_>>()
+            .join("\n"),
         ItemKind::CommandExecution { command, output, exit_code, .. } => {
             let ended = exit_code
                 .filter(|code| *code != 0)

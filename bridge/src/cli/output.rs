@@ -68,6 +68,7 @@ impl Output {
     }
 
     /// Prints a line of data.
+    #[expect(clippy::unused_self, reason = "whoever prints has an Output; nothing else does")]
     pub(crate) fn line(self, text: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
         writeln!(out, "{text}")?;
@@ -75,6 +76,7 @@ impl Output {
     }
 
     /// Prints data as it is.
+    #[expect(clippy::unused_self, reason = "whoever prints has an Output; nothing else does")]
     pub(crate) fn bytes(self, bytes: &[u8]) -> io::Result<()> {
         let mut out = io::stdout().lock();
         out.write_all(bytes)?;
@@ -158,6 +160,7 @@ impl Output {
     }
 
     /// Nobody can be told that standard error is gone.
+    #[expect(clippy::unused_self, reason = "whoever prints has an Output; nothing else does")]
     fn tell(self, text: &str) {
         io::stderr().lock().write_all(text.as_bytes()).ok();
     }

@@ -72,20 +72,19 @@ impl Watch {
     /// Returns the next new event of the open stream, opening it where there is none; `None` at its end.
     async fn step(&mut self) -> Result<Option<v1::Event>, Error> {
         loop {
-            let stream = match &mut self.stream {
-                Some(stream) => stream,
-                None => {
-                    let request = v1::WatchThreadRequest {
-                        thread_id: self.thread_id.clone(),
-                        after: self.cursor,
-                        fold: self.fold,
-                    };
-                    let opened = self.client.watch_thread(request).await?;
-                    if self.pause > FIRST_PAUSE * 2 {
-                        self.output.progress_ended();
-                    }
-                    self.stream.insert(opened)
+            let stream = if let Some(stream) = &mut self.stream {
+                stream
+            } else {
+                let request = v1::WatchThreadRequest {
+                    thread_id: self.thread_id.clone(),
+                    after: self.cursor,
+                    fold: self.fold,
+                };
+                let opened = self.client.watch_thread(request).await?;
+                if self.pause > FIRST_PAUSE * 2 {
+                    self.output.progress_ended();
                 }
+                self.stream.insert(opened)
             };
             match stream.message().await.map_err(|status| self.client.error(status))? {
                 Some(event) if event.cursor <= self.cursor => {}

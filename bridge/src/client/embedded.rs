@@ -105,7 +105,7 @@ impl Embedded {
                     }
                 }
                 Found::Silent if Instant::now() < deadline => {
-                    tokio::time::sleep(Duration::from_millis(50)).await
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                 }
                 Found::Silent => return Err(Error::Silent { socket: self.socket.clone() }),
                 Found::Nothing => return self.start().await,

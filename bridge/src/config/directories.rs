@@ -73,8 +73,8 @@ fn hash(path: &Path) -> u32 {
     for byte in path.as_os_str().as_bytes() {
         hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     }
-    let [a, b, c, d, e, f, g, h] = hash.to_le_bytes();
-    u32::from_le_bytes([a, b, c, d]) ^ u32::from_le_bytes([e, f, g, h])
+    let low = hash & u64::from(u32::MAX);
+    u32::try_from((hash >> 32) ^ low).unwrap_or_default()
 }
 
 #[cfg(test)]

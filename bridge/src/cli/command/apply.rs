@@ -85,7 +85,7 @@ pub(crate) async fn checkout(context: &Context, args: CheckoutArgs) -> Outcome {
     let fetching = export(context, &thread.id, target.known_commits().await?);
     let export = context.output.waiting("fetching the branch", fetching).await?;
     let branch = args.branch.unwrap_or(export.branch);
-    let bundle = export.bundle.as_ref().map(|file| file.path());
+    let bundle = export.bundle.as_ref().map(tempfile::NamedTempFile::path);
     target.branch(bundle, &branch, &export.commit, !args.no_switch).await?;
     let sentence = if args.no_switch {
         format!("branch {branch} is at {:.12}", export.commit)

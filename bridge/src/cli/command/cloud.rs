@@ -125,7 +125,10 @@ async fn logs(context: &Context, follow: bool, lines: usize) -> Result<(), Failu
     let from = last_lines(&bytes, lines);
     context.output.bytes(&bytes[from..])?;
     let mut seen = bytes.len() as u64;
-    while follow {
+    if !follow {
+        return Ok(());
+    }
+    loop {
         tokio::time::sleep(LOOK).await;
         let size = std::fs::metadata(&path).map_err(failed)?.len();
         if size < seen {
@@ -138,7 +141,6 @@ async fn logs(context: &Context, follow: bool, lines: usize) -> Result<(), Failu
         seen += file.read_to_end(&mut bytes).map_err(failed)? as u64;
         context.output.bytes(&bytes)?;
     }
-    Ok(())
 }
 
 /// Returns where the last lines begin.

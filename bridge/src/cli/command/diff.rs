@@ -62,11 +62,9 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         let files: Vec<FileDiff> = files.into_iter().map(Into::into).collect();
         output.json(&json!({ "files": files }))?;
     } else if args.name_only {
-        let paths = files
-            .iter()
-            .map(|file| format!("{}\n", shown_path(output, &file.path)))
-            .collect::<String>();
-        output.bytes(paths.as_bytes())?;
+        for file in &files {
+            output.line(&shown_path(output, &file.path))?;
+        }
     } else if args.stat {
         output.bytes(stat(output, &files).as_bytes())?;
     } else if output.terminal {
@@ -149,11 +147,10 @@ fn stat(output: Output, files: &[v1::FileDiff]) -> String {
         .into_iter()
         .filter(|(count, ..)| *count > 0)
         .map(|(count, word, sign)| format!(", {}{sign}", plural(count, word)));
-    shown.push_str(&format!(
-        " {} changed{}\n",
-        plural(files.len() as u64, "file"),
-        parts.collect::<String>()
-    ));
+    let changed = plural(files.len() as u64, "file");
+    shown.extend([" ", changed.as_str(), " changed"]);
+    shown.extend(parts);
+    shown.push('\n');
     shown
 }
 

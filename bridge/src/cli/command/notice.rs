@@ -56,15 +56,19 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
                 if column == 0 { output.paint(Style::Yellow, cell) } else { cell.to_owned() }
             });
             if rows.is_empty() {
-                output.note("no notices")
+                output.note("no notices");
             } else {
-                output.bytes(table.as_bytes())?
+                output.bytes(table.as_bytes())?;
             }
         }
         Action::Read { ids } => {
             let request = v1::ReadNoticesRequest { notice_ids: ids, ..Default::default() };
             context.client.read_notices(request).await?;
-            if output.json { output.json(&json!({}))? } else { output.line("marked as read")? }
+            if output.json {
+                output.json(&json!({}))?;
+            } else {
+                output.line("marked as read")?;
+            }
         }
     }
     Ok(Exit::Done)

@@ -34,7 +34,7 @@ impl Lock {
                 }
                 // Waiting in the kernel would take a thread for each waiter and could not be given up.
                 Err(TryLockError::WouldBlock) => {
-                    tokio::time::sleep(Duration::from_millis(10)).await
+                    tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             }
         }
