@@ -1,1 +1,276 @@
-//! The commands of `aloft`.
+//! The commands of `aloft`: what they take, which runs, how errors and exit codes come out.
+//!
+//! Data goes to standard output, everything else to standard error; `output` is the one place that prints. Exit codes:
+//! 0 done, 1 failed, 2 usage, 3 not allowed, 4 cloud unreachable, 5 turn failed, 6 needs an answer, 130 left by Ctrl-C.
+
+mod ask;
+mod command;
+mod context;
+mod failure;
+mod markdown;
+mod output;
+mod prompt;
+mod render;
+mod text;
+mod wait;
+mod watch;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::command::{
+    agent, answer, apply, cloud, completions, delete, diff, doctor, follow, key, life, list, new,
+    notice, queue, send, show, stop, uninstall, update,
+};
+use crate::cli::context::Context;
+use crate::cli::failure::{Exit, Failure, Outcome};
+use crate::cli::output::Output;
+use crate::client::Client;
+use crate::config::{Config, Environment, Flags};
+use crate::protocol::error::{Code, Error};
+
+/// Runs coding agents in a cloud you own and brings them to the editor you use.
+#[derive(Debug, Parser)]
+#[command(
+    name = "aloft",
+    version,
+    after_help = "Examples:
+  aloft new \"Fix the failing test\"      create an agent on the repository here
+  aloft follow @last                    watch it work
+  aloft diff @last                      see what it changed
+
+IDs may be shortened to a unique prefix or given as the slug; @last is the newest thread."
+)]
+pub struct Cli {
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// The cloud: a configured name or an address [env: ALOFT_CLOUD].
+    #[arg(long, global = true, value_name = "NAME|ADDRESS")]
+    cloud: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Create a thread: an agent with its own sandbox and branch.
+    New(Box<new::Args>),
+    /// List the threads.
+    List(list::Args),
+    /// Show a thread with its items.
+    Show(show::Args),
+    /// Watch a thread's events as they come.
+    Follow(follow::Args),
+    /// Send the next message; while a turn runs it guides.
+    Send(send::Args),
+    /// Show or change the messages that wait.
+    Queue(queue::Args),
+    /// Stop the running turn.
+    Stop(stop::Args),
+    /// Answer the agent's open question.
+    Answer(answer::Args),
+    /// Do the failed or interrupted turn again.
+    Retry(send::RetryArgs),
+    /// Choose whether the agent asks before it acts.
+    Mode(update::ModeArgs),
+    /// Choose the agent's model.
+    Model(update::ModelArgs),
+    /// Post no notices of a thread.
+    Mute(update::ThreadArgs),
+    /// Post notices of a thread again.
+    Unmute(update::ThreadArgs),
+    /// Give a thread another title.
+    Rename(update::RenameArgs),
+    /// Never clean a thread up by age.
+    Keep(update::KeepArgs),
+    /// Show what a thread changed.
+    Diff(diff::Args),
+    /// Apply a thread's changes to the local checkout.
+    Apply(apply::ApplyArgs),
+    /// Get a thread's branch as a local branch.
+    Checkout(apply::CheckoutArgs),
+    /// End all processes of a thread and keep everything.
+    Pause(update::ThreadArgs),
+    /// Bring a paused or failed thread back.
+    Resume(update::ThreadArgs),
+    /// Remove everything of a thread.
+    Delete(delete::Args),
+    /// Keep, show, test or forget model keys.
+    Key(key::Args),
+    /// Show the agents this cloud can run.
+    Agent(agent::Args),
+    /// Show notices or mark them read.
+    Notice(notice::Args),
+    /// Show, start or stop the embedded cloud.
+    Cloud(cloud::Args),
+    /// Check everything and say how to mend it.
+    Doctor,
+    /// Speak JSON-RPC with an editor on standard input and output.
+    Lsp,
+    /// Print the completions of a shell.
+    Completions(completions::Args),
+    /// Stop the embedded cloud and remove everything of Aloft but its programs.
+    Uninstall(uninstall::Args),
+}
+
+/// Runs `aloft` with the arguments of this process.
+pub fn main() -> ExitCode {
+    // An error means that a provider is there already, which is all that is wanted.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let environment = Environment::read();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error, &environment),
+    };
+    let output = Output::new(cli.json, &environment);
+    match prepare(cli, environment, output) {
+        Ok(Task::Editor(config)) => crate::lsp::run(config),
+        Ok(Task::Command(command, config)) => exit(output, start(command, config, output)),
+        Err(failure) => exit(output, Err(failure)),
+    }
+}
+
+/// What the command line asks for.
+enum Task {
+    /// An editor is at the other end of our streams.
+    Editor(Config),
+    /// A person or a script is.
+    Command(Command, Config),
+}
+
+/// Tells what is wrong with the command line. `--json` is looked for by hand: nothing was understood.
+fn refuse(error: &clap::Error, environment: &Environment) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        let output = Output::new(true, environment);
+        let message = error.to_string();
+        let message =
+            message.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let error = Error::new(Code::InvalidParams, "USAGE", message).with_hint("see aloft --help");
+        return exit(output, Err(Failure::Error(error)));
+    }
+    // A reader that went away is no error.
+    error.print().ok();
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}
+
+fn prepare(cli: Cli, environment: Environment, output: Output) -> Result<Task, Failure> {
+    let config = Config::load(Flags { cloud: cli.cloud }, environment)?;
+    log(&config);
+    for key in &config.unknown_keys {
+        output.warn(&format!("{} has a key nobody knows: {key}", config.file().display()));
+    }
+    match cli.command {
+        Command::Lsp => Ok(Task::Editor(config)),
+        command => Ok(Task::Command(command, config)),
+    }
+}
+
+fn start(command: Command, config: Config, output: Output) -> Outcome {
+    if let Command::Completions(args) = &command {
+        return completions::run(output, args);
+    }
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let outcome = runtime.block_on(Box::pin(run(command, config, output)));
+    // A thread that reads a terminal or an editor's pipe may never come back.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Sends our log to standard error; warnings only, unless asked for more.
+fn log(config: &Config) {
+    let filter = config.log.as_deref().unwrap_or("warn");
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("warn"));
+    let format = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_target(false);
+    // An error means that somebody set one up already.
+    format.try_init().ok();
+}
+
+async fn run(command: Command, config: Config, output: Output) -> Outcome {
+    let client = Client::new(&config)?;
+    let context = &Context { config, client, output };
+    match command {
+        Command::New(args) => new::run(context, *args).await,
+        Command::List(args) => list::run(context, args).await,
+        Command::Show(args) => show::run(context, args).await,
+        Command::Follow(args) => follow::run(context, args).await,
+        Command::Send(args) => send::run(context, args).await,
+        Command::Queue(args) => queue::run(context, args).await,
+        Command::Stop(args) => stop::run(context, args).await,
+        Command::Answer(args) => answer::run(context, args).await,
+        Command::Retry(args) => send::retry(context, args).await,
+        Command::Mode(args) => update::set_mode(context, args).await,
+        Command::Model(args) => update::set_model(context, args).await,
+        Command::Mute(args) => update::set_muted(context, args, true).await,
+        Command::Unmute(args) => update::set_muted(context, args, false).await,
+        Command::Rename(args) => update::rename(context, args).await,
+        Command::Keep(args) => update::keep(context, args).await,
+        Command::Diff(args) => diff::run(context, args).await,
+        Command::Apply(args) => apply::apply(context, args).await,
+        Command::Checkout(args) => apply::checkout(context, args).await,
+        Command::Pause(args) => life::pause(context, args).await,
+        Command::Resume(args) => life::resume(context, args).await,
+        Command::Delete(args) => delete::run(context, args).await,
+        Command::Key(args) => key::run(context, args).await,
+        Command::Agent(args) => agent::run(context, args).await,
+        Command::Notice(args) => notice::run(context, args).await,
+        Command::Cloud(args) => cloud::run(context, args).await,
+        Command::Doctor => doctor::run(context).await,
+        Command::Uninstall(args) => uninstall::run(context, args).await,
+        // Both need no client and were run before.
+        Command::Lsp | Command::Completions(_) => Ok(Exit::Done),
+    }
+}
+
+fn exit(output: Output, outcome: Outcome) -> ExitCode {
+    match outcome {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(Failure::Output(error)) => {
+            let error = Error::new(
+                Code::Internal,
+                "OUTPUT",
+                format!("failed to write standard output: {error}"),
+            );
+            tell(output, &error)
+        }
+        Err(Failure::Error(error)) => tell(output, &error),
+    }
+}
+
+fn tell(output: Output, error: &Error) -> ExitCode {
+    // Where even this cannot be written, the exit code has to say it.
+    output.error(error).ok();
+    ExitCode::from(error.code.exit())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_of_the_interface_is_there() {
+        let commands = "new list show follow send stop answer retry mode model mute unmute rename keep diff apply checkout \
+                        pause resume delete queue key agent cloud doctor completions uninstall notice lsp";
+        let cli = Cli::command();
+        for name in commands.split_whitespace() {
+            assert!(cli.find_subcommand(name).is_some(), "{name}");
+        }
+    }
+}

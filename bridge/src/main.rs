@@ -1,3 +1,5 @@
 //! Picks the subcommand of `aloft`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    aloft_bridge::cli::main()
+}

@@ -2,6 +2,7 @@
 //!
 //! Reading is tolerant: unknown fields are ignored and unknown enum values become `Unknown`. Conversions from and to the
 //! gRPC records live in [`from_proto`] and [`to_proto`]; what an error looks like on each way out is in [`error`].
+//! [`method`] lists every request and notification; [`schema`] writes all of it down for other languages.
 
 pub mod diff;
 pub mod error;
@@ -9,8 +10,11 @@ pub mod event;
 pub mod from_proto;
 pub mod input;
 pub mod item;
+pub mod method;
 pub mod notice;
+pub mod notification;
 pub mod request;
+pub mod schema;
 pub mod thread;
 pub mod time;
 pub mod to_proto;

@@ -212,6 +212,28 @@ pub struct ThreadLocalParams {
     pub branch: Option<String>,
 }
 
+/// `thread/apply`: where the changes went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ThreadApplyResult {
+    /// As it is now.
+    pub thread: Thread,
+    /// Files that changed, relative to the root of the checkout.
+    pub files: Vec<String>,
+    /// Those that now hold conflict markers.
+    pub conflicts: Vec<String>,
+}
+
+/// `thread/checkout`: which branch holds the commits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ThreadCheckoutResult {
+    /// As it is now.
+    pub thread: Thread,
+    /// The local branch.
+    pub branch: String,
+    /// Its commit.
+    pub commit: String,
+}
+
 /// What a diff is against.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -1,0 +1,22 @@
+//! The commands, one file each or a few small ones of a kind.
+
+pub(crate) mod agent;
+pub(crate) mod answer;
+pub(crate) mod apply;
+pub(crate) mod cloud;
+pub(crate) mod completions;
+pub(crate) mod delete;
+pub(crate) mod diff;
+pub(crate) mod doctor;
+pub(crate) mod follow;
+pub(crate) mod key;
+pub(crate) mod life;
+pub(crate) mod list;
+pub(crate) mod new;
+pub(crate) mod notice;
+pub(crate) mod queue;
+pub(crate) mod send;
+pub(crate) mod show;
+pub(crate) mod stop;
+pub(crate) mod uninstall;
+pub(crate) mod update;

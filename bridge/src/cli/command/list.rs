@@ -1,0 +1,213 @@
+//! `aloft list`: the threads, newest first.
+
+use aloft_proto::v1;
+use aloft_proto::v1::feed_event::Payload;
+
+use crate::cli::context::Context;
+use crate::cli::failure::{Exit, Failure, Outcome};
+use crate::cli::output::Style;
+use crate::cli::text;
+use crate::protocol::error::Code;
+use crate::protocol::thread::{Thread, ThreadState};
+use crate::protocol::time::Time;
+
+/// Threads shown without `--all`.
+const FIRST_PAGE: u32 = 50;
+/// Threads asked for at once with `--all`.
+const PAGE: u32 = 500;
+
+/// Arguments of `aloft list`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  aloft list
+  aloft list --state running --watch
+  aloft list --json --all | jq -r '.[].slug'")]
+pub(crate) struct Args {
+    /// Words in title, slug, branch or repository.
+    query: Option<String>,
+    /// All threads, not only the newest.
+    #[arg(long)]
+    all: bool,
+    /// Only threads in this state; may be repeated.
+    #[arg(long, value_parser = state)]
+    state: Vec<ThreadState>,
+    /// Show the list anew whenever it changes.
+    #[arg(long)]
+    watch: bool,
+}
+
+fn state(text: &str) -> Result<ThreadState, String> {
+    let value = serde_json::Value::String(text.to_owned());
+    match serde_json::from_value(value) {
+        Ok(ThreadState::Unknown) | Err(_) => {
+            Err("one of starting, running, requiresAction, idle, paused, failed, deleting"
+                .to_owned())
+        }
+        Ok(state) => Ok(state),
+    }
+}
+
+/// Runs the command.
+pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
+    let (threads, more, feed) = read(context, &args).await?;
+    print(context, &threads)?;
+    if more && !context.output.json {
+        context.output.note("there are more; --all shows them");
+    }
+    if args.watch { watch(context, &args, feed).await } else { Ok(Exit::Done) }
+}
+
+async fn read(context: &Context, args: &Args) -> Result<(Vec<Thread>, bool, u64), Failure> {
+    let mut request = v1::ListThreadsRequest {
+        states: args.state.iter().map(|state| v1::ThreadState::from(*state).into()).collect(),
+        query: args.query.clone().unwrap_or_default(),
+        page_size: if args.all { PAGE } else { FIRST_PAGE },
+        page_token: String::new(),
+    };
+    let mut threads = Vec::new();
+    let mut feed = None;
+    loop {
+        let page = context
+            .output
+            .waiting("asking the cloud", context.client.list_threads(request.clone()))
+            .await?;
+        threads.extend(page.threads.into_iter().map(Thread::from));
+        let feed = *feed.get_or_insert(page.feed);
+        if page.next_page_token.is_empty() || !args.all {
+            return Ok((threads, !page.next_page_token.is_empty(), feed));
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
+fn print(context: &Context, threads: &[Thread]) -> Result<(), Failure> {
+    let output = context.output;
+    if output.json {
+        return Ok(output.json(&threads)?);
+    }
+    if threads.is_empty() {
+        output.note("no threads; create one with: aloft new \"…\"");
+        return Ok(());
+    }
+    let now = Time::now();
+    let rows: Vec<Vec<String>> = threads.iter().map(|thread| row(thread, now)).collect();
+    let head = ["STATE", "ID", "TITLE", "REPOSITORY", "BRANCH", "DIFF", "AGE"];
+    let table = text::table(&head, &rows, |column, cell| match column {
+        0 => output.paint(state_style(cell), cell),
+        1 => output.paint(Style::Bold, cell),
+        _ => cell.to_owned(),
+    });
+    Ok(output.bytes(table.as_bytes())?)
+}
+
+fn row(thread: &Thread, now: Time) -> Vec<String> {
+    let state = match (thread.state, thread.queue_position) {
+        (ThreadState::Starting, Some(place)) => format!("waiting ({place})"),
+        (state, _) => state_word(state).to_owned(),
+    };
+    let diff = match thread.diff.files {
+        0 => "-".to_owned(),
+        _ => format!("+{} -{}", thread.diff.additions, thread.diff.deletions),
+    };
+    vec![
+        state,
+        text::line(&thread.slug, 40),
+        text::line(&thread.title, 40),
+        text::line(&thread.repository.name, 24),
+        text::line(&thread.branch, 36),
+        diff,
+        text::ago(thread.create_time, now),
+    ]
+}
+
+/// Returns the word people see for a state.
+pub(crate) fn state_word(state: ThreadState) -> &'static str {
+    match state {
+        ThreadState::Starting => "starting",
+        ThreadState::Running => "running",
+        ThreadState::RequiresAction => "needs you",
+        ThreadState::Idle => "idle",
+        ThreadState::Paused => "paused",
+        ThreadState::Failed => "failed",
+        ThreadState::Deleting => "deleting",
+        ThreadState::Unknown => "unknown",
+    }
+}
+
+fn state_style(word: &str) -> Style {
+    match word {
+        "running" => Style::Green,
+        "needs you" => Style::Yellow,
+        "failed" => Style::Red,
+        "paused" | "deleting" => Style::Dim,
+        _ => Style::Plain,
+    }
+}
+
+/// Shows the list anew after each change; comes back when the connection breaks.
+async fn watch(context: &Context, args: &Args, mut feed: u64) -> Outcome {
+    let mut pause = std::time::Duration::from_millis(100);
+    loop {
+        let result = watch_once(context, args, &mut feed).await;
+        match result {
+            Ok(exit) => return Ok(exit),
+            Err(Failure::Error(error)) if error.code == Code::Unavailable && error.retryable => {
+                tracing::debug!(%error, "the feed broke, opening it again");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(std::time::Duration::from_secs(5));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+async fn watch_once(context: &Context, args: &Args, feed: &mut u64) -> Outcome {
+    let mut stream = context.client.watch_feed(v1::WatchFeedRequest { after: *feed }).await?;
+    let mut leaving = std::pin::pin!(tokio::signal::ctrl_c());
+    loop {
+        let event = tokio::select! {
+            event = stream.message() => event.map_err(|status| context.client.error(status))?,
+            _ = &mut leaving => return Ok(Exit::Done),
+        };
+        let Some(event) = event else {
+            return Err(context.client.error(tonic::Status::unavailable("the feed ended")).into());
+        };
+        *feed = event.feed;
+        match event.payload {
+            Some(Payload::ThreadChanged(_) | Payload::ThreadDeleted(_)) => {
+                let (threads, _, _) = read(context, args).await?;
+                context.output.clear()?;
+                print(context, &threads)?;
+            }
+            Some(Payload::NoticePosted(_) | Payload::NoticeRead(_)) | None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_says_the_main_things() {
+        let thread = Thread::from(v1::Thread {
+            slug: "fix-1".into(),
+            title: "Fix\nit \u{1b}[31mnow".into(),
+            repository: Some(v1::Repository { name: "log".into(), ..Default::default() }),
+            branch: "aloft/fix-1".into(),
+            state: v1::ThreadState::RequiresAction.into(),
+            diff: Some(v1::DiffStat { files: 1, additions: 2, deletions: 3 }),
+            ..Default::default()
+        });
+        let now = Time::from_unix(7200, 0).unwrap();
+        let expected =
+            ["needs you", "fix-1", "Fix it now", "log", "aloft/fix-1", "+2 -3", "2h ago"];
+        assert_eq!(row(&thread, now), expected);
+    }
+
+    #[test]
+    fn states_are_read_as_json_writes_them() {
+        assert_eq!(state("requiresAction"), Ok(ThreadState::RequiresAction));
+        assert!(state("bored").is_err());
+    }
+}

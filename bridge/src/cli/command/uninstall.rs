@@ -1,0 +1,63 @@
+//! `aloft uninstall`: the embedded cloud stops and our folders go.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::cli::ask;
+use crate::cli::context::Context;
+use crate::cli::failure::{Exit, Outcome, local, usage};
+use crate::client::embedded::Embedded;
+
+/// Arguments of `aloft uninstall`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Do not ask.
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// Runs the command. The programs themselves stay: whoever put them there takes them away.
+pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
+    let output = context.output;
+    let embedded = Embedded::new(&context.config);
+    let directories = &context.config.directories;
+    let folders: Vec<&Path> = [&directories.data, &directories.config, &directories.runtime]
+        .into_iter()
+        .map(PathBuf::as_path)
+        .filter(|path| path.exists())
+        .collect();
+    if !args.yes {
+        output.note("this stops the embedded cloud and removes, with all threads and their work:");
+        for folder in &folders {
+            output.note(&format!("  {}", folder.display()));
+        }
+        if !output.interactive {
+            return Err(usage("uninstalling needs a yes", "add --yes"));
+        }
+        if !ask::confirm(output, "Remove?").await {
+            output.note("nothing was removed");
+            return Ok(Exit::Failed);
+        }
+    }
+    output.waiting("stopping the cloud", embedded.stop()).await?;
+    for folder in &folders {
+        // One may lie inside another that is gone already.
+        match std::fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(local("remove", folder, &error));
+            }
+            _ => {}
+        }
+    }
+    let socket = embedded.socket();
+    if socket.exists() {
+        std::fs::remove_file(socket).map_err(|error| local("remove", socket, &error))?;
+    }
+    if output.json {
+        output.json(&json!({ "removed": folders }))?;
+    } else {
+        output.line("everything of Aloft but its programs is gone")?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,46 @@
+//! What every command has: the configuration, the cloud, and where it prints.
+
+use aloft_proto::v1;
+
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::client::Client;
+use crate::config::Config;
+use crate::protocol::error::Error;
+use crate::protocol::thread::Thread;
+
+/// What every command has.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    /// The configuration.
+    pub(crate) config: Config,
+    /// The cloud.
+    pub(crate) client: Client,
+    /// Where to print.
+    pub(crate) output: Output,
+}
+
+impl Context {
+    /// Returns a thread by id, unique prefix, slug or `@last`.
+    pub(crate) async fn thread(&self, name: &str) -> Result<v1::Thread, Error> {
+        Ok(self.find(name).await?.0)
+    }
+
+    /// Returns a thread and its newest cursor.
+    pub(crate) async fn find(&self, name: &str) -> Result<(v1::Thread, u64), Error> {
+        let request = v1::GetThreadRequest { thread_id: name.to_owned() };
+        let response =
+            self.output.waiting("asking the cloud", self.client.get_thread(request)).await?;
+        Ok((response.thread.unwrap_or_default(), response.cursor))
+    }
+
+    /// Prints a thread once: as JSON, or as the sentence given.
+    pub(crate) fn print_thread(&self, thread: v1::Thread, sentence: &str) -> Result<(), Failure> {
+        if self.output.json {
+            self.output.json(&Thread::from(thread))?;
+        } else {
+            self.output.line(sentence)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,1071 @@
+// The protocol of Aloft. Made from the Rust types; do not edit.
+// Unknown values and fields may appear in newer versions: ignore them.
+
+/** What a diff is against. */
+export type Against = "base"
+  | "mergeBase"
+  | "uncommitted"
+  | {
+    turn: number;
+  };
+
+/** A program that thinks. */
+export type Agent = {
+  /** Used when none is named. */
+  default?: boolean;
+  /** How to mend it. */
+  hint?: string;
+  /** As in `--agent`. */
+  name: string;
+  /** Why not. */
+  reason?: string;
+  /** Can be used now. */
+  usable: boolean;
+  /** Of the program, where known. */
+  version?: string;
+};
+
+/** Who changed files. */
+export type Author = "agent"
+  | "person";
+
+/** One finding of `aloft doctor`. */
+export type Check = {
+  /** What was looked at. */
+  check: string;
+  /** What was found. */
+  detail: string;
+  /** How to mend it. */
+  hint?: string;
+  /** As it should be. */
+  ok: boolean;
+};
+
+/** How the cloud is, as `aloft cloud status --json` prints it. */
+export type CloudStatus = {
+  /** Where it listens. */
+  address: string;
+  /** Where it keeps everything. */
+  dataDir: string;
+  /** Its process. */
+  pid: number;
+  /** Turns that run now. */
+  runningTurns: number;
+  /** Threads it has. */
+  threads: number;
+  /** Of the program. */
+  version: string;
+};
+
+/** `connection/didChange`: whether the cloud is heard. */
+export type ConnectionChanged = {
+  /** More, for people. */
+  message?: string;
+  /** How the connection stands. */
+  state: ConnectionState;
+};
+
+/** How the connection to the cloud stands. */
+export type ConnectionState = "connected"
+  | "connecting"
+  | "offline"
+  | "unauthenticated";
+
+/** An amount of money. */
+export type Cost = {
+  /** In units of the currency. */
+  amount: number;
+  /** ISO 4217. */
+  currency: string;
+};
+
+/** Where a log is after a request. */
+export type CursorResult = {
+  /** The newest event. */
+  cursor: number;
+};
+
+/** How far a message has come. */
+export type Delivery = "queued"
+  | "delivered"
+  | "used";
+
+/** Size of a change. */
+export type DiffStat = {
+  /** Lines added. */
+  additions: number;
+  /** Lines deleted. */
+  deletions: number;
+  /** Files changed. */
+  files: number;
+};
+
+/** What is done with uncommitted changes of a local checkout. */
+export type Dirty = "carry"
+  | "ignore"
+  | "refuse";
+
+/** A result that says no more than that it worked. */
+export type Empty = Record<string, never>;
+
+/** An error for programs. */
+export type ErrorBody = {
+  /** What to do next. */
+  hint?: string;
+  /** What happened, to what. */
+  message: string;
+  /** `UPPER_SNAKE`, listed in docs/errors.md. */
+  reason: string;
+  /** The same request may work later. */
+  retryable: boolean;
+};
+
+/** `data` of a JSON-RPC error. */
+export type ErrorData = {
+  /** What to do next. */
+  hint?: string;
+  /** `UPPER_SNAKE`, listed in docs/errors.md. */
+  reason: string;
+  /** The same request may work later. */
+  retryable: boolean;
+  [name: string]: unknown;
+};
+
+/** What the CLI prints on stdout with `--json` when it fails. */
+export type ErrorReport = {
+  /** What went wrong. */
+  error: ErrorBody;
+};
+
+/** One durable change in a thread's log. */
+export type Event = {
+  /** Its number in the thread: 1 for the first. */
+  cursor: number;
+  /** Events before it that were left out because a later one holds them. */
+  folded?: number;
+  /** Its thread. */
+  threadId: string;
+  /** When it was written. */
+  time: Time;
+  /** Its turn; absent outside one. */
+  turnId?: string;
+} & (
+  {
+    /** As it is now. */
+    thread: Thread;
+    type: "threadChanged";
+  }
+  | {
+    /** As it is now. */
+    turn: Turn;
+    type: "turnStarted";
+  }
+  | {
+    /** As it is now. */
+    turn: Turn;
+    type: "turnCompleted";
+  }
+  | {
+    /** As it is now. */
+    item: Item;
+    type: "itemStarted";
+  }
+  | {
+    /** What was added, UTF-8 with replacement. */
+    delta: string;
+    /** Which text grew. */
+    field: Field;
+    /** The item. */
+    itemId: string;
+    /** Bytes that were there before it. */
+    offset?: number;
+    type: "itemAppended";
+  }
+  | {
+    /** As it is now. */
+    item: Item;
+    type: "itemCompleted";
+  }
+  | {
+    /** The new size. */
+    diff: DiffStat;
+    type: "diffChanged";
+  }
+);
+
+/** Which text of an item grows. */
+export type Field = "text"
+  | "output";
+
+/** The change of one file. Texts are UTF-8 with replacement. */
+export type FileDiff = {
+  /** Lines added. */
+  additions: number;
+  /** Not shown as text. */
+  binary: boolean;
+  /** Lines deleted. */
+  deletions: number;
+  /** Octal; absent = is not there. */
+  newMode?: string;
+  /** Whole content after, where asked for. */
+  newText?: string;
+  /** Octal, as git shows it; absent = was not there. */
+  oldMode?: string;
+  /** Before a rename. */
+  oldPath?: string;
+  /** Whole content before, where asked for. */
+  oldText?: string;
+  /** What `git diff` prints for it. */
+  patch?: string;
+  /** Relative to the workspace. */
+  path: string;
+  /** What happened to it. */
+  status: FileStatus;
+};
+
+/** What happened to a file. */
+export type FileStatus = "added"
+  | "modified"
+  | "deleted"
+  | "renamed"
+  | "typeChanged";
+
+/** One part of a message. */
+export type Input = {
+    /** Markdown. */
+    text: string;
+    type: "text";
+  }
+  | {
+    /** The picture, in base64. */
+    data: string;
+    /** For example `image/png`. */
+    mimeType: string;
+    type: "image";
+  }
+  | {
+    /** Relative to the workspace. */
+    path: string;
+    /** The part meant; absent = all. */
+    range?: Range;
+    type: "file";
+  }
+  | {
+    /** The commit it was seen at. */
+    commit?: string;
+    /** Relative to the workspace. */
+    path: string;
+    /** Where it stands. */
+    range: Range;
+    /** The text selected. */
+    text: string;
+    type: "selection";
+  };
+
+/** One visible thing in a thread. */
+export type Item = {
+  /** When it ended. */
+  endTime?: Time;
+  /** Unique in its thread. */
+  id: string;
+  /** When it began. */
+  startTime: Time;
+  /** How it stands. */
+  state: ItemState;
+  /** Its turn; absent outside one. */
+  turnId?: string;
+} & (
+  {
+    /** Who wrote it. */
+    author?: string;
+    /** How far it has come. */
+    delivery: Delivery;
+    /** Its parts. */
+    input: Input[];
+    type: "userMessage";
+  }
+  | {
+    /** Markdown. */
+    text: string;
+    type: "agentMessage";
+  }
+  | {
+    /** Markdown. */
+    text: string;
+    type: "reasoning";
+  }
+  | {
+    /** In order. */
+    steps: PlanStep[];
+    type: "plan";
+  }
+  | {
+    /** As a person would type it. */
+    command: string;
+    /** Where it ran. */
+    cwd: string;
+    /** Absent while it runs and after a signal. */
+    exitCode?: number;
+    /** The last 64 KiB, UTF-8 with replacement; all of it by `item/output`. */
+    output: string;
+    /** Size of the whole output in bytes. */
+    outputBytes: number;
+    /** Name of the signal that ended it. */
+    signal?: string;
+    /** `output` is not all of it. */
+    truncated: boolean;
+    type: "commandExecution";
+  }
+  | {
+    /** Who made them. */
+    author: Author;
+    /** As the agent reported them; the exact ones come from `thread/diff`. */
+    changes: FileDiff[];
+    type: "fileChange";
+  }
+  | {
+    /** What it was called with. */
+    arguments?: unknown;
+    /** `read`, `search`, `fetch`, `think`, `delete`, `move`, `switch_mode` or `other`. */
+    kind: string;
+    /** What it answered: JSON, or a string. */
+    result?: unknown;
+    /** The MCP server it went to. */
+    server?: string;
+    /** For people. */
+    title: string;
+    /** The tool's name. */
+    tool?: string;
+    type: "toolCall";
+  }
+  | {
+    /** The option chosen; `cancelled` when the question fell away. */
+    answer?: string;
+    /** Who chose it. */
+    answeredBy?: string;
+    /** The command, or the diff. */
+    detail?: string;
+    /** The item it asks about, where there is one. */
+    itemId?: string;
+    /** The answers on offer. */
+    options: PermissionOption[];
+    /** What the agent wants to do. */
+    title: string;
+    type: "permission";
+  }
+  | {
+    /** How much it matters. */
+    level: Level;
+    /** For people. */
+    text: string;
+    type: "notice";
+  }
+);
+
+/** `item/output`: a page of a command's whole output. */
+export type ItemOutputParams = {
+  /** A command. */
+  itemId: string;
+  /** Bytes wanted, at most 1 MiB; absent = 64 KiB. */
+  limit?: number;
+  /** First byte. */
+  offset?: number;
+  /** The thread. */
+  threadId: string;
+};
+
+/** A page of output. */
+export type ItemOutputResult = {
+  /** Exactly what the command printed, in base64. */
+  data: string;
+  /** Where the next page begins. */
+  nextOffset: number;
+  /** Size so far. */
+  totalBytes: number;
+};
+
+/** An item of a thread. */
+export type ItemParams = {
+  /** The item. */
+  itemId: string;
+  /** The thread. */
+  threadId: string;
+};
+
+/** `item/read`. */
+export type ItemResult = {
+  /** Whole. */
+  item: Item;
+};
+
+/** How an item stands. */
+export type ItemState = "inProgress"
+  | "completed"
+  | "failed"
+  | "declined";
+
+/** A model key without its value. */
+export type Key = {
+  /** Where it is sent; absent = the provider's own address. */
+  baseUrl?: string;
+  /** `anthropic` or `openai`. */
+  provider: string;
+  /** `stored` or `environment`. */
+  source: string;
+  /** Its last four characters. */
+  suffix: string;
+};
+
+/** `key/delete` and `key/test`. */
+export type KeyParams = {
+  /** `anthropic` or `openai`. */
+  provider: string;
+  /** Client-made; not needed for `key/test`. */
+  requestId?: string;
+};
+
+/** `key/set`. */
+export type KeySetParams = {
+  /** Another address of the API; absent = the provider's own. */
+  baseUrl?: string;
+  /** `anthropic` or `openai`. */
+  provider: string;
+  /** Client-made. */
+  requestId?: string;
+  /** The key; kept encrypted, never printed. */
+  value: string;
+};
+
+/** `key/test`. */
+export type KeyTestResult = {
+  /** What the provider said. */
+  detail: string;
+  /** It works. */
+  ok: boolean;
+};
+
+/** How much a notice matters. */
+export type Level = "info"
+  | "warning"
+  | "error";
+
+/** Whether an agent asks before it acts. */
+export type Mode = "auto"
+  | "manual";
+
+/** A word to a user, once. */
+export type Notice = {
+  /** More. */
+  body: string;
+  /** When it was posted. */
+  createTime: Time;
+  /** Unique in the cloud. */
+  id: string;
+  /** Why it was posted. */
+  kind: NoticeKind;
+  /** Read somewhere. */
+  read: boolean;
+  /** The thread it is about. */
+  threadId: string;
+  /** One line. */
+  title: string;
+};
+
+/** Why a notice was posted. */
+export type NoticeKind = "completed"
+  | "needsAttention"
+  | "failed"
+  | "pullRequest"
+  | "expiring"
+  | "budget";
+
+/** `notice/list`. */
+export type NoticeListParams = {
+  /** Absent = 100. */
+  pageSize?: number;
+  /** Only those not read. */
+  unread?: boolean;
+};
+
+/** Notices. */
+export type NoticeListResult = {
+  /** Subscribe after this to miss nothing. */
+  feed: number;
+  /** Newest first. */
+  notices: Notice[];
+};
+
+/** `notice/didPost`: a notice was posted. */
+export type NoticePosted = {
+  /** Number in the feed. */
+  feed: number;
+  /** The notice. */
+  notice: Notice;
+};
+
+/** `notice/didRead`: a notice was read somewhere. */
+export type NoticeRead = {
+  /** Number in the feed. */
+  feed: number;
+  /** The notice. */
+  noticeId: string;
+};
+
+/** `notice/read`. */
+export type NoticeReadParams = {
+  /** None = all. */
+  noticeIds?: string[];
+  /** Client-made. */
+  requestId?: string;
+};
+
+/** What an answer to a permission means. */
+export type OptionKind = "allowOnce"
+  | "allowAlways"
+  | "rejectOnce"
+  | "rejectAlways";
+
+/** `permission/answer`. */
+export type PermissionAnswerParams = {
+  /** The question; absent = the only open one. */
+  itemId?: string;
+  /** An option's id, or `allow`, `allow-always`, `deny`. */
+  optionId: string;
+  /** Client-made. */
+  requestId?: string;
+  /** The thread. */
+  threadId: string;
+};
+
+/** One answer on offer. */
+export type PermissionOption = {
+  /** The agent's own name of it. */
+  id: string;
+  /** What it means. */
+  kind: OptionKind;
+  /** For people. */
+  label: string;
+};
+
+/** One step of a plan. */
+export type PlanStep = {
+  /** How it stands. */
+  state: PlanStepState;
+  /** What is to be done. */
+  text: string;
+};
+
+/** State of a step of a plan. */
+export type PlanStepState = "pending"
+  | "inProgress"
+  | "completed";
+
+/** A position as in LSP. */
+export type Position = {
+  /** In UTF-16 code units. */
+  character: number;
+  /** Zero-based. */
+  line: number;
+};
+
+/** Something that went wrong, for people and programs. */
+export type Problem = {
+  /** What to do next. */
+  hint?: string;
+  /** What happened, to what. */
+  message: string;
+  /** `UPPER_SNAKE`, listed in docs/errors.md. */
+  reason: string;
+  /** The same request may work later. */
+  retryable?: boolean;
+};
+
+/** A pull request of a thread. */
+export type PullRequest = {
+  /** Sum of its checks: `pending`, `passing` or `failing`. */
+  checks?: string;
+  /** Its number there. */
+  number: number;
+  /** How it stands. */
+  state: PullRequestState;
+  /** Its page at the forge. */
+  url: string;
+};
+
+/** State of a pull request at its forge. */
+export type PullRequestState = "draft"
+  | "open"
+  | "merged"
+  | "closed";
+
+/** `queue/move`. */
+export type QueueMoveParams = {
+  /** The message. */
+  itemId: string;
+  /** Its new place, 0 = next. */
+  position: number;
+  /** Client-made. */
+  requestId?: string;
+  /** The thread. */
+  threadId: string;
+};
+
+/** `queue/remove`. */
+export type QueueRemoveParams = {
+  /** The message. */
+  itemId: string;
+  /** Client-made. */
+  requestId?: string;
+  /** The thread. */
+  threadId: string;
+};
+
+/** Messages waiting for the end of the turn. */
+export type QueueResult = {
+  /** In the order they will be sent. */
+  items: Item[];
+};
+
+/** A range as in LSP: zero-based lines, UTF-16 characters, the end excluded. */
+export type Range = {
+  /** The position after its last. */
+  end: Position;
+  /** Its first position. */
+  start: Position;
+};
+
+/** A source of code. */
+export type Repository = {
+  /** Short, for people. */
+  name: string;
+  /** The checkout it was uploaded from. */
+  path?: string;
+  /** Where it is fetched from. */
+  url?: string;
+};
+
+/** `thread/subscribe`: a thread's events, or without `threadId` the list and the notices. */
+export type SubscribeParams = {
+  /** Cursor or feed number known already; 0 = nothing. */
+  after?: number;
+  /** The thread; absent = the feed. */
+  threadId?: string;
+};
+
+/** One conversation with one agent, with its sandbox, branch, state and log. */
+export type Thread = {
+  /** Name of the agent. */
+  agent: string;
+  /** The commit every diff is against; absent until it is known. */
+  baseCommit?: string;
+  /** The ref the thread began at, as it was asked for. */
+  baseRef: string;
+  /** The thread's own branch. */
+  branch: string;
+  /** When it was created. */
+  createTime: Time;
+  /** Size of the change against the base commit. */
+  diff: DiffStat;
+  /** Name of the environment. */
+  environment: string;
+  /** Why it failed. */
+  error?: Problem;
+  /** When it is cleaned up; absent = never. */
+  expireTime?: Time;
+  /** Unique in the cloud. */
+  id: string;
+  /** Never cleaned up by age. */
+  keep: boolean;
+  /** The newest turn. */
+  lastTurn?: TurnSummary;
+  /** Whether the agent asks first. */
+  mode: Mode;
+  /** Model the agent uses; absent = the agent's own choice. */
+  model?: string;
+  /** No notices of this thread. */
+  muted: boolean;
+  /** The user it belongs to; `local` in an embedded cloud. */
+  owner: string;
+  /** The pull request, once there is one. */
+  pullRequest?: PullRequest;
+  /** Place among threads waiting to start. */
+  queuePosition?: number;
+  /** Messages waiting for the end of the turn. */
+  queued: number;
+  /** Where the code comes from. */
+  repository: Repository;
+  /** Readable and unique. */
+  slug: string;
+  /** What it is doing. */
+  state: ThreadState;
+  /** Of `starting`: the step in work, for people. */
+  step?: string;
+  /** One line. */
+  title: string;
+  /** Limits this host cannot enforce on its sandbox. */
+  unenforced?: string[];
+  /** When it last changed. */
+  updateTime: Time;
+  /** What it has used so far. */
+  usage: Usage;
+  /** The checkout inside the sandbox. */
+  workspacePath: string;
+};
+
+/** Something done to a thread. */
+export type ThreadActionParams = {
+  /** Client-made. */
+  requestId?: string;
+  /** The thread. */
+  threadId: string;
+};
+
+/** `thread/apply`: where the changes went. */
+export type ThreadApplyResult = {
+  /** Those that now hold conflict markers. */
+  conflicts: string[];
+  /** Files that changed, relative to the root of the checkout. */
+  files: string[];
+  /** As it is now. */
+  thread: Thread;
+};
+
+/** `thread/didChange` of the list: any thread is new or changed. */
+export type ThreadChanged = {
+  /** Number in the feed. */
+  feed: number;
+  /** As it is now. */
+  thread: Thread;
+};
+
+/** `thread/checkout`: which branch holds the commits. */
+export type ThreadCheckoutResult = {
+  /** The local branch. */
+  branch: string;
+  /** Its commit. */
+  commit: string;
+  /** As it is now. */
+  thread: Thread;
+};
+
+/** `thread/create`. */
+export type ThreadCreateParams = {
+  /** Name of the agent; absent = the first usable. */
+  agent?: string;
+  /** The thread's own branch; absent = `aloft/<slug>`. */
+  branch?: string;
+  /** What is done with uncommitted changes of `path`; absent = `ignore`. */
+  dirty?: Dirty;
+  /** Name of the environment. */
+  environment?: string;
+  /** The first message; none = the thread waits. */
+  input?: Input[];
+  /** URL or number of the issue it is about. */
+  issue?: string;
+  /** Absent = `manual`. */
+  mode?: Mode;
+  /** Model; absent = the agent's own choice. */
+  model?: string;
+  /** Folder in a local checkout. Either this or `repository`. */
+  path?: string;
+  /** Branch, tag or commit to begin at; absent = what is checked out, or the default branch. */
+  ref?: string;
+  /** Git URL or `OWNER/NAME`. Either this or `path`. */
+  repository?: string;
+  /** Client-made. */
+  requestId?: string;
+  /** One line; absent = from the message. */
+  title?: string;
+};
+
+/** A thread, and how far its log is. */
+export type ThreadCreateResult = {
+  /** Its newest event. */
+  cursor: number;
+  /** As it is now. */
+  thread: Thread;
+};
+
+/** `thread/didDelete`: a thread is gone. */
+export type ThreadDeleted = {
+  /** Number in the feed. */
+  feed: number;
+  /** The thread. */
+  threadId: string;
+};
+
+/** `thread/diff`. */
+export type ThreadDiffParams = {
+  /** Absent = `base`. */
+  against?: Against;
+  /** The thread. */
+  threadId: string;
+};
+
+/** The files of a diff. */
+export type ThreadDiffResult = {
+  /** In the order of their paths, without texts. */
+  files: FileDiff[];
+};
+
+/** `thread/fileDiff`: one file with its texts. */
+export type ThreadFileDiffParams = {
+  /** Absent = `base`. */
+  against?: Against;
+  /** The file, relative to the workspace. */
+  path: string;
+  /** The thread. */
+  threadId: string;
+};
+
+/** `thread/list`. */
+export type ThreadListParams = {
+  /** At most 1000; absent = 100. */
+  pageSize?: number;
+  /** From the answer before. */
+  pageToken?: string;
+  /** Words in title, slug, branch or repository. */
+  query?: string;
+  /** Only threads in this state. */
+  state?: ThreadState;
+};
+
+/** A page of threads. */
+export type ThreadListResult = {
+  /** Subscribe after this to miss nothing. */
+  feed: number;
+  /** Absent on the last page. */
+  nextPageToken?: string;
+  /** Newest first. */
+  threads: Thread[];
+};
+
+/** `thread/apply` and `thread/checkout`: the thread's work into a local checkout. */
+export type ThreadLocalParams = {
+  /** Name of the local branch; absent = the thread's own (`thread/checkout`). */
+  branch?: string;
+  /** Write conflict markers instead of changing nothing (`thread/apply`). */
+  conflicts?: boolean;
+  /** Folder in the local checkout; absent = the one the thread began in. */
+  path?: string;
+  /** Client-made. */
+  requestId?: string;
+  /** The thread. */
+  threadId: string;
+};
+
+/** A thread, by one of its names. */
+export type ThreadParams = {
+  /** The thread. */
+  threadId: string;
+};
+
+/** `thread/read`. */
+export type ThreadReadParams = {
+  /** Items before this one; absent = the newest. */
+  before?: string;
+  /** At most 1000; absent = 200. */
+  limit?: number;
+  /** The thread. */
+  threadId: string;
+};
+
+/** A thread with a page of its items. */
+export type ThreadReadResult = {
+  /** Subscribe after this to miss nothing. */
+  cursor: number;
+  /** There are items before these. */
+  hasMore: boolean;
+  /** Oldest first. */
+  items: Item[];
+  /** As it is now. */
+  thread: Thread;
+  /** The turns of these items, oldest first. */
+  turns: Turn[];
+};
+
+/** A thread after a request. */
+export type ThreadResult = {
+  /** As it is now. */
+  thread: Thread;
+};
+
+/** What a thread is doing. */
+export type ThreadState = "starting"
+  | "running"
+  | "requiresAction"
+  | "idle"
+  | "paused"
+  | "failed"
+  | "deleting";
+
+/** `thread/update`: what is absent stays. */
+export type ThreadUpdateParams = {
+  /** Never cleaned up by age. */
+  keep?: boolean;
+  /** In effect at the agent's next question. */
+  mode?: Mode;
+  /** In effect at the next model call the agent makes anew. */
+  model?: string;
+  /** No notices. */
+  muted?: boolean;
+  /** Client-made. */
+  requestId?: string;
+  /** The thread. */
+  threadId: string;
+  /** One line. */
+  title?: string;
+};
+
+/** A moment in UTC with milliseconds, as RFC 3339 writes it. */
+export type Time = string;
+
+/** From an accepted input to the agent's stop. */
+export type Turn = {
+  /** Snapshot of the workspace at its end. */
+  commit?: string;
+  /** When it ended. */
+  endTime?: Time;
+  /** Why it failed or was cut. */
+  error?: Problem;
+  /** Unique in its thread. */
+  id: string;
+  /** 1 for the first. */
+  number: number;
+  /** When its input was accepted. */
+  startTime: Time;
+  /** How it stands. */
+  state: TurnState;
+  /** Who stopped it. */
+  stoppedBy?: string;
+  /** Its thread. */
+  threadId: string;
+};
+
+/** `turn/interrupt`: a stop. */
+export type TurnInterruptParams = {
+  /** Refused with `TURN_CHANGED` when another runs; absent = whichever. */
+  expectedTurnId?: string;
+  /** Let the agent wrap up in one short turn first. */
+  finish?: boolean;
+  /** Client-made. */
+  requestId?: string;
+  /** The thread. */
+  threadId: string;
+};
+
+/** A turn that began, or a message that waits. */
+export type TurnResult = {
+  /** The event that says so. */
+  cursor: number;
+  /** The message. */
+  item?: Item;
+  /** Absent when the message was queued. */
+  turn?: Turn;
+};
+
+/** `turn/start`: a message. */
+export type TurnStartParams = {
+  /** Its parts. */
+  input: Input[];
+  /** After the running turn. */
+  queue?: boolean;
+  /** Client-made. */
+  requestId?: string;
+  /** The thread. */
+  threadId: string;
+};
+
+/** How a turn stands. */
+export type TurnState = "running"
+  | "completed"
+  | "interrupted"
+  | "failed";
+
+/** `turn/steer`: a correction of the running turn. */
+export type TurnSteerParams = {
+  /** Refused with `TURN_CHANGED` when another runs; absent = whichever. */
+  expectedTurnId?: string;
+  /** What to do instead. */
+  input: Input[];
+  /** Client-made. */
+  requestId?: string;
+  /** The thread. */
+  threadId: string;
+};
+
+/** The newest turn, in a list. */
+export type TurnSummary = {
+  /** 1 for the first. */
+  number: number;
+  /** How it stands. */
+  state: TurnState;
+};
+
+/** `thread/unsubscribe`. */
+export type UnsubscribeParams = {
+  /** The thread; absent = the feed. */
+  threadId?: string;
+};
+
+/** Tokens, money and time. */
+export type Usage = {
+  /** Money, where a price is known. */
+  cost?: Cost;
+  /** Tokens sent to models. */
+  inputTokens: number;
+  /** Tokens received from models. */
+  outputTokens: number;
+  /** Time in turns. */
+  seconds: number;
+};
+
+/** Requests by name. */
+export interface Requests {
+  "agent/list": { params: Empty; result: Agent[] };
+  "cloud/status": { params: Empty; result: CloudStatus };
+  "item/output": { params: ItemOutputParams; result: ItemOutputResult };
+  "item/read": { params: ItemParams; result: ItemResult };
+  "key/delete": { params: KeyParams; result: Empty };
+  "key/list": { params: Empty; result: Key[] };
+  "key/set": { params: KeySetParams; result: Key };
+  "key/test": { params: KeyParams; result: KeyTestResult };
+  "notice/list": { params: NoticeListParams; result: NoticeListResult };
+  "notice/read": { params: NoticeReadParams; result: Empty };
+  "permission/answer": { params: PermissionAnswerParams; result: Empty };
+  "queue/list": { params: ThreadParams; result: QueueResult };
+  "queue/move": { params: QueueMoveParams; result: QueueResult };
+  "queue/remove": { params: QueueRemoveParams; result: QueueResult };
+  "thread/apply": { params: ThreadLocalParams; result: ThreadApplyResult };
+  "thread/checkout": { params: ThreadLocalParams; result: ThreadCheckoutResult };
+  "thread/create": { params: ThreadCreateParams; result: ThreadCreateResult };
+  "thread/delete": { params: ThreadActionParams; result: ThreadResult };
+  "thread/diff": { params: ThreadDiffParams; result: ThreadDiffResult };
+  "thread/fileDiff": { params: ThreadFileDiffParams; result: FileDiff };
+  "thread/list": { params: ThreadListParams; result: ThreadListResult };
+  "thread/pause": { params: ThreadActionParams; result: ThreadResult };
+  "thread/read": { params: ThreadReadParams; result: ThreadReadResult };
+  "thread/resume": { params: ThreadActionParams; result: ThreadResult };
+  "thread/retry": { params: ThreadActionParams; result: TurnResult };
+  "thread/subscribe": { params: SubscribeParams; result: Empty };
+  "thread/unsubscribe": { params: UnsubscribeParams; result: Empty };
+  "thread/update": { params: ThreadUpdateParams; result: ThreadResult };
+  "turn/interrupt": { params: TurnInterruptParams; result: CursorResult };
+  "turn/start": { params: TurnStartParams; result: TurnResult };
+  "turn/steer": { params: TurnSteerParams; result: TurnResult };
+}
+
+/** Notifications from the bridge by name. */
+export interface Notifications {
+  "connection/didChange": ConnectionChanged;
+  "item/didAppend": Event;
+  "item/didComplete": Event;
+  "item/didStart": Event;
+  "notice/didPost": NoticePosted;
+  "notice/didRead": NoticeRead;
+  "thread/didChange": ThreadChanged;
+  "thread/didChangeDiff": Event;
+  "thread/didDelete": ThreadDeleted;
+  "turn/didComplete": Event;
+  "turn/didStart": Event;
+}
