@@ -15,7 +15,7 @@ mod plan;
 mod remote;
 mod scratch;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod times;
 mod upload;
 

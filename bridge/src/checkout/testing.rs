@@ -1,4 +1,4 @@
-//! Real repositories, and a cloud that takes bundles with real git, for the tests of this module.
+//! Real repositories, and a cloud that takes bundles with real git, for the tests of this module and of the fronts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
@@ -13,17 +13,17 @@ use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, Status, Streaming};
 
 /// Mode, time and content of everything in a folder.
-pub(super) type Fingerprint = BTreeMap<PathBuf, (u32, i64, i64, Vec<u8>)>;
+pub(crate) type Fingerprint = BTreeMap<PathBuf, (u32, i64, i64, Vec<u8>)>;
 
 /// A repository in a folder of its own.
-pub(super) struct Repository {
-    pub(super) folder: TempDir,
-    pub(super) root: PathBuf,
+pub(crate) struct Repository {
+    pub(crate) folder: TempDir,
+    pub(crate) root: PathBuf,
 }
 
 impl Repository {
     /// With one commit of a few files.
-    pub(super) fn create() -> Self {
+    pub(crate) fn create() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap().join("project");
         std::fs::create_dir(&root).unwrap();
@@ -37,35 +37,35 @@ impl Repository {
         repository
     }
 
-    pub(super) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         let file = self.root.join(path);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, content).unwrap();
     }
 
-    pub(super) fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         std::fs::read_to_string(self.root.join(path)).unwrap()
     }
 
-    pub(super) fn commit(&self, message: &str) -> String {
+    pub(crate) fn commit(&self, message: &str) -> String {
         self.git(&["add", "-A"]);
         self.git(&["commit", "--quiet", "-m", message]);
         self.git(&["rev-parse", "HEAD"])
     }
 
-    pub(super) fn git(&self, args: &[&str]) -> String {
+    pub(crate) fn git(&self, args: &[&str]) -> String {
         git(&self.root, args)
     }
 
     /// Every file and folder with type, mode, time and content: equal means untouched.
-    pub(super) fn fingerprint(&self) -> Fingerprint {
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
         let mut found = Fingerprint::new();
         visit(&self.root, &mut found);
         found
     }
 
     /// What differs from an earlier fingerprint.
-    pub(super) fn touched_since(&self, before: &Fingerprint) -> Vec<PathBuf> {
+    pub(crate) fn touched_since(&self, before: &Fingerprint) -> Vec<PathBuf> {
         let now = self.fingerprint();
         let either: BTreeSet<&PathBuf> = now.keys().chain(before.keys()).collect();
         either.into_iter().filter(|path| now.get(*path) != before.get(*path)).cloned().collect()
@@ -88,7 +88,7 @@ fn visit(path: &Path, found: &mut Fingerprint) {
 }
 
 /// Git as a person with a plain configuration would call it.
-pub(super) fn git(dir: &Path, args: &[&str]) -> String {
+pub(crate) fn git(dir: &Path, args: &[&str]) -> String {
     let output = Command::new("git")
         .arg("-C")
         .arg(dir)
@@ -110,20 +110,20 @@ pub(super) fn git(dir: &Path, args: &[&str]) -> String {
 }
 
 /// Takes bundles into a bare mirror, as a cloud does.
-pub(super) struct Mirror {
-    pub(super) folder: TempDir,
-    pub(super) uploads: AtomicUsize,
-    pub(super) bytes: AtomicUsize,
+pub(crate) struct Mirror {
+    pub(crate) folder: TempDir,
+    pub(crate) uploads: AtomicUsize,
+    pub(crate) bytes: AtomicUsize,
 }
 
 impl Mirror {
-    pub(super) fn create() -> Self {
+    pub(crate) fn create() -> Self {
         let folder = tempfile::tempdir().unwrap();
         git(folder.path(), &["init", "--quiet", "--bare"]);
         Self { folder, uploads: AtomicUsize::new(0), bytes: AtomicUsize::new(0) }
     }
 
-    pub(super) fn git(&self, args: &[&str]) -> String {
+    pub(crate) fn git(&self, args: &[&str]) -> String {
         git(self.folder.path(), args)
     }
 

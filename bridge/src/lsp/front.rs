@@ -280,3 +280,17 @@ fn json_rpc(error: &Error) -> jsonrpc::Error {
 fn refuse(error: jsonrpc::Error) -> impl Future<Output = jsonrpc::Result<Value>> + Send {
     std::future::ready(Err(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_request_of_the_exported_schema_has_a_handler_and_no_other() {
+        let exported = protocol::method::requests(&mut schemars::SchemaGenerator::default());
+        let exported: BTreeSet<&str> = exported.iter().map(|request| request.name).collect();
+        assert_eq!(METHODS.iter().copied().collect::<BTreeSet<_>>(), exported);
+    }
+}

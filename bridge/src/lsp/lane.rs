@@ -14,8 +14,9 @@ use tower_lsp::{ClientSocket, Loopback};
 
 use crate::mirror::{Connection, Topic, Update};
 use crate::protocol::event::Event;
-use crate::protocol::notice::Notice;
-use crate::protocol::thread::Thread;
+use crate::protocol::notification::{
+    ConnectionChanged, ConnectionState, NoticePosted, NoticeRead, ThreadChanged, ThreadDeleted,
+};
 
 /// Updates under way to the editor; more wait in the cloud.
 const UPDATES: usize = 256;
@@ -112,10 +113,10 @@ fn notification_of(update: Update) -> Option<Request> {
         Update::Feed(entry) => feed_notification(entry),
         Update::Connection(state, message) => {
             let state = match state {
-                Connection::Connected => "connected",
-                Connection::Connecting => "connecting",
-                Connection::Offline => "offline",
-                Connection::Unauthenticated => "unauthenticated",
+                Connection::Connected => ConnectionState::Connected,
+                Connection::Connecting => ConnectionState::Connecting,
+                Connection::Offline => ConnectionState::Offline,
+                Connection::Unauthenticated => ConnectionState::Unauthenticated,
             };
             notification("connection/didChange", &ConnectionChanged { state, message })
         }
@@ -144,37 +145,4 @@ fn feed_notification(entry: aloft_proto::v1::FeedEvent) -> Option<Request> {
             notification("notice/didRead", &NoticeRead { feed, notice_id })
         }
     }
-}
-
-#[derive(Serialize)]
-struct ThreadChanged {
-    feed: u64,
-    thread: Thread,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ThreadDeleted {
-    feed: u64,
-    thread_id: String,
-}
-
-#[derive(Serialize)]
-struct NoticePosted {
-    feed: u64,
-    notice: Notice,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct NoticeRead {
-    feed: u64,
-    notice_id: String,
-}
-
-#[derive(Serialize)]
-struct ConnectionChanged {
-    state: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
 }

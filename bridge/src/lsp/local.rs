@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aloft_proto::v1;
-use serde::Serialize;
 use serde_json::Value;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -17,28 +16,11 @@ use crate::lsp::threads::{collect, present};
 use crate::lsp::turns::in_order;
 use crate::protocol::error::{Code, Error};
 use crate::protocol::request::thread::{
-    Dirty, ThreadCreateParams, ThreadCreateResult, ThreadLocalParams,
+    Dirty, ThreadApplyResult, ThreadCheckoutResult, ThreadCreateParams, ThreadCreateResult,
+    ThreadLocalParams,
 };
 use crate::protocol::thread::Thread;
 use crate::protocol::to_proto::{inputs, new_request_id};
-
-/// Where a thread's changes went.
-#[derive(Debug, Serialize)]
-pub(super) struct ApplyResult {
-    thread: Thread,
-    /// Files that changed, relative to the root of the checkout.
-    files: Vec<String>,
-    /// Those that now hold conflict markers.
-    conflicts: Vec<String>,
-}
-
-/// Which branch holds a thread's commits.
-#[derive(Debug, Serialize)]
-pub(super) struct CheckoutResult {
-    thread: Thread,
-    branch: String,
-    commit: String,
-}
 
 /// `thread/create`. Answers when the cloud has accepted the thread; an upload before that shows its progress.
 pub(super) async fn create(
@@ -141,7 +123,7 @@ async fn upload(
 pub(super) async fn apply(
     session: Arc<Session>,
     params: ThreadLocalParams,
-) -> Result<ApplyResult, Error> {
+) -> Result<ThreadApplyResult, Error> {
     let (thread, local) = open(&session, &params).await?;
     let client = session.mirror.client();
     let key = local.root().display().to_string();
@@ -164,14 +146,14 @@ pub(super) async fn apply(
         local.apply_with(&patch, &bases, params.conflicts).await.map_err(Error::from)
     });
     let applied = applied.await?;
-    Ok(ApplyResult { thread, files: applied.files, conflicts: applied.conflicts })
+    Ok(ThreadApplyResult { thread, files: applied.files, conflicts: applied.conflicts })
 }
 
 /// `thread/checkout`.
 pub(super) async fn checkout(
     session: Arc<Session>,
     params: ThreadLocalParams,
-) -> Result<CheckoutResult, Error> {
+) -> Result<ThreadCheckoutResult, Error> {
     let (thread, local) = open(&session, &params).await?;
     let client = session.mirror.client();
     let request = v1::ExportBranchRequest {
@@ -195,7 +177,7 @@ pub(super) async fn checkout(
     // Nothing was sent: everything is here already.
     let path = (size > 0).then(|| bundle.path());
     local.branch(path, &branch, &commit, false).await?;
-    Ok(CheckoutResult { thread, branch, commit })
+    Ok(ThreadCheckoutResult { thread, branch, commit })
 }
 
 /// The thread and the checkout its work goes to: the one named, else the one it began in.

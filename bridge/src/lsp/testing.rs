@@ -11,6 +11,7 @@ use std::time::Duration;
 use aloft_proto::v1;
 use aloft_proto::v1::cloud_service_server::{CloudService, CloudServiceServer};
 use aloft_proto::v1::feed_service_server::{FeedService, FeedServiceServer};
+use aloft_proto::v1::repository_service_server::RepositoryServiceServer;
 use aloft_proto::v1::thread_service_server::{ThreadService, ThreadServiceServer};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
@@ -26,6 +27,7 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::{Request, Response, Status};
 
+use crate::checkout::testing::Mirror;
 use crate::config::{Config, Environment, Flags};
 
 /// How long a test waits for anything.
@@ -36,6 +38,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct State {
     /// How many events each thread has.
     pub(super) events: HashMap<String, watch::Sender<u64>>,
+    /// Threads asked for.
+    pub(super) created: Mutex<Vec<v1::CreateThreadRequest>>,
     /// Texts of messages in the order of their arrival.
     pub(super) messages: Mutex<Vec<(String, String)>>,
     /// Streams end after these many events each, then never.
@@ -54,6 +58,8 @@ pub(super) struct State {
 pub(super) struct Cloud {
     pub(super) folder: tempfile::TempDir,
     pub(super) state: Arc<State>,
+    /// Where uploads go.
+    pub(super) mirror: Arc<Mirror>,
     server: JoinHandle<()>,
 }
 
@@ -72,8 +78,10 @@ impl Cloud {
             .map(|(id, count)| ((*id).to_owned(), watch::Sender::new(*count)))
             .collect();
         let state = Arc::new(State { events, cuts: Mutex::new(cuts), ..State::default() });
-        let server = serve(&folder.path().join("cloud.sock"), Arc::clone(&state));
-        Self { folder, state, server }
+        let mirror = Arc::new(Mirror::create());
+        let server =
+            serve(&folder.path().join("cloud.sock"), Arc::clone(&state), Arc::clone(&mirror));
+        Self { folder, state, mirror, server }
     }
 
     pub(super) fn socket(&self) -> PathBuf {
@@ -93,14 +101,15 @@ impl Cloud {
     }
 }
 
-fn serve(socket: &Path, state: Arc<State>) -> JoinHandle<()> {
+fn serve(socket: &Path, state: Arc<State>, mirror: Arc<Mirror>) -> JoinHandle<()> {
     let incoming = UnixListenerStream::new(UnixListener::bind(socket).unwrap());
     tokio::spawn(async move {
         let service = Service(state);
         let router = tonic::transport::Server::builder()
             .add_service(ThreadServiceServer::new(service.clone()))
             .add_service(FeedServiceServer::new(service.clone()))
-            .add_service(CloudServiceServer::new(service));
+            .add_service(CloudServiceServer::new(service))
+            .add_service(RepositoryServiceServer::from_arc(mirror));
         router.serve_with_incoming(incoming).await.unwrap();
     })
 }
@@ -140,10 +149,12 @@ impl Service {
 }
 
 fn event(id: &str, cursor: u64) -> v1::Event {
+    // Of a thread with this name, few events fill every buffer between log and editor.
+    let width = if id == "large" { 3000 } else { 30 };
     let appended = v1::ItemAppended {
         item_id: "item".into(),
         field: v1::Field::Text.into(),
-        delta: format!("{cursor:300}").into(),
+        delta: format!("{cursor:width$}").into(),
         offset: 0,
     };
     let payload = Some(v1::event::Payload::ItemAppended(appended));
@@ -192,6 +203,7 @@ impl ThreadService for Service {
     ) -> Answer<v1::ThreadResponse> {
         let request = request.into_inner();
         assert!(!request.request_id.is_empty());
+        self.0.created.lock().unwrap().push(request.clone());
         let repository =
             request.repository.map(|repository| v1::Repository { name: "r".into(), ..repository });
         let thread = v1::Thread { repository, agent: request.agent, ..thread("new") };
@@ -207,8 +219,8 @@ impl ThreadService for Service {
             return Err(Status::invalid_argument("no text"));
         };
         // The first of them take longest: without an order they would overtake each other.
-        let mine = self.0.messages.lock().unwrap().len();
-        tokio::time::sleep(Duration::from_millis(20_u64.saturating_sub(mine as u64))).await;
+        let number: u64 = text.text.parse().unwrap();
+        tokio::time::sleep(Duration::from_millis(40_u64.saturating_sub(number))).await;
         self.0.messages.lock().unwrap().push((request.thread_id, text.text));
         Ok(Response::new(v1::TurnResponse::default()))
     }

@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 
+use crate::checkout::testing::Repository;
 use crate::lsp::testing::{Cloud, Editor, PATIENCE};
 
 async fn cursors(editor: &mut Editor, count: u64) -> Vec<u64> {
@@ -145,14 +146,14 @@ async fn the_feed_brings_threads_and_notices() {
 
 #[tokio::test]
 async fn an_editor_that_does_not_read_loses_nothing_and_holds_nothing_up() {
-    let cloud = Cloud::start(&[("a", 10_000)], Vec::new());
+    let cloud = Cloud::start(&[("large", 4_000)], Vec::new());
     let mut editor = Editor::open(cloud.config()).await;
-    editor.request("thread/subscribe", json!({"threadId": "a"})).await;
+    editor.request("thread/subscribe", json!({"threadId": "large"})).await;
     // What is under way at any time is bounded by the buffers between log and editor, not by the log.
-    for cursor in 1..=10_000_u64 {
+    for cursor in 1..=4_000_u64 {
         assert_eq!(editor.hear("item/didAppend").await["cursor"], cursor);
         let ahead = cloud.state.produced.load(Ordering::Relaxed) - usize::try_from(cursor).unwrap();
-        assert!(ahead < 6_000, "{ahead} events under way");
+        assert!(ahead < 1_800, "{ahead} events under way");
     }
 }
 
@@ -238,4 +239,39 @@ async fn the_front_ends_as_it_is_told() {
     assert!(
         !tokio::time::timeout(Duration::from_secs(1), &mut editor.server).await.unwrap().unwrap()
     );
+}
+
+#[tokio::test]
+async fn a_local_checkout_is_sent_with_its_uncommitted_work_and_progress() {
+    let cloud = Cloud::start(&[], Vec::new());
+    let mut editor = Editor::open(cloud.config()).await;
+    let repository = Repository::create();
+    repository.write("fresh.txt", "not committed\n");
+    let before = repository.fingerprint();
+    let path = repository.root.join("a.txt");
+    let params = json!({
+        "path": path, "dirty": "carry", "workDoneToken": 7, "agent": "shell",
+        "input": [{"type": "text", "text": "$ true"}],
+    });
+    let created = editor.call("thread/create", params).await;
+    assert_eq!(created["result"]["cursor"], 1, "{created}");
+    assert_eq!(repository.touched_since(&before), Vec::<std::path::PathBuf>::new());
+    let asked = cloud.state.created.lock().unwrap().pop().unwrap();
+    assert_eq!(asked.r#ref, repository.git(&["rev-parse", "HEAD"]));
+    assert_eq!((asked.agent.as_str(), asked.input.len()), ("shell", 1));
+    let carried = cloud.mirror.git(&["show", &format!("{}:fresh.txt", asked.carry_commit)]);
+    assert_eq!(carried, "not committed");
+    let begin = editor.hear("$/progress").await;
+    assert_eq!((&begin["token"], &begin["value"]["kind"]), (&json!(7), &json!("begin")));
+    loop {
+        let told = editor.hear("$/progress").await;
+        match told["value"]["kind"].as_str().unwrap() {
+            "report" => assert!(told["value"]["message"].as_str().unwrap().contains("MiB")),
+            kind => break assert_eq!(kind, "end"),
+        }
+    }
+    let refused =
+        editor.call("thread/create", json!({"path": repository.root, "dirty": "refuse"})).await;
+    assert_eq!(refused["error"]["data"]["reason"], "UNCOMMITTED_CHANGES", "{refused}");
+    assert!(refused["error"]["data"]["hint"].is_string());
 }
