@@ -95,9 +95,7 @@ async fn a_crowd_is_stopped_at_one_stroke_and_the_others_go_on() {
     assert!(guest.attach("crowd", 0).await.message().await.unwrap().is_some());
     until("all run", || (guest.descendants().len() >= 104).then_some(())).await;
     assert_eq!(guest.kill("crowd", 0).await.unwrap(), 101);
-    let stopped: Vec<(i32, char)> =
-        guest.descendants().into_iter().filter(|(_, state)| matches!(state, 'T' | 'Z')).collect();
-    assert_eq!(stopped, []);
+    assert!(guest.descendants().iter().all(|(_, state)| *state != 'T'), "nobody is left stopped");
     let mut counts = guest.attach("other", 0).await;
     let mut seen = 0;
     while seen < 500 {
