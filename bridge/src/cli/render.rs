@@ -93,6 +93,8 @@ impl Renderer {
                     _ => Ok(()),
                 }
             }
+            // A message is shown once, though it comes again when the agent has it.
+            Some(Kind::UserMessage(_)) if self.shown.contains_key(&item.id) => Ok(()),
             Some(kind) => match item::form(self.output, &self.name, kind, item.state(), ended) {
                 Some(form) => self.block(&item.id, &form),
                 None => Ok(()),

@@ -69,7 +69,7 @@ async fn ask(
     });
     let Some((item_id, permission)) = found else {
         let message = format!("no question is open in {id}");
-        return Err(Error::new(Code::FailedPrecondition, "NO_OPEN_PERMISSION", message).into());
+        return Err(Error::new(Code::FailedPrecondition, "NO_QUESTION", message).into());
     };
     let words = answers(&permission);
     if !context.output.interactive {

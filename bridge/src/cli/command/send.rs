@@ -109,10 +109,8 @@ async fn offer(
             Ok(response) => return Ok((response, true)),
             // The turn ended meanwhile: the message begins a new one.
             Err(error)
-                if matches!(
-                    error.reason.as_str(),
-                    "NO_TURN" | "NO_ACTIVE_TURN" | "TURN_CHANGED"
-                ) && offers < OFFERS => {}
+                if matches!(error.reason.as_str(), "NO_TURN" | "TURN_CHANGED")
+                    && offers < OFFERS => {}
             Err(error) => return Err(error),
         }
     }
