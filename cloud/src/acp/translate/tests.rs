@@ -19,12 +19,12 @@ fn translator() -> Translator {
     Translator::new("/workspace")
 }
 
-fn append(text: &'static str) -> Option<OutputUpdate> {
-    Some(OutputUpdate::Append(text.into()))
+fn append(text: &'static str) -> OutputUpdate {
+    OutputUpdate::Append(text.into())
 }
 
-fn replace(text: &'static str) -> Option<OutputUpdate> {
-    Some(OutputUpdate::Replace(text.into()))
+fn replace(text: &'static str) -> OutputUpdate {
+    OutputUpdate::Replace(text.into())
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn a_command_of_codex_streams_deltas() {
         &mut codex,
         &json!({"toolCallId": "c1", "_meta": {"terminal_output_delta": {"terminal_id": "c1", "data": "x\n"}}}),
     );
-    assert_eq!((delta.output, delta.state), (append("x\n"), None));
+    assert_eq!((delta.output, delta.state), (Some(append("x\n")), None));
     let binary = tool(
         &mut codex,
         &json!({"toolCallId": "c1", "_meta": {"terminal_output_delta": {"terminal_id": "c1", "data_base64": "/w=="}}}),
@@ -93,7 +93,7 @@ fn a_command_of_claude_has_its_output_at_the_end() {
     );
     assert_eq!(
         (ended.output, ended.exit_code, ended.state),
-        (replace("out\n"), Some(3), Some(ItemState::Failed))
+        (Some(replace("out\n")), Some(3), Some(ItemState::Failed))
     );
     let stopped = tool(
         &mut claude,
@@ -118,7 +118,10 @@ fn a_command_of_opencode_grows_as_text_and_fails_by_its_exit() {
             "rawInput": {"command": "ls; exit 3", "description": "List files"}, "content": text("a\n"),
         }),
     );
-    assert_eq!((grown.command.as_deref(), grown.output), (Some("ls; exit 3"), replace("a\n")));
+    assert_eq!(
+        (grown.command.as_deref(), grown.output),
+        (Some("ls; exit 3"), Some(replace("a\n")))
+    );
     let ended = tool(
         &mut opencode,
         &json!({
@@ -128,13 +131,13 @@ fn a_command_of_opencode_grows_as_text_and_fails_by_its_exit() {
     );
     assert_eq!(
         (ended.state, ended.exit_code, ended.output),
-        (Some(ItemState::Failed), Some(3), replace("a\nb\n"))
+        (Some(ItemState::Failed), Some(3), Some(replace("a\nb\n")))
     );
     let fenced = tool(
         &mut opencode,
         &json!({"toolCallId": "p", "kind": "execute", "content": text("```console\nhi\n```")}),
     );
-    assert_eq!(fenced.output, replace("hi\n"));
+    assert_eq!(fenced.output, Some(replace("hi\n")));
 }
 
 #[test]

@@ -138,7 +138,8 @@ async fn a_snapshot_holds_all_but_what_is_ignored() {
     );
     assert_eq!(git(&world.thread(), ["show", &format!("{}:forced", snapshot.commit)]), "2");
     world.checked_diff(&snapshot.commit).await;
-    // Nothing changed: another snapshot of the same files.
+    // Nothing changed: another snapshot of the same files, also with an index of ours that is broken.
+    write(&Path::new(&world.paths.snapshots).join("index"), "junk");
     let second = world.snapshot(2).await;
     assert_eq!(world.snapshots.stat("t", &snapshot.commit, &second.commit).await.unwrap().files, 0);
     assert_eq!(

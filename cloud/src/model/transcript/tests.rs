@@ -149,6 +149,21 @@ fn a_command_from_start_to_end() {
 }
 
 #[test]
+fn output_taken_back_at_the_end_begins_the_item_anew() {
+    let mut transcript = Transcript::default();
+    transcript.apply(command("k", "make"), NOW);
+    transcript.apply(output("k", OutputUpdate::Append("ab".into())), NOW);
+    let end = tool("k", |tool| {
+        tool.output = Some(OutputUpdate::Replace(Bytes::new()));
+        tool.state = Some(ItemState::Completed);
+    });
+    assert_eq!(
+        told(&transcript.apply(end, NOW)),
+        [r#"+i1 command "make" b"" 0 None"#, r#"-i1 command "make" b"" 0 None Completed"#]
+    );
+}
+
+#[test]
 fn an_action_told_at_once_is_started_and_completed() {
     let mut transcript = Transcript::default();
     let whole = tool("k", |tool| {

@@ -53,12 +53,13 @@ impl Transcript {
         changed |= patch(entry, &tool);
         // Another whole that does not go on: the item begins anew, with no output.
         let mut rest = None;
+        let mut reset = false;
         match tool.output {
             Some(OutputUpdate::Append(bytes)) => rest = Some(bytes),
             Some(OutputUpdate::Replace(whole)) => {
                 rest = entry.output.rest(&whole).or_else(|| {
                     entry.output = Output::default();
-                    changed = true;
+                    reset = true;
                     Some(whole)
                 });
             }
@@ -66,7 +67,7 @@ impl Transcript {
         }
         let rest = rest.filter(|rest| !rest.is_empty());
         // The end says it all, unless an append comes before it.
-        if changed && (known.is_none() || ends.is_none() || rest.is_some()) {
+        if reset || (changed && (known.is_none() || ends.is_none() || rest.is_some())) {
             events.push(entry.started());
         }
         if let Some(rest) = rest
