@@ -3,3 +3,4 @@
 //! Sealing is `trust`'s; where sealed bytes are kept is a [`keys::Vault`].
 
 pub mod keys;
+pub mod vault;

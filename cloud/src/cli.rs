@@ -2,11 +2,19 @@
 //!
 //! What a subcommand does lives in its own module; here is only how it is named and started.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context as _;
 
 use clap::{Parser, Subcommand};
 
-use crate::{agent, guest};
+use crate::{
+    accounts::keys::EnvironmentKeys,
+    agent,
+    config::{Config, Environment},
+    guest,
+    server::{self, Address},
+};
 
 /// The arguments of `aloft-cloud`.
 #[derive(Debug, Parser)]
@@ -24,6 +32,14 @@ pub struct Cli {
 /// The programs inside `aloft-cloud`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Serve bridges: run threads, sandboxes and their agents
+    Serve(Serve),
+    /// Check the configuration and say what is wrong with it
+    CheckConfig {
+        /// The file; default: config.toml in the config directory
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// The daemon inside one sandbox; started by the cloud, not by hand
     #[command(hide = true)]
     Guest(guest::Options),
@@ -34,10 +50,26 @@ pub enum Command {
     },
 }
 
+/// How a cloud is served.
+#[derive(Debug, clap::Args)]
+pub struct Serve {
+    /// Where to listen: unix:PATH, or an ADDRESS:PORT of this machine
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7419")]
+    listen: Address,
+    /// Where to keep everything; default: `cloud` in the data directory
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The configuration; default: config.toml in the config directory
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
 impl Command {
     /// Runs it to its end. Each arm makes the async runtime that suits it.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self {
+            Self::Serve(serve) => serve.run(),
+            Self::CheckConfig { config } => check_config(config),
             Self::Guest(options) => {
                 guest::run(&options).map(|()| ExitCode::SUCCESS).map_err(Into::into)
             }
@@ -46,4 +78,50 @@ impl Command {
             }
         }
     }
+}
+
+impl Serve {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        let environment = Environment::read();
+        let config = read_config(self.config, &environment)?;
+        let data = match self.data {
+            Some(data) => data,
+            None => environment
+                .data_dir
+                .as_ref()
+                .context("find a data directory: HOME is not set")?
+                .join("cloud"),
+        };
+        let options = server::Options {
+            listen: self.listen,
+            data,
+            config,
+            environment,
+            keys: EnvironmentKeys::read(|name| std::env::var(name).ok()),
+        };
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?
+            .block_on(server::serve(options))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn check_config(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    read_config(file, &Environment::read())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The configuration; what it does not know is warned of, not refused.
+fn read_config(file: Option<PathBuf>, environment: &Environment) -> anyhow::Result<Config> {
+    let Some(path) =
+        file.or_else(|| environment.config_dir.as_ref().map(|dir| dir.join("config.toml")))
+    else {
+        return Ok(Config::default());
+    };
+    let (config, unknown) = Config::read(&path)?;
+    for key in unknown {
+        tracing::warn!(file = %path.display(), key, "unknown key in the configuration");
+    }
+    Ok(config)
 }

@@ -1,1 +1,135 @@
 //! Configuration of the cloud: flag over environment over `config.toml` over default.
+//!
+//! The environment is read once, by [`Environment::read`] in `main`; everything below takes values.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+
+/// What the environment says, read once.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `PATH`, to look for agents.
+    pub path: Vec<PathBuf>,
+    /// `HOME`, where agents may be installed.
+    pub home: Option<PathBuf>,
+    /// `ALOFT_CONFIG_DIR`, or the user's own.
+    pub config_dir: Option<PathBuf>,
+    /// `ALOFT_DATA_DIR`, or the user's own.
+    pub data_dir: Option<PathBuf>,
+    /// `ALOFT_AGENTS_DIR`: npm prefixes that hold agents.
+    pub agents_dirs: Vec<PathBuf>,
+}
+
+impl Environment {
+    /// Reads the process's environment.
+    pub fn read() -> Self {
+        let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let paths = |name: &str| -> Vec<PathBuf> {
+            std::env::var_os(name)
+                .map(|value| std::env::split_paths(&value).collect())
+                .unwrap_or_default()
+        };
+        let own = directories::ProjectDirs::from("", "", "aloft");
+        Self {
+            path: paths("PATH"),
+            home: std::env::var_os("HOME").map(PathBuf::from),
+            config_dir: text("ALOFT_CONFIG_DIR")
+                .map(PathBuf::from)
+                .or_else(|| own.as_ref().map(|own| own.config_dir().to_owned())),
+            data_dir: text("ALOFT_DATA_DIR")
+                .map(PathBuf::from)
+                .or_else(|| own.as_ref().map(|own| own.data_dir().to_owned())),
+            agents_dirs: paths("ALOFT_AGENTS_DIR"),
+        }
+    }
+}
+
+/// The table `[serve]` of `config.toml`; the rest of the file is the bridge's.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Config {
+    /// Where sandboxes live; default: below the data directory, or `/var/lib/aloft` when started by root.
+    pub sandbox_dir: Option<PathBuf>,
+    /// What one sandbox may use.
+    pub limits: Limits,
+    /// How long a thread may be idle before its sandbox is suspended, in seconds; default 600.
+    pub idle_seconds: Option<u64>,
+    /// Agents beside the known ones, by name.
+    pub agents: BTreeMap<String, CustomAgent>,
+}
+
+/// What one sandbox may use.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Limits {
+    /// Memory, in MiB.
+    pub memory_mib: u64,
+    /// Processes and threads.
+    pub processes: u32,
+    /// CPU, in thousandths of a core; 0 = all.
+    pub cpu_milli: u32,
+    /// Size of one file, in MiB.
+    pub file_mib: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory_mib: 4_096, processes: 2_048, cpu_milli: 0, file_mib: 8_192 }
+    }
+}
+
+/// An agent given by its command.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct CustomAgent {
+    /// Program and arguments; it speaks ACP on its standard input and output.
+    pub command: Vec<String>,
+    /// Added to its environment.
+    pub env: BTreeMap<String, String>,
+}
+
+/// Why the configuration could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file could not be read.
+    #[error("read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not valid.
+    #[error("understand {path}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+}
+
+impl Config {
+    /// Reads `config.toml`; a missing file is the default. Unknown keys are returned by their path, to warn of.
+    pub fn read(path: &std::path::Path) -> Result<(Self, Vec<String>), Error> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok((Self::default(), Vec::new()));
+            }
+            Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
+        };
+        let parse = |source| Error::Parse { path: path.to_owned(), source: Box::new(source) };
+        let mut unknown = Vec::new();
+        let value = toml::Deserializer::parse(&text).map_err(parse)?;
+        let config = serde_ignored::deserialize(value, |key| unknown.push(key.to_string()))
+            .map_err(parse)?;
+        Ok((config, unknown))
+    }
+
+    /// How long a thread may be idle before its sandbox is suspended.
+    pub fn idle(&self) -> Duration {
+        Duration::from_secs(self.idle_seconds.unwrap_or(600))
+    }
+}

@@ -1,1 +1,482 @@
-//! One task per live thread: owns its machine and performs its effects.
+//! One task per live thread: it owns the thread's machine, writes what the machine decides and performs its effects.
+//!
+//! [`Runner`] holds the live threads and begins a task for a thread when somebody asks for it; [`Handle`] is how everything
+//! else speaks to one. A task reads its thread from the store when it begins, so it may end whenever the thread is at rest.
+//!
+//! A thread's own socket for its sandbox is bound here and handed up: the runner yields [`Opened`], `server` gives it to
+//! `host`.
+
+mod agent;
+mod create;
+mod diff;
+mod driver;
+mod effects;
+mod handle;
+mod preamble;
+mod problem;
+mod redaction;
+mod request;
+mod snapshot;
+mod start;
+mod steps;
+mod uploads;
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use aloft_proto::v1::{Item, Problem, Thread, ThreadState, item::Kind};
+use secrecy::SecretString;
+use tokio::{net::UnixListener, sync::mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    accounts::keys::Keys,
+    acp::known::HostAgents,
+    config::Config,
+    git::{mirror::Mirrors, snapshot::Snapshots},
+    model::machine::{Input, Machine, Millis, Refused},
+    sandbox::Runtime,
+    store::{self, Store},
+};
+
+pub use crate::git::snapshot::Export;
+
+pub use self::{
+    create::Create,
+    handle::{Applied, Handle},
+    problem::{Kind as ErrorKind, problem, whole},
+    request::RequestKey,
+    uploads::Upload,
+};
+
+/// How long a graceful end of the cloud waits for its threads.
+const STOP_TIME: Duration = Duration::from_secs(10);
+
+/// What went wrong with a request.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The thread does not accept it as things stand.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// No thread has this id, prefix or slug.
+    #[error("there is no thread {name}")]
+    ThreadNotFound {
+        /// As it was asked for.
+        name: String,
+    },
+    /// Several threads begin like this.
+    #[error("{name} may mean {}", candidates.join(", "))]
+    ThreadAmbiguous {
+        /// As it was asked for.
+        name: String,
+        /// Those it may mean.
+        candidates: Vec<String>,
+    },
+    /// The thread has no such item.
+    #[error("the thread has no item {item}")]
+    ItemNotFound {
+        /// As it was asked for.
+        item: String,
+    },
+    /// The thread has no such turn.
+    #[error("the thread has no turn {number}")]
+    TurnNotFound {
+        /// As it was asked for.
+        number: u32,
+    },
+    /// The request id was used for another request.
+    #[error("request id {id} was used for another request")]
+    RequestReused {
+        /// The client's name of it.
+        id: String,
+    },
+    /// No agent has this name.
+    #[error("there is no agent {name}; known are {}", known.join(", "))]
+    AgentUnknown {
+        /// As it was asked for.
+        name: String,
+        /// Those that are known.
+        known: Vec<String>,
+    },
+    /// The agent cannot be used.
+    #[error("agent {name} cannot be used: {reason}")]
+    AgentUnusable {
+        /// The agent.
+        name: String,
+        /// Why.
+        reason: String,
+        /// How to mend it.
+        hint: String,
+    },
+    /// No agent can be used by default.
+    #[error("no agent can be used: {}", reasons.join("; "))]
+    NoAgent {
+        /// Why not, one for each.
+        reasons: Vec<String>,
+    },
+    /// The request names no repository.
+    #[error("no repository was named")]
+    RepositoryMissing,
+    /// The cloud has no such uploaded repository.
+    #[error("the cloud has no repository {id}")]
+    RepositoryUnknown {
+        /// As it was asked for.
+        id: String,
+    },
+    /// Git would not take the branch name.
+    #[error("{branch} is not a name for a branch")]
+    BranchInvalid {
+        /// As it was asked for.
+        branch: String,
+    },
+    /// Another thread has the branch.
+    #[error("branch {branch} belongs to another thread of this repository")]
+    BranchTaken {
+        /// As it was asked for.
+        branch: String,
+    },
+    /// A value is not acceptable.
+    #[error("{message}")]
+    Invalid {
+        /// Which and why.
+        message: String,
+    },
+    /// The turn has no snapshot.
+    #[error("turn {number} has no snapshot")]
+    NotSaved {
+        /// The turn.
+        number: u32,
+    },
+    /// The agent could not be started.
+    #[error("start agent {name}: {message}")]
+    Agent {
+        /// The agent.
+        name: String,
+        /// Why, with what it printed.
+        message: String,
+    },
+    /// The agent cannot be started on this host.
+    #[error("{}", .0.message)]
+    Launch(Box<Problem>),
+    /// A file that passes through the cloud.
+    #[error("keep a snapshot on its way")]
+    Scratch {
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The guest failed.
+    #[error(transparent)]
+    Guest(#[from] crate::sandbox::guest::Error),
+    /// A step inside the sandbox failed.
+    #[error("{step}: {message}")]
+    SetUp {
+        /// The step.
+        step: String,
+        /// What it printed.
+        message: String,
+    },
+    /// The thread's task ended while it was asked.
+    #[error("the cloud is stopping")]
+    Ended,
+    /// A model key could not be used.
+    #[error(transparent)]
+    Key(#[from] crate::accounts::keys::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// Git failed.
+    #[error(transparent)]
+    Git(#[from] crate::git::Error),
+    /// The sandbox failed.
+    #[error(transparent)]
+    Sandbox(#[from] crate::sandbox::Error),
+}
+
+/// What a runner stands on.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Rows and logs.
+    pub store: Arc<dyn Store>,
+    /// Sandboxes.
+    pub runtime: Arc<dyn Runtime>,
+    /// Repositories.
+    pub mirrors: Arc<Mirrors>,
+    /// Snapshots of threads.
+    pub snapshots: Arc<Snapshots>,
+    /// Model keys.
+    pub keys: Keys,
+    /// Agents of this host.
+    pub agents: Arc<HostAgents>,
+    /// What was configured.
+    pub config: Arc<Config>,
+    /// Where bundles pass through.
+    pub scratch: PathBuf,
+    /// Limits that this host does not hold sandboxes to.
+    pub unenforced: Arc<[String]>,
+}
+
+/// The socket of a sandbox, opened for `host` to serve.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its thread.
+    pub thread: Thread,
+    /// How to reach the thread.
+    pub handle: Handle,
+    /// The socket.
+    pub listener: UnixListener,
+    /// What the sandbox must show.
+    pub token: SecretString,
+    /// The thread's bare repository.
+    pub repository: PathBuf,
+    /// Ends the service.
+    pub closed: CancellationToken,
+}
+
+/// All live threads.
+#[derive(Clone, Debug)]
+pub struct Runner {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    parts: Parts,
+    live: Mutex<HashMap<String, Handle>>,
+    opened: mpsc::Sender<Opened>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Runner {
+    /// A runner over these parts; sockets of sandboxes come out of the receiver.
+    pub fn new(parts: Parts) -> (Self, mpsc::Receiver<Opened>) {
+        let (opened, sockets) = mpsc::channel(16);
+        let shared = Shared {
+            parts,
+            live: Mutex::default(),
+            opened,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+        (Self { shared: Arc::new(shared) }, sockets)
+    }
+
+    /// What the runner stands on.
+    pub fn parts(&self) -> &Parts {
+        &self.shared.parts
+    }
+
+    /// Takes up every thread where the last cloud left it: turns that ran are interrupted, sandboxes that live are kept.
+    pub async fn boot(&self) -> Result<(), Error> {
+        let rows = self.parts().store.all_threads().await?;
+        let known: Vec<String> = rows.iter().map(|row| row.thread.id.clone()).collect();
+        for listed in self.parts().runtime.list().await? {
+            if !known.contains(&listed.id) {
+                tracing::warn!(sandbox = listed.id, "removing a sandbox no thread has");
+                self.parts().runtime.destroy(&listed.id).await?;
+            }
+        }
+        for row in rows {
+            let id = row.thread.id.clone();
+            let sandbox = match self.parts().runtime.attach(&id).await {
+                Ok(sandbox) => sandbox,
+                Err(error) => {
+                    tracing::warn!(
+                        thread = id,
+                        error = whole(&error),
+                        "the sandbox could not be reached"
+                    );
+                    self.parts().runtime.suspend(&id).await?;
+                    None
+                }
+            };
+            let machine = driver::restore(self.parts(), row).await?;
+            let needed = sandbox.is_some() || machine.turn().is_some() || machine.memory().deleting;
+            if needed {
+                let handle = self.begin(&id, machine, sandbox.clone());
+                handle.ask(Input::Restarted { sandbox: sandbox.is_some() }, None).await?;
+            } else if !matches!(machine.thread().state(), ThreadState::Paused | ThreadState::Failed)
+            {
+                let handle = self.begin(&id, machine, None);
+                handle.ask(Input::Restarted { sandbox: false }, None).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The thread of this id, prefix or slug, with the newest cursor of its log.
+    pub async fn find(&self, owner: &str, name: &str) -> Result<(Thread, u64), Error> {
+        match self.parts().store.find_thread(owner, name).await? {
+            store::Found::One(row, cursor) => Ok((row.thread, cursor)),
+            store::Found::None => Err(Error::ThreadNotFound { name: name.to_owned() }),
+            store::Found::Ambiguous(candidates) => {
+                Err(Error::ThreadAmbiguous { name: name.to_owned(), candidates })
+            }
+        }
+    }
+
+    /// Gives a thread an input once, however often the request comes.
+    pub async fn apply(
+        &self,
+        owner: &str,
+        name: &str,
+        input: Input,
+        request: Option<RequestKey>,
+    ) -> Result<Applied, Error> {
+        if let Some(known) = self.remembered(request.as_ref()).await? {
+            return Ok(known);
+        }
+        let (thread, _) = self.find(owner, name).await?;
+        let input = self.complete_input(&thread.id, input).await?;
+        let mut again = true;
+        loop {
+            let answer = self.handle(&thread.id).await?.ask(input.clone(), request.clone()).await;
+            match answer {
+                // The task came to rest just now; another begins.
+                Err(Error::Ended) if again && !self.shared.stop.is_cancelled() => again = false,
+                Err(Error::Store(store::Error::RequestExists(_))) => {
+                    return self.remembered(request.as_ref()).await?.ok_or(Error::Ended);
+                }
+                Err(Error::Refused(Refused::NoQuestion)) => {
+                    return Err(self.answered(&thread.id, &input).await?);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// A handle to a thread, whose task begins where there is none.
+    pub async fn handle(&self, id: &str) -> Result<Handle, Error> {
+        if let Some(handle) = self.live(id) {
+            return Ok(handle);
+        }
+        let Some((row, _)) = self.parts().store.thread(id).await? else {
+            return Err(Error::ThreadNotFound { name: id.to_owned() });
+        };
+        let machine = driver::restore(self.parts(), row).await?;
+        Ok(self.begin(id, machine, None))
+    }
+
+    /// Turns that run now.
+    pub async fn running_turns(&self) -> Result<u32, Error> {
+        let rows = self.parts().store.all_threads().await?;
+        let running = rows.iter().filter(|row| is_running(&row.thread)).count();
+        Ok(u32::try_from(running).unwrap_or(u32::MAX))
+    }
+
+    /// Ends every task and suspends every sandbox.
+    pub async fn stop(&self) {
+        self.shared.stop.cancel();
+        self.shared.tasks.close();
+        if tokio::time::timeout(STOP_TIME, self.shared.tasks.wait()).await.is_err() {
+            tracing::warn!("some threads did not end in time");
+        }
+        match self.parts().runtime.list().await {
+            Ok(listed) => {
+                for sandbox in listed.into_iter().filter(|listed| listed.running) {
+                    if let Err(error) = self.parts().runtime.suspend(&sandbox.id).await {
+                        tracing::error!(
+                            sandbox = sandbox.id,
+                            error = whole(&error),
+                            "could not suspend"
+                        );
+                    }
+                }
+            }
+            Err(error) => tracing::error!(error = whole(&error), "could not list sandboxes"),
+        }
+    }
+
+    fn live(&self, id: &str) -> Option<Handle> {
+        let live = self.shared.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.get(id).filter(|handle| !handle.is_closed()).cloned()
+    }
+
+    /// Begins the task of a thread, unless somebody else just did.
+    fn begin(
+        &self,
+        id: &str,
+        machine: Machine,
+        sandbox: Option<crate::sandbox::Sandbox>,
+    ) -> Handle {
+        let mut live = self.shared.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handle) = live.get(id).filter(|handle| !handle.is_closed()) {
+            return handle.clone();
+        }
+        let (asks, inbox) = mpsc::channel(64);
+        let handle = Handle::new(asks);
+        live.insert(id.to_owned(), handle.clone());
+        drop(live);
+        let driver = driver::Driver::new(
+            self.parts().clone(),
+            machine,
+            sandbox,
+            handle.clone(),
+            self.shared.opened.clone(),
+            self.shared.stop.child_token(),
+        );
+        let (shared, id) = (Arc::clone(&self.shared), id.to_owned());
+        self.shared.tasks.spawn(async move {
+            driver.run(inbox).await;
+            let mut live = shared.live.lock().unwrap_or_else(PoisonError::into_inner);
+            if live.get(&id).is_some_and(Handle::is_closed) {
+                live.remove(&id);
+            }
+        });
+        handle
+    }
+
+    async fn remembered(&self, request: Option<&RequestKey>) -> Result<Option<Applied>, Error> {
+        let Some(request) = request else { return Ok(None) };
+        let Some(known) = self.parts().store.request(&request.owner, &request.id).await? else {
+            return Ok(None);
+        };
+        request.check(&known)?;
+        driver::decode_answer(&known.answer).map(Some)
+    }
+
+    /// Fills in what only the log knows.
+    async fn complete_input(&self, thread: &str, input: Input) -> Result<Input, Error> {
+        let Input::Retry { by, .. } = input else { return Ok(input) };
+        let Some((row, _)) = self.parts().store.thread(thread).await? else {
+            return Err(Error::ThreadNotFound { name: thread.to_owned() });
+        };
+        let mut parts = Vec::new();
+        for id in driver::memory(&row).messages {
+            if let Some(Item { kind: Some(Kind::UserMessage(message)), .. }) =
+                self.parts().store.item(thread, &id).await?
+            {
+                parts.extend(message.input);
+            }
+        }
+        Ok(Input::Retry { by, parts })
+    }
+
+    /// Why no question was open: it may have its answer already.
+    async fn answered(&self, thread: &str, input: &Input) -> Result<Error, Error> {
+        if let Input::Answer { item, .. } = input
+            && let Some(Item { kind: Some(Kind::Permission(asked)), .. }) =
+                self.parts().store.item(thread, item).await?
+            && !asked.answer.is_empty()
+        {
+            return Ok(Refused::AlreadyAnswered(asked.answer).into());
+        }
+        Ok(Refused::NoQuestion.into())
+    }
+}
+
+/// Whether a turn runs in this thread.
+fn is_running(thread: &Thread) -> bool {
+    use aloft_proto::v1::TurnState::Running;
+    thread.last_turn.is_some_and(|turn| turn.state() == Running)
+}
+
+/// The time now, as the machine takes it.
+pub fn now() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
+}

@@ -1,1 +1,202 @@
-//! Builds all parts of the cloud, listens, and stops them in order.
+//! Builds all parts of the cloud, listens, and stops them in order: streams, then threads and sandboxes, then the store.
+
+mod listen;
+mod places;
+mod sockets;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use aloft_proto::v1::{
+    Check, cloud_service_server::CloudServiceServer, feed_service_server::FeedServiceServer,
+    repository_service_server::RepositoryServiceServer, thread_service_server::ThreadServiceServer,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+use crate::{
+    accounts::{
+        keys::{EnvironmentKeys, Keys},
+        vault::StoreVault,
+    },
+    acp::known::{Configured, HostAgents, Search},
+    api::{About, Api},
+    config::{Config, Environment},
+    git::{mirror::Mirrors, snapshot::Snapshots},
+    runner::{Parts, Runner, whole},
+    sandbox::{
+        Runtime,
+        bubblewrap::{self, Bubblewrap},
+    },
+    store::{Store, sqlite::Sqlite},
+    trust::Sealer,
+};
+
+pub use self::listen::Address;
+
+/// How long open calls are waited for at the end.
+const GRACE: Duration = Duration::from_secs(2);
+/// How often old requests and notices are forgotten.
+const PRUNE: Duration = Duration::from_secs(3_600);
+
+/// How a cloud is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where it listens.
+    pub listen: Address,
+    /// Where it keeps everything.
+    pub data: PathBuf,
+    /// What was configured.
+    pub config: Config,
+    /// What the environment says.
+    pub environment: Environment,
+    /// Model keys of the environment.
+    pub keys: EnvironmentKeys,
+}
+
+/// Runs a cloud until a signal or a call ends it.
+pub async fn serve(options: Options) -> anyhow::Result<()> {
+    let places = places::Places::prepare(&options.data, options.config.sandbox_dir.as_deref())?;
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(&places.store)?);
+    crate::git::version().await?;
+    let listener = listen::Listener::bind(&options.listen).await?;
+    let runtime: Arc<dyn Runtime> = Arc::new(Bubblewrap::open(bubblewrap::Options {
+        ranges: places.ranges(),
+        ..bubblewrap::Options::new(places.sandboxes.clone())
+    })?);
+    let (checks, unenforced) = probe(runtime.as_ref()).await;
+    let agents = find_agents(&options).await?;
+    let sealer = Arc::new(Sealer::from_key_file(&places.key)?);
+    let vault = Arc::new(StoreVault::new(Arc::clone(&store)));
+    let parts = Parts {
+        keys: Keys::new(vault, sealer, options.keys),
+        mirrors: Arc::new(Mirrors::new(places.mirrors.clone())),
+        snapshots: Arc::new(Snapshots::new(places.snapshots.clone())),
+        agents: Arc::new(agents),
+        unenforced: unenforced.into(),
+        config: Arc::new(options.config),
+        scratch: places.scratch.clone(),
+        store: Arc::clone(&store),
+        runtime,
+    };
+    let (runner, opened) = Runner::new(parts);
+    let sockets = tokio::spawn(sockets::serve(opened, runner.parts().keys.clone()));
+    runner.boot().await?;
+
+    let (stop, quit) = (CancellationToken::new(), CancellationToken::new());
+    let about = About {
+        address: options.listen.to_string(),
+        data_dir: options.data.display().to_string(),
+        checks,
+    };
+    let api = Api {
+        runner: runner.clone(),
+        about: Arc::new(about),
+        stop: stop.clone(),
+        quit: quit.clone(),
+    };
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<ThreadServiceServer<Api>>().await;
+    health.set_serving::<FeedServiceServer<Api>>().await;
+    health.set_serving::<CloudServiceServer<Api>>().await;
+    health.set_serving::<RepositoryServiceServer<Api>>().await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(aloft_proto::DESCRIPTORS)
+        .build_v1()?;
+    let routes = api.routes().add_service(health_service).add_service(reflection);
+    let server = Server::builder()
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(Duration::from_secs(20)))
+        .add_routes(routes);
+    let serving = listener.serve(server, stop.clone());
+    tokio::pin!(serving);
+    tracing::info!(address = %options.listen, "listening");
+
+    let pruning = prune(Arc::clone(&store));
+    tokio::select! {
+        ended = &mut serving => ended?,
+        () = until_told(&quit) => {}
+        () = pruning => {}
+    }
+    tracing::info!("stopping");
+    stop.cancel();
+    let ending = async {
+        if tokio::time::timeout(GRACE, &mut serving).await.is_err() {
+            tracing::debug!("calls were cut");
+        }
+        runner.stop().await;
+        sockets.abort();
+    };
+    let never = CancellationToken::new();
+    tokio::select! {
+        () = ending => {}
+        () = until_told(&never) => tracing::warn!("stopped at once"),
+    }
+    options.listen.remove();
+    Ok(())
+}
+
+/// What the host allows, shown by status and doctor; a thread fails with the same text where it does not.
+async fn probe(runtime: &dyn Runtime) -> (Vec<Check>, Vec<String>) {
+    match runtime.probe().await {
+        Ok(report) => {
+            let checks = report.checks.into_iter().map(|check| Check {
+                name: check.name.to_owned(),
+                ok: check.ok,
+                detail: check.detail,
+                hint: check.hint,
+            });
+            (checks.collect(), report.unenforced)
+        }
+        Err(error) => {
+            tracing::error!(error = whole(&error), "this host cannot run sandboxes");
+            let (_, problem) = crate::runner::Error::from(error).explain();
+            let check = Check {
+                name: "sandbox".to_owned(),
+                ok: false,
+                detail: problem.message,
+                hint: problem.hint,
+            };
+            (vec![check], Vec::new())
+        }
+    }
+}
+
+/// The agents of this host.
+async fn find_agents(options: &Options) -> anyhow::Result<HostAgents> {
+    let configured = options.config.agents.iter().map(|(name, agent)| Configured {
+        name: name.clone(),
+        command: agent.command.clone(),
+        env: agent.env.clone(),
+    });
+    let search = Search {
+        path: options.environment.path.clone(),
+        folders: options.environment.agents_dirs.clone(),
+        configured: configured.collect(),
+    };
+    Ok(tokio::task::spawn_blocking(move || HostAgents::find(&search)).await?)
+}
+
+/// Until a signal or a call says that it is enough.
+async fn until_told(quit: &CancellationToken) {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return quit.cancelled().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = quit.cancelled() => {}
+    }
+}
+
+async fn prune(store: Arc<dyn Store>) {
+    let mut ticks = tokio::time::interval(PRUNE);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = store.prune(crate::runner::now()).await {
+            tracing::error!(error = whole(&error), "could not forget old records");
+        }
+    }
+}

@@ -4,13 +4,13 @@
 //! of the daemon inside a sandbox.
 
 /// Bridge to cloud: package `aloft.v1`.
-#[allow(missing_docs, clippy::pedantic, unreachable_pub, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated")]
 pub mod v1 {
     tonic::include_proto!("aloft.v1");
 }
 
 /// Cloud to guest: package `aloft.guest.v1`.
-#[allow(missing_docs, clippy::pedantic, unreachable_pub, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated")]
 pub mod guest {
     tonic::include_proto!("aloft.guest.v1");
 }

@@ -56,10 +56,10 @@ impl Home {
         self
     }
 
-    /// Writes `config.toml`, with the place of sandboxes added.
+    /// Writes `config.toml`: what the cloud shall know, with the place of sandboxes added.
     pub fn configure(&self, text: &str) {
         std::fs::create_dir_all(self.path("config")).unwrap();
-        let places = format!("sandbox-dir = {:?}\n", self.path("s"));
+        let places = format!("[serve]\nsandboxDir = {:?}\n", self.path("s"));
         std::fs::write(self.path("config/config.toml"), format!("{places}{text}")).unwrap();
     }
 

@@ -5,6 +5,9 @@ use std::path::Path;
 
 use crate::config::{Error, Settings};
 
+/// The table of `config.toml` that `aloft-cloud serve` reads.
+const CLOUD_TABLE: &str = "serve";
+
 /// Reads the file; an absent one is an empty one. Gives the unknown keys too.
 pub(crate) fn read(path: &Path) -> Result<(Settings, Vec<String>), Error> {
     let text = match std::fs::read_to_string(path) {
@@ -17,6 +20,8 @@ pub(crate) fn read(path: &Path) -> Result<(Settings, Vec<String>), Error> {
     let document = toml::Deserializer::parse(&text).map_err(parse)?;
     let settings =
         serde_ignored::deserialize(document, |key| unknown.push(key.to_string())).map_err(parse)?;
+    // What the cloud reads of the same file.
+    unknown.retain(|key| key != CLOUD_TABLE);
     Ok((settings, unknown))
 }
 

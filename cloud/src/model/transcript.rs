@@ -63,10 +63,23 @@ impl Transcript {
         &self.turn
     }
 
-    /// The question whose permission item this is, while it is open.
-    pub fn question_of(&self, item_id: &str) -> Option<&str> {
-        let asks = |entry: &&Entry| entry.role == Role::Question && entry.item.id == item_id;
-        self.open.iter().find(asks).map(|entry| entry.key.as_str())
+    /// The open questions, oldest first: the name of each and its item.
+    pub fn questions(&self) -> impl Iterator<Item = (&str, &Item)> {
+        let open = self.open.iter().filter(|entry| entry.role == Role::Question);
+        open.map(|entry| (entry.key.as_str(), &entry.item))
+    }
+
+    /// A person's message, while it is open.
+    pub fn message(&self, item_id: &str) -> Option<&Item> {
+        let is_it = |entry: &&Entry| entry.role == Role::Person && entry.item.id == item_id;
+        self.open.iter().find(is_it).map(|entry| &entry.item)
+    }
+
+    /// Takes back a message that was not delivered.
+    pub fn take_back(&mut self, item_id: &str, now: Timestamp) -> Vec<Payload> {
+        let is_it = |entry: &Entry| entry.is_queued() && entry.item.id == item_id;
+        let Some(index) = self.open.iter().position(is_it) else { return Vec::new() };
+        vec![self.open.remove(index).complete(ItemState::Declined, now)]
     }
 
     /// A turn begins: from here on items belong to it.

@@ -20,7 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::transport::{Channel, Endpoint};
 
 pub use crate::sandbox::guest::dial::Connection;
-pub use crate::sandbox::guest::process::{Event, Process, Stdin, Streams, Tail};
+pub use crate::sandbox::guest::process::{Event, Flow, Process, Stdin, Streams, Tail};
 pub use crate::sandbox::guest::run::Output;
 
 /// Version of the contract that this client speaks.

@@ -120,7 +120,9 @@ impl Entry {
     }
 
     pub(super) fn complete(&mut self, state: ItemState, now: Timestamp) -> Payload {
-        if let Some(Kind::UserMessage(message)) = &mut self.item.kind {
+        if let Some(Kind::UserMessage(message)) = &mut self.item.kind
+            && state == ItemState::Completed
+        {
             message.delivery = Delivery::Used.into();
         }
         self.item.state = state.into();

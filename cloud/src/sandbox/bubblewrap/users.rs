@@ -27,6 +27,8 @@ pub struct Ranges {
     pub base: u32,
     /// Number of ranges of 65,536 ids, one per sandbox on disk.
     pub count: u32,
+    /// The number of the range that is tried first: clouds that begin at different ones hardly share a range.
+    pub first: u32,
 }
 
 /// Who a sandbox is on the host.
@@ -47,7 +49,7 @@ pub(super) struct Users {
 
 impl Default for Ranges {
     fn default() -> Self {
-        Self { base: DEFAULT_BASE, count: DEFAULT_COUNT }
+        Self { base: DEFAULT_BASE, count: DEFAULT_COUNT, first: 0 }
     }
 }
 
@@ -64,7 +66,7 @@ impl User {
 impl Users {
     /// With `None`, sandboxes are whoever the cloud is.
     pub(super) fn new(directory: PathBuf, ranges: Option<Ranges>) -> Result<Self> {
-        if let Some(Ranges { base, count }) = ranges {
+        if let Some(Ranges { base, count, .. }) = ranges {
             let end = u64::from(base) + u64::from(count) * u64::from(RANGE);
             if base < RANGE || count == 0 || end > u64::from(u32::MAX) {
                 let reason = "it must begin above 65535, end below 4294967295 and not be empty";
@@ -84,7 +86,8 @@ impl Users {
         if let Some((base, _)) = taken.iter().find(|(_, owner)| owner == id) {
             return Ok(User::Range(*base));
         }
-        let bases = (0..ranges.count).map(|number| ranges.base + number * RANGE);
+        let bases = (0..ranges.count).map(|number| (number + ranges.first) % ranges.count);
+        let bases = bases.map(|number| ranges.base + number * RANGE);
         for base in bases.filter(|base| !taken.iter().any(|(other, _)| other == base)) {
             let link = self.directory.join(base.to_string());
             match symlink(id, &link) {
@@ -144,7 +147,7 @@ mod tests {
     #[test]
     fn ranges_are_own_stable_and_given_back() {
         let directory = tempfile::tempdir().unwrap();
-        let ranges = Ranges { base: 1_000_000, count: 2 };
+        let ranges = Ranges { base: 1_000_000, count: 2, first: 0 };
         let users = Users::new(directory.path().to_owned(), Some(ranges)).unwrap();
         assert_eq!(users.assign("a").unwrap(), User::Range(1_000_000));
         assert_eq!(users.assign("b").unwrap().identity(), Some((1_066_536, 1_066_536)));

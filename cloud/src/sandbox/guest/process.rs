@@ -65,6 +65,13 @@ pub struct Streams {
     pub stdout: StreamReader<ReceiverStream<std::io::Result<Bytes>>, Bytes>,
     /// The end of its standard error.
     pub stderr: Tail,
+    /// Keeps the streams flowing.
+    pub flow: Flow,
+}
+
+/// What carries a process's streams: when it is dropped, they end here.
+#[derive(Debug)]
+pub struct Flow {
     end: watch::Receiver<End>,
     _tasks: [AbortOnDropHandle<()>; 2],
 }
@@ -186,12 +193,13 @@ impl Process {
             sender.send_replace(end);
         }));
         let stdout = StreamReader::new(ReceiverStream::new(reader));
-        Streams { id, stdin, stdout, stderr, end: receiver, _tasks: [pump, split] }
+        let flow = Flow { end: receiver, _tasks: [pump, split] };
+        Streams { id, stdin, stdout, stderr, flow }
     }
 }
 
-impl Streams {
-    /// Waits for its end, after all its output was read or let go; `None` when the guest was lost before.
+impl Flow {
+    /// Waits for the process's end, after all its output was read or let go; `None` when the guest was lost before.
     pub fn ended(&self) -> impl Future<Output = Option<proto::Ended>> + Send + 'static {
         let mut end = self.end.clone();
         async move {

@@ -1,0 +1,363 @@
+//! The thread machine: what a thread may hear in which state, and what follows.
+//!
+//! It is pure. [`Machine::accept`] takes an input and the time and gives the changes for the log and the effects for the world,
+//! or refuses and changes nothing. The runner writes the changes before it performs the effects, and each effect reports back
+//! with a [`Fact`].
+//!
+//! ```text
+//!   create ─► STARTING ─► IDLE ◄─────────► RUNNING ◄─► REQUIRES_ACTION      FAILED: starting went wrong; says why; a message or resume tries again
+//!               ▲          │ ▲  turn ends                                   DELETING: everything is being removed
+//!     resume,   │     idle ▼ │
+//!     message   └───────  PAUSED
+//! ```
+//!
+//! A state is never set: it is derived from the running turn, the sandbox and the agent. A turn goes through these phases:
+//!
+//! ```text
+//!   Waiting ─► Prompted ─────────► Saving ─► completed       (the agent came to its end, or failed)
+//!      │          ├─ steer ─► Guided ──┘ ▲                   (the agent was asked to stop for a correction)
+//!      │          └─ stop ──► Stopping ─► Killing            (asked, then ended with everything it started)
+//!      └─ stop ─► the start is broken off
+//! ```
+
+mod input;
+mod lifecycle;
+mod messages;
+mod questions;
+mod turns;
+
+#[cfg(test)]
+mod tests;
+
+use aloft_proto::v1::{
+    Item, Level, Notice, NoticeKind, Thread, ThreadState, Turn, TurnState, event::Payload,
+};
+use serde::{Deserialize, Serialize};
+
+pub use self::input::{
+    Accepted, Deadline, Effect, Ending, Fact, Input, Millis, Record, Refused, Session, Update,
+};
+use crate::model::{time::timestamp, transcript::Transcript};
+
+/// How long an agent has to stop by itself before it is ended.
+pub const STOP_GRACE: Millis = 1_200;
+/// How long a stopped turn waits for its snapshot before it is reported without one.
+pub const SNAPSHOT_GRACE: Millis = 1_200;
+
+/// One thread.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    thread: Thread,
+    memory: Memory,
+    turn: Option<Running>,
+    /// The newest ended turn.
+    last: Option<Turn>,
+    transcript: Transcript,
+    sandbox: Sandbox,
+    agent: Agent,
+    /// The turn whose snapshot is being made.
+    saving: Option<String>,
+    /// What to do once the turn has ended.
+    then: Option<Then>,
+    deleting: bool,
+    /// Rises with every input that makes the thread live; an idle deadline of another value is stale.
+    activity: u64,
+    /// How long the thread may be idle before it is suspended.
+    idle_after: Millis,
+}
+
+/// What a machine must know again after a restart and no event says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// The agent's session.
+    pub session: Option<String>,
+    /// Items so far.
+    pub items: u64,
+    /// Turns so far.
+    pub turns: u32,
+    /// Messages for the end of the turn, in order: their items.
+    pub queue: Vec<String>,
+    /// Corrections that run before the queue, as one turn.
+    pub guides: Vec<String>,
+    /// Messages of the newest turn.
+    pub messages: Vec<String>,
+    /// The newest turn was given to the agent.
+    pub prompted: bool,
+    /// The queue waits for a person's next message.
+    pub held: bool,
+    /// The workspace is on disk.
+    pub workspace: bool,
+    /// The newest snapshot of a turn.
+    pub snapshot: Option<Saved>,
+    /// A commit to lay over the base when the workspace is made.
+    pub carry: Option<String>,
+    /// Sandbox starts so far: tells an old guest from a new one.
+    pub incarnation: u64,
+    /// It is to come back as soon as it is down.
+    pub resume: bool,
+    /// Everything is being removed.
+    pub deleting: bool,
+}
+
+/// A snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saved {
+    /// The turn it ended; 0 = before the first.
+    pub number: u32,
+    /// Its commit.
+    pub commit: String,
+}
+
+/// The rows a machine is made from again.
+#[derive(Clone, Debug, Default)]
+pub struct Stored {
+    /// The thread's row.
+    pub thread: Thread,
+    /// What else it knew.
+    pub memory: Memory,
+    /// The newest turn.
+    pub turn: Option<Turn>,
+    /// Items in progress, with all their text.
+    pub open: Vec<Item>,
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    turn: Turn,
+    phase: Phase,
+    /// How it will end, once something has decided that.
+    outcome: Option<Outcome>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Outcome {
+    state: TurnState,
+    stopped_by: String,
+    problem: Option<aloft_proto::v1::Problem>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// For sandbox, agent or the snapshot before it.
+    Waiting,
+    Prompted,
+    /// Asked to stop for a correction.
+    Guided,
+    /// Asked to stop by a person.
+    Stopping,
+    /// Being ended with everything it started.
+    Killing,
+    /// Its snapshot is being made.
+    Saving,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sandbox {
+    Absent,
+    Starting,
+    Up,
+    /// Going down; afterwards it starts again when something waits for it.
+    Stopping,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Agent {
+    Absent,
+    Starting,
+    Ready(Session),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    Pause,
+}
+
+impl Machine {
+    /// A new thread. Its first input should be [`Input::Resume`] or a message: either begins to start it.
+    pub fn new(thread: Thread, carry: Option<String>, idle_after: Millis) -> Self {
+        let memory = Memory { carry, ..Memory::default() };
+        Self::restore(Stored { thread, memory, turn: None, open: Vec::new() }, idle_after)
+    }
+
+    /// A thread as it was stored. Its next input must be [`Input::Restarted`], unless it is new.
+    pub fn restore(stored: Stored, idle_after: Millis) -> Self {
+        let Stored { thread, memory, turn, open } = stored;
+        let running =
+            turn.as_ref().filter(|turn| turn.state() == TurnState::Running).map(|turn| Running {
+                turn: turn.clone(),
+                phase: if memory.prompted { Phase::Prompted } else { Phase::Waiting },
+                outcome: None,
+            });
+        Self {
+            transcript: Transcript::restore(open, memory.items),
+            last: turn.filter(|turn| turn.state() != TurnState::Running),
+            turn: running,
+            sandbox: Sandbox::Absent,
+            agent: Agent::Absent,
+            saving: None,
+            then: None,
+            deleting: memory.deleting,
+            activity: 0,
+            idle_after,
+            thread,
+            memory,
+        }
+    }
+
+    /// The thread as people see it.
+    pub fn thread(&self) -> &Thread {
+        &self.thread
+    }
+
+    /// What must be stored beside the events.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// The running turn.
+    pub fn turn(&self) -> Option<&Turn> {
+        self.turn.as_ref().map(|running| &running.turn)
+    }
+
+    /// Messages that wait for the end of the turn, in order.
+    pub fn queue(&self) -> impl Iterator<Item = &Item> {
+        self.memory.queue.iter().filter_map(|id| self.transcript.message(id))
+    }
+
+    /// Nothing runs and nothing is kept in memory for it: its task may end until somebody asks for it again.
+    pub fn at_rest(&self) -> bool {
+        self.turn.is_none()
+            && self.sandbox == Sandbox::Absent
+            && self.saving.is_none()
+            && !self.deleting
+    }
+
+    /// Takes an input at a time: what follows, or why not. A refused input changes nothing.
+    pub fn accept(&mut self, now: Millis, input: Input) -> Result<Accepted, Refused> {
+        if self.deleting
+            && !matches!(input, Input::Fact(_) | Input::Restarted { .. } | Input::Delete)
+        {
+            return Err(Refused::Deleting);
+        }
+        let before = self.thread.clone();
+        let mut out = Accepted::default();
+        match input {
+            Input::Message { parts, queue, author } => {
+                self.message(now, parts, queue, &author, &mut out)?
+            }
+            Input::Steer { expected_turn, parts, author } => {
+                self.steer(now, &expected_turn, parts, &author, &mut out)?;
+            }
+            Input::Interrupt { expected_turn, by } => {
+                self.interrupt(now, &expected_turn, &by, &mut out)?
+            }
+            Input::Retry { by, parts } => self.retry(now, &by, parts, &mut out)?,
+            Input::Answer { item, option, by } => {
+                self.answer(now, &item, &option, &by, &mut out)?
+            }
+            Input::Update(update) => self.update(update, &mut out)?,
+            Input::MoveQueued { item, position } => self.move_queued(&item, position)?,
+            Input::RemoveQueued { item } => self.remove_queued(now, &item, &mut out)?,
+            Input::Pause { by } => self.pause(now, &by, &mut out),
+            Input::Resume => self.resume(&mut out),
+            Input::Delete => self.delete(&mut out),
+            Input::Used { input_tokens, output_tokens } => self.used(input_tokens, output_tokens),
+            Input::Fact(fact) => self.fact(now, fact, &mut out),
+            Input::Restarted { sandbox } => self.restarted(now, sandbox, &mut out),
+        }
+        self.publish(now, &before, &mut out);
+        Ok(out)
+    }
+
+    /// What the thread does, from what there is.
+    fn state(&self) -> ThreadState {
+        if self.deleting {
+            return ThreadState::Deleting;
+        }
+        match (&self.turn, self.sandbox) {
+            (Some(running), Sandbox::Absent | Sandbox::Starting | Sandbox::Stopping)
+                if running.phase == Phase::Waiting =>
+            {
+                ThreadState::Starting
+            }
+            (Some(_), _) if self.transcript.questions().next().is_some() => {
+                ThreadState::RequiresAction
+            }
+            (Some(_), _) => ThreadState::Running,
+            (None, Sandbox::Starting) => ThreadState::Starting,
+            (None, Sandbox::Up) => ThreadState::Idle,
+            (None, Sandbox::Absent | Sandbox::Stopping) if self.thread.error.is_some() => {
+                ThreadState::Failed
+            }
+            (None, Sandbox::Absent | Sandbox::Stopping) => ThreadState::Paused,
+        }
+    }
+
+    /// Brings the public record and the memory up to date and says so where it changed.
+    fn publish(&mut self, now: Millis, before: &Thread, out: &mut Accepted) {
+        let state = self.state();
+        self.thread.set_state(state);
+        if state != ThreadState::Starting {
+            self.thread.step.clear();
+        }
+        self.thread.queued = u32::try_from(self.memory.queue.len()).unwrap_or(u32::MAX);
+        self.memory.items = self.transcript.last();
+        self.memory.deleting = self.deleting;
+        if self.thread != *before {
+            self.thread.update_time = Some(timestamp(now));
+            self.log(Payload::ThreadChanged(self.thread.clone()), out);
+        }
+        if state == ThreadState::RequiresAction && before.state() != ThreadState::RequiresAction {
+            self.post(NoticeKind::NeedsAttention, "needs an answer", "", out);
+        }
+    }
+
+    fn turn_id(&self) -> String {
+        self.turn.as_ref().map(|running| running.turn.id.clone()).unwrap_or_default()
+    }
+
+    /// Adds a change to the log.
+    fn log(&self, payload: Payload, out: &mut Accepted) {
+        let turn_id = match &payload {
+            Payload::ItemStarted(item) | Payload::ItemCompleted(item) => item.turn_id.clone(),
+            Payload::TurnStarted(turn) | Payload::TurnCompleted(turn) => turn.id.clone(),
+            Payload::ItemAppended(_) => self.transcript.turn().to_owned(),
+            Payload::ThreadChanged(_) | Payload::DiffChanged(_) => self.turn_id(),
+        };
+        out.events.push(Record { turn_id, payload });
+    }
+
+    fn log_all(&self, payloads: Vec<Payload>, out: &mut Accepted) {
+        for payload in payloads {
+            self.log(payload, out);
+        }
+    }
+
+    /// A word in the thread itself.
+    fn say(&mut self, now: Millis, level: Level, text: String, out: &mut Accepted) {
+        let events = self.transcript.notice(level, text, timestamp(now));
+        self.log_all(events, out);
+    }
+
+    /// A word to the thread's owner.
+    fn post(&self, kind: NoticeKind, what: &str, body: &str, out: &mut Accepted) {
+        if self.thread.muted {
+            return;
+        }
+        let mut notice = Notice {
+            thread_id: self.thread.id.clone(),
+            title: format!("{} {what}", self.thread.title),
+            body: body.to_owned(),
+            ..Notice::default()
+        };
+        notice.set_kind(kind);
+        out.notices.push(notice);
+    }
+
+    fn used(&mut self, input_tokens: u64, output_tokens: u64) {
+        let usage = self.thread.usage.get_or_insert_default();
+        usage.input_tokens += input_tokens;
+        usage.output_tokens += output_tokens;
+    }
+}

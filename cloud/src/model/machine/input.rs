@@ -1,0 +1,364 @@
+//! What goes into the thread machine and what comes out of it.
+
+use aloft_proto::v1::{DiffStat, Input as Part, Item, Mode, Notice, Problem, Turn, event::Payload};
+
+use crate::model::update::{AgentUpdate, Question};
+
+/// Time of an input: milliseconds since the Unix epoch. The machine has no clock of its own.
+pub type Millis = i64;
+
+/// Everything a thread can hear, from people and from the world.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A person's message: begins a turn, or waits for the end of the running one.
+    Message {
+        /// Its parts.
+        parts: Vec<Part>,
+        /// After the running turn.
+        queue: bool,
+        /// Who wrote it.
+        author: String,
+    },
+    /// A correction of the running turn.
+    Steer {
+        /// The turn it is meant for; empty = whichever runs.
+        expected_turn: String,
+        /// What to do instead.
+        parts: Vec<Part>,
+        /// Who wrote it.
+        author: String,
+    },
+    /// Stop the running turn.
+    Interrupt {
+        /// The turn it is meant for; empty = whichever runs.
+        expected_turn: String,
+        /// Who stops it.
+        by: String,
+    },
+    /// The failed or interrupted turn again.
+    Retry {
+        /// Who asks.
+        by: String,
+        /// Its messages, as the log has them.
+        parts: Vec<Part>,
+    },
+    /// An answer to an open question.
+    Answer {
+        /// The question's item; empty = the only open one.
+        item: String,
+        /// An option's id, or `allow`, `allow-always`, `deny`.
+        option: String,
+        /// Who answers.
+        by: String,
+    },
+    /// New values of what a person may set.
+    Update(Update),
+    /// Another place in the queue.
+    MoveQueued {
+        /// The message.
+        item: String,
+        /// Its new place, 0 = next.
+        position: usize,
+    },
+    /// Takes a queued message back.
+    RemoveQueued {
+        /// The message.
+        item: String,
+    },
+    /// End all processes, keep everything.
+    Pause {
+        /// Who asks.
+        by: String,
+    },
+    /// Bring it back.
+    Resume,
+    /// Remove everything of it.
+    Delete,
+    /// Tokens were used.
+    Used {
+        /// Sent to the model.
+        input_tokens: u64,
+        /// Received from it.
+        output_tokens: u64,
+    },
+    /// What the world reports of an effect.
+    Fact(Fact),
+    /// The cloud began anew and holds this thread again.
+    Restarted {
+        /// Its sandbox still lives.
+        sandbox: bool,
+    },
+}
+
+/// New values of what a person may set; an absent one stays.
+#[derive(Clone, Debug, Default)]
+pub struct Update {
+    /// One line.
+    pub title: Option<String>,
+    /// No notices.
+    pub muted: Option<bool>,
+    /// In effect at the agent's next question.
+    pub mode: Option<Mode>,
+    /// In effect at the next turn.
+    pub model: Option<String>,
+    /// Never cleaned up by age.
+    pub keep: Option<bool>,
+}
+
+/// What the world reports.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    /// Starting has come this far.
+    Step(String),
+    /// The base of the thread is known.
+    Based {
+        /// The commit.
+        commit: String,
+        /// The branch or ref by name.
+        reference: String,
+        /// The first snapshot, where changes were carried in.
+        carried: Option<String>,
+    },
+    /// The workspace was made; from now on it is kept.
+    WorkspaceMade,
+    /// Sandbox, workspace and agent are ready.
+    Started {
+        /// The agent's session.
+        session: Session,
+        /// Limits this host does not enforce.
+        unenforced: Vec<String>,
+    },
+    /// Starting failed.
+    StartFailed(Problem),
+    /// The agent process is there again, in a sandbox that stayed.
+    AgentReady(Session),
+    /// The agent process could not be started, in a sandbox that stays.
+    AgentFailed(Problem),
+    /// The agent reported something.
+    Agent(AgentUpdate),
+    /// The agent asks.
+    Asked {
+        /// The runner's name of the question.
+        question_id: String,
+        /// What it asks.
+        question: Question,
+    },
+    /// A question was answered because the mode became auto.
+    Answered {
+        /// The runner's name of the question.
+        question_id: String,
+        /// The option's id.
+        option: String,
+    },
+    /// The agent takes a question back.
+    Withdrawn {
+        /// The runner's name of the question.
+        question_id: String,
+    },
+    /// The agent ended its turn.
+    Ended {
+        /// The turn it was given.
+        turn: String,
+        /// How.
+        ending: Ending,
+    },
+    /// What became of a correction given to the agent's own steering.
+    Steered {
+        /// The message.
+        item: String,
+        /// The agent took it in.
+        taken: bool,
+    },
+    /// The agent process is gone, nobody asked it to.
+    AgentGone(Problem),
+    /// The agent and all it started are gone, as asked.
+    AgentKilled,
+    /// The workspace is saved.
+    Snapshot {
+        /// The turn it ends.
+        turn: String,
+        /// Its commit.
+        commit: String,
+        /// Size of the change against the base.
+        diff: DiffStat,
+    },
+    /// The workspace could not be saved.
+    SnapshotFailed {
+        /// The turn it was to end.
+        turn: String,
+        /// Why.
+        problem: Problem,
+    },
+    /// The sandbox is gone, nobody asked it to.
+    SandboxGone(Problem),
+    /// The sandbox is suspended, as asked.
+    Suspended,
+    /// A deadline passed.
+    Deadline(Deadline),
+}
+
+/// How an agent ended a turn by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    /// It came to its end.
+    Completed,
+    /// It stopped because it was asked to.
+    Cancelled,
+    /// It went wrong.
+    Failed(Problem),
+}
+
+/// The agent's session, as far as the machine needs it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Session {
+    /// The agent's name of it.
+    pub id: String,
+    /// The agent takes corrections while it works.
+    pub steering: bool,
+    /// It remembers nothing of this thread: the next prompt tells it what was.
+    pub fresh: bool,
+}
+
+/// A time by which something must have happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    /// The agent must have stopped this turn.
+    Stop(String),
+    /// The snapshot of this stopped turn must be there.
+    Snapshot(String),
+    /// Nothing happened in this idle thread since then.
+    Idle(u64),
+}
+
+/// What the world is to do. Each reports back with a [`Fact`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Make repository, sandbox, workspace and agent ready: `Started` or `StartFailed`.
+    Start,
+    /// Break off starting and end all processes: `Suspended`.
+    AbortStart,
+    /// Start the agent in the living sandbox: `AgentReady` or `AgentFailed`.
+    StartAgent,
+    /// Give the agent its turn: updates, then `Ended`.
+    Prompt {
+        /// The turn.
+        turn: String,
+        /// The messages, in order.
+        parts: Vec<Part>,
+        /// The agent remembers nothing: tell it what was.
+        fresh: bool,
+    },
+    /// Ask the agent to stop: `Ended` when it does.
+    Cancel,
+    /// Give the agent a correction by its own steering: `Steered`.
+    Steer {
+        /// The message.
+        item: String,
+        /// Its parts.
+        parts: Vec<Part>,
+    },
+    /// Tell the agent the answer.
+    Answer {
+        /// The runner's name of the question.
+        question_id: String,
+        /// The option's id; none = cancelled.
+        option: Option<String>,
+    },
+    /// Tell the agent the mode.
+    SetMode(Mode),
+    /// Tell the agent the model.
+    SetModel(String),
+    /// End the agent and everything it started: `AgentKilled`.
+    KillAgent,
+    /// Save the workspace: `Snapshot` or `SnapshotFailed`.
+    Snapshot {
+        /// The turn it ends.
+        turn: String,
+        /// Its number.
+        number: u32,
+    },
+    /// End all processes, keep the disk: `Suspended`.
+    Suspend,
+    /// Remove everything; the thread is gone afterwards.
+    Destroy,
+    /// Report `Deadline` at this time.
+    Wake {
+        /// When.
+        at: Millis,
+        /// What for.
+        deadline: Deadline,
+    },
+}
+
+/// What an accepted input did.
+#[derive(Debug, Default)]
+pub struct Accepted {
+    /// Changes for the log, in order.
+    pub events: Vec<Record>,
+    /// What the world is to do, in order, once the log has the events.
+    pub effects: Vec<Effect>,
+    /// Words to the thread's owner; without id and time.
+    pub notices: Vec<Notice>,
+    /// The turn a message began or met.
+    pub turn: Option<Turn>,
+    /// The message that was taken.
+    pub item: Option<Item>,
+}
+
+/// One change for the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Its turn; empty outside one.
+    pub turn_id: String,
+    /// What changed.
+    pub payload: Payload,
+}
+
+/// Why an input was not accepted. Nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// A turn runs.
+    #[error("turn {0} is running")]
+    TurnActive(String),
+    /// Another turn than expected runs.
+    #[error("turn {expected} is over")]
+    TurnChanged {
+        /// The turn that was meant.
+        expected: String,
+    },
+    /// No turn runs.
+    #[error("no turn is running")]
+    NoTurn,
+    /// The question has an answer.
+    #[error("the question was answered already with {0}")]
+    AlreadyAnswered(String),
+    /// No such question is open.
+    #[error("no such question is open")]
+    NoQuestion,
+    /// Several questions are open and none was named.
+    #[error("{0} questions are open")]
+    WhichQuestion(usize),
+    /// The question has no such option.
+    #[error("the question has no option {option}; it offers {offered}")]
+    NoOption {
+        /// What was chosen.
+        option: String,
+        /// What there is.
+        offered: String,
+    },
+    /// The message has no content.
+    #[error("the message is empty")]
+    Empty,
+    /// No such message is queued.
+    #[error("no message {0} is queued")]
+    NotQueued(String),
+    /// The last turn was neither failed nor interrupted.
+    #[error("there is no failed or interrupted turn")]
+    NothingToRetry,
+    /// The thread is being removed.
+    #[error("the thread is being deleted")]
+    Deleting,
+    /// A value is not acceptable.
+    #[error("{0}")]
+    Invalid(String),
+}

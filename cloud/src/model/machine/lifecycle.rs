@@ -1,0 +1,271 @@
+//! The sandbox's way: started, suspended, lost, brought back, removed; and the world's reports.
+
+use aloft_proto::v1::{ItemState, Level, NoticeKind, Problem, TurnState};
+
+use crate::model::{
+    machine::{
+        Accepted, Agent, Deadline, Effect, Fact, Machine, Millis, Outcome, Phase, Sandbox, Saved,
+        Session, Then,
+    },
+    time::timestamp,
+};
+
+impl Machine {
+    pub(super) fn start(&mut self, out: &mut Accepted) {
+        self.thread.error = None;
+        self.memory.incarnation += 1;
+        self.sandbox = Sandbox::Starting;
+        self.agent = Agent::Absent;
+        out.effects.push(Effect::Start);
+    }
+
+    pub(super) fn pause(&mut self, now: Millis, by: &str, out: &mut Accepted) {
+        if self.turn.is_some() {
+            self.then = Some(Then::Pause);
+            self.stop(now, by, out);
+        } else {
+            self.suspend(out);
+        }
+    }
+
+    pub(super) fn suspend(&mut self, out: &mut Accepted) {
+        match self.sandbox {
+            Sandbox::Starting => out.effects.push(Effect::AbortStart),
+            Sandbox::Up => out.effects.push(Effect::Suspend),
+            Sandbox::Absent | Sandbox::Stopping => return,
+        }
+        self.sandbox = Sandbox::Stopping;
+        self.agent = Agent::Absent;
+    }
+
+    pub(super) fn resume(&mut self, out: &mut Accepted) {
+        self.activity += 1;
+        match self.sandbox {
+            Sandbox::Absent => self.start(out),
+            // It comes back as soon as it is down.
+            Sandbox::Stopping => self.memory.resume = true,
+            Sandbox::Starting | Sandbox::Up => {}
+        }
+    }
+
+    pub(super) fn delete(&mut self, out: &mut Accepted) {
+        if !self.deleting {
+            self.deleting = true;
+            out.effects.push(Effect::Destroy);
+        }
+    }
+
+    /// Suspends the thread when it stays idle.
+    pub(super) fn rest(&mut self, now: Millis, out: &mut Accepted) {
+        self.activity += 1;
+        if self.sandbox == Sandbox::Up {
+            out.effects.push(Effect::Wake {
+                at: now + self.idle_after,
+                deadline: Deadline::Idle(self.activity),
+            });
+        }
+    }
+
+    pub(super) fn fact(&mut self, now: Millis, fact: Fact, out: &mut Accepted) {
+        if self.deleting {
+            return;
+        }
+        match fact {
+            Fact::Step(step) => {
+                if self.sandbox == Sandbox::Starting {
+                    self.thread.step = step;
+                }
+            }
+            Fact::Based { commit, reference, carried } => {
+                self.thread.base_commit = commit;
+                if self.thread.base_ref.is_empty() {
+                    self.thread.base_ref = reference;
+                }
+                if let Some(commit) = carried {
+                    self.memory.snapshot = Some(Saved { number: 0, commit });
+                }
+            }
+            Fact::WorkspaceMade => self.memory.workspace = true,
+            Fact::Started { session, unenforced } => self.started(now, session, unenforced, out),
+            Fact::StartFailed(problem) => self.start_failed(now, problem, out),
+            Fact::AgentReady(session) => self.agent_ready(now, session, out),
+            Fact::AgentFailed(problem) => {
+                self.agent = Agent::Absent;
+                self.settle(now, TurnState::Failed, String::new(), Some(problem), out);
+            }
+            Fact::Agent(update) => {
+                let events = self.transcript.apply(update, timestamp(now));
+                self.log_all(events, out);
+            }
+            Fact::Asked { question_id, question } => self.asked(now, question_id, question, out),
+            Fact::Answered { question_id, option } => {
+                self.answered(now, &question_id, &option, out)
+            }
+            Fact::Withdrawn { question_id } => self.withdrawn(now, &question_id, out),
+            Fact::Ended { turn, ending } => self.ended(now, &turn, ending, out),
+            Fact::Steered { item, taken } => self.steered(now, &item, taken, out),
+            Fact::AgentGone(problem) => self.agent_gone(now, problem, out),
+            Fact::AgentKilled => self.killed(now, out),
+            Fact::Snapshot { turn, commit, diff } => self.saved(now, &turn, commit, diff, out),
+            Fact::SnapshotFailed { turn, problem } => self.not_saved(now, &turn, &problem, out),
+            Fact::SandboxGone(problem) => self.sandbox_gone(now, problem, out),
+            Fact::Suspended => self.suspended(now, out),
+            Fact::Deadline(deadline) => self.deadline(now, &deadline, out),
+        }
+    }
+
+    fn started(
+        &mut self,
+        now: Millis,
+        session: Session,
+        unenforced: Vec<String>,
+        out: &mut Accepted,
+    ) {
+        if self.sandbox != Sandbox::Starting {
+            return;
+        }
+        self.sandbox = Sandbox::Up;
+        self.thread.unenforced = unenforced;
+        self.thread.step.clear();
+        self.agent_ready(now, session, out);
+        if self.turn.is_none() {
+            self.next(now, out);
+        }
+    }
+
+    fn agent_ready(&mut self, now: Millis, session: Session, out: &mut Accepted) {
+        self.memory.session = Some(session.id.clone());
+        self.agent = Agent::Ready(session);
+        self.advance(now, out);
+    }
+
+    fn start_failed(&mut self, now: Millis, problem: Problem, out: &mut Accepted) {
+        if self.sandbox != Sandbox::Starting {
+            return;
+        }
+        self.sandbox = Sandbox::Absent;
+        self.thread.error = Some(problem.clone());
+        if let Some(running) = &mut self.turn {
+            let (state, stopped_by) = (TurnState::Failed, String::new());
+            running.outcome = Some(Outcome { state, stopped_by, problem: Some(problem) });
+            self.complete(now, None, out);
+        } else {
+            self.post(NoticeKind::Failed, "could not start", &problem.message, out);
+        }
+    }
+
+    /// The agent went away by itself: what it left behind is ended too.
+    fn agent_gone(&mut self, now: Millis, problem: Problem, out: &mut Accepted) {
+        if self.agent == Agent::Absent {
+            return;
+        }
+        self.agent = Agent::Absent;
+        let Some(running) = &mut self.turn else { return };
+        match running.phase {
+            Phase::Waiting => self.advance(now, out),
+            Phase::Prompted => {
+                let (state, stopped_by) = (TurnState::Failed, String::new());
+                running.outcome = Some(Outcome { state, stopped_by, problem: Some(problem) });
+                self.kill(out);
+            }
+            Phase::Guided | Phase::Stopping => self.kill(out),
+            Phase::Killing | Phase::Saving => {}
+        }
+    }
+
+    fn sandbox_gone(&mut self, now: Millis, problem: Problem, out: &mut Accepted) {
+        if self.sandbox != Sandbox::Up {
+            return;
+        }
+        self.sandbox = Sandbox::Absent;
+        self.agent = Agent::Absent;
+        self.saving = None;
+        let text = format!(
+            "The sandbox ended unexpectedly ({}); the next message brings it back.",
+            problem.message
+        );
+        self.say(now, Level::Warning, text, out);
+        if self.turn.is_some() {
+            self.memory.held = true;
+            self.settle(now, TurnState::Interrupted, String::new(), Some(problem), out);
+        }
+    }
+
+    fn suspended(&mut self, now: Millis, out: &mut Accepted) {
+        if self.sandbox != Sandbox::Stopping {
+            return;
+        }
+        self.sandbox = Sandbox::Absent;
+        self.saving = None;
+        match self.turn.as_ref().map(|running| running.phase) {
+            Some(Phase::Waiting) => self.advance(now, out),
+            Some(_) => self.complete(now, None, out),
+            None if std::mem::take(&mut self.memory.resume) => self.start(out),
+            None => {}
+        }
+    }
+
+    fn deadline(&mut self, now: Millis, deadline: &Deadline, out: &mut Accepted) {
+        let running = |id: &String, phase: fn(Phase) -> bool| {
+            self.turn.as_ref().is_some_and(|running| running.turn.id == *id && phase(running.phase))
+        };
+        match deadline {
+            Deadline::Stop(turn) => {
+                if running(turn, |phase| matches!(phase, Phase::Guided | Phase::Stopping)) {
+                    self.kill(out);
+                }
+            }
+            Deadline::Snapshot(turn) => {
+                if running(turn, |phase| phase == Phase::Saving) {
+                    self.complete(now, None, out);
+                }
+            }
+            Deadline::Idle(activity) => {
+                if self.turn.is_none() && *activity == self.activity {
+                    self.suspend(out);
+                }
+            }
+        }
+    }
+
+    /// The cloud began anew: nothing is believed that is not seen.
+    pub(super) fn restarted(&mut self, now: Millis, sandbox: bool, out: &mut Accepted) {
+        if self.deleting {
+            out.effects.push(Effect::Destroy);
+            return;
+        }
+        self.sandbox = if sandbox { Sandbox::Up } else { Sandbox::Absent };
+        let problem = Problem {
+            reason: "CLOUD_RESTARTED".to_owned(),
+            message: "the cloud ended while the turn ran".to_owned(),
+            hint: "send a message, or `aloft retry`, to go on".to_owned(),
+            retryable: true,
+        };
+        match self.turn.as_mut().map(|running| running.phase) {
+            // Nothing was given to the agent yet: the turn goes on where it was.
+            Some(Phase::Waiting) => self.start(out),
+            Some(_) => {
+                self.memory.held = true;
+                if let Some(running) = &mut self.turn {
+                    let (state, stopped_by) = (TurnState::Interrupted, String::new());
+                    running.outcome = Some(Outcome { state, stopped_by, problem: Some(problem) });
+                }
+                let events = self.transcript.close_all(ItemState::Failed, timestamp(now));
+                self.log_all(events, out);
+                if sandbox {
+                    self.kill(out);
+                } else {
+                    self.complete(now, None, out);
+                }
+            }
+            None => {
+                let events = self.transcript.close_all(ItemState::Failed, timestamp(now));
+                self.log_all(events, out);
+                if sandbox {
+                    out.effects.push(Effect::KillAgent);
+                    self.rest(now, out);
+                }
+            }
+        }
+    }
+}

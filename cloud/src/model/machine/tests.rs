@@ -1,0 +1,502 @@
+//! The machine under any sequence of inputs, and its ways one by one.
+
+use aloft_proto::v1::{
+    DiffStat, Input as Part, ItemState, Mode, OptionKind, PermissionOption, Problem, TextInput,
+    Thread, ThreadState, TurnState, event::Payload, input,
+};
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::update::{AgentUpdate, Question};
+
+const IDLE: Millis = 600_000;
+
+fn machine() -> Machine {
+    let mut thread = Thread { id: "abc".into(), title: "Work".into(), ..Thread::default() };
+    thread.set_mode(Mode::Manual);
+    Machine::new(thread, None, IDLE)
+}
+
+fn text(text: &str) -> Vec<Part> {
+    vec![Part { kind: Some(input::Kind::Text(TextInput { text: text.into() })) }]
+}
+
+fn message(words: &str) -> Input {
+    Input::Message { parts: text(words), queue: false, author: "me".into() }
+}
+
+fn queued(words: &str) -> Input {
+    Input::Message { parts: text(words), queue: true, author: "me".into() }
+}
+
+fn steer(words: &str) -> Input {
+    Input::Steer { expected_turn: String::new(), parts: text(words), author: "me".into() }
+}
+
+fn stop(turn: &str) -> Input {
+    Input::Interrupt { expected_turn: turn.into(), by: "me".into() }
+}
+
+fn problem(reason: &str) -> Problem {
+    Problem { reason: reason.into(), ..Problem::default() }
+}
+
+fn session() -> Session {
+    Session { id: "s".into(), steering: false, fresh: true }
+}
+
+fn started() -> Input {
+    Input::Fact(Fact::Started { session: session(), unenforced: vec![] })
+}
+
+fn ended(turn: &str, ending: Ending) -> Input {
+    Input::Fact(Fact::Ended { turn: turn.into(), ending })
+}
+
+fn snapshot(turn: &str) -> Input {
+    Input::Fact(Fact::Snapshot { turn: turn.into(), commit: "c".into(), diff: DiffStat::default() })
+}
+
+fn question() -> Question {
+    let mut option = PermissionOption { id: "yes".into(), ..PermissionOption::default() };
+    option.set_kind(OptionKind::AllowOnce);
+    Question { title: "May I?".into(), options: vec![option], ..Question::default() }
+}
+
+/// Gives the machine inputs that it must take, one a second; all events and effects.
+fn take(machine: &mut Machine, inputs: Vec<Input>) -> Accepted {
+    let mut all = Accepted::default();
+    for (second, input) in inputs.into_iter().enumerate() {
+        let shown = format!("{input:?}");
+        let out = machine
+            .accept(Millis::try_from(second).unwrap() * 1_000, input)
+            .unwrap_or_else(|refused| panic!("{shown}: {refused}"));
+        all.events.extend(out.events);
+        all.effects.extend(out.effects);
+        all.notices.extend(out.notices);
+    }
+    all
+}
+
+/// A machine whose first turn is with its agent.
+fn prompted() -> Machine {
+    let mut machine = machine();
+    take(&mut machine, vec![message("go"), Input::Fact(Fact::WorkspaceMade), started()]);
+    assert_eq!(machine.thread().state(), ThreadState::Running);
+    machine
+}
+
+fn ends(out: &Accepted) -> Vec<(u32, TurnState)> {
+    let ended = out.events.iter().filter_map(|record| match &record.payload {
+        Payload::TurnCompleted(turn) => Some((turn.number, turn.state())),
+        _ => None,
+    });
+    ended.collect()
+}
+
+fn prompts(out: &Accepted) -> Vec<String> {
+    let words = |parts: &Vec<Part>| {
+        let words = parts.iter().map(|part| match &part.kind {
+            Some(input::Kind::Text(text)) => text.text.clone(),
+            _ => String::new(),
+        });
+        words.collect::<Vec<_>>().join("+")
+    };
+    let given = out.effects.iter().filter_map(|effect| match effect {
+        Effect::Prompt { parts, .. } | Effect::Steer { parts, .. } => Some(words(parts)),
+        _ => None,
+    });
+    given.collect()
+}
+
+#[test]
+fn a_message_starts_everything_and_ends_idle() {
+    let mut machine = machine();
+    let out = take(&mut machine, vec![message("go")]);
+    assert_eq!(out.effects, [Effect::Start]);
+    assert_eq!(machine.thread().state(), ThreadState::Starting);
+    let out = take(&mut machine, vec![Input::Fact(Fact::WorkspaceMade), started()]);
+    assert_eq!(prompts(&out), ["go"]);
+    let out = take(&mut machine, vec![ended("t1", Ending::Completed), snapshot("t1")]);
+    assert_eq!(ends(&out), [(1, TurnState::Completed)]);
+    assert_eq!(machine.thread().state(), ThreadState::Idle);
+}
+
+#[test]
+fn a_stop_asks_then_ends_the_agent_and_only_then_reports() {
+    let mut machine = prompted();
+    let out = take(&mut machine, vec![stop("t1")]);
+    assert_eq!(out.effects[0], Effect::Cancel);
+    assert_eq!(ends(&out), []);
+    let deadline = Input::Fact(Fact::Deadline(Deadline::Stop("t1".into())));
+    let out = take(&mut machine, vec![deadline]);
+    assert_eq!(
+        (out.effects.as_slice(), ends(&out).as_slice()),
+        ([Effect::KillAgent].as_slice(), [].as_slice())
+    );
+    let out = take(&mut machine, vec![Input::Fact(Fact::AgentKilled), snapshot("t1")]);
+    assert_eq!(ends(&out), [(1, TurnState::Interrupted)]);
+    assert_eq!(machine.thread().state(), ThreadState::Idle);
+    assert_eq!(take(&mut machine, vec![message("on")]).effects, [Effect::StartAgent]);
+}
+
+#[test]
+fn a_late_stop_never_hits_the_next_turn() {
+    let mut machine = prompted();
+    take(&mut machine, vec![ended("t1", Ending::Completed), snapshot("t1"), message("next")]);
+    let refused = machine.accept(9_000, stop("t1")).unwrap_err();
+    assert_eq!(refused, Refused::TurnChanged { expected: "t1".into() });
+    assert_eq!(machine.turn().unwrap().id, "t2");
+}
+
+#[test]
+fn a_stop_while_starting_breaks_the_start_off() {
+    let mut machine = machine();
+    let out = take(&mut machine, vec![message("go"), stop("")]);
+    assert_eq!(out.effects, [Effect::Start, Effect::AbortStart]);
+    let out = take(&mut machine, vec![Input::Fact(Fact::Suspended)]);
+    assert_eq!(ends(&out), [(1, TurnState::Interrupted)]);
+    assert_eq!(machine.thread().state(), ThreadState::Paused);
+}
+
+#[test]
+fn corrections_run_next_in_order_and_the_queue_after_them() {
+    let mut machine = prompted();
+    take(&mut machine, vec![queued("later"), steer("first"), steer("second")]);
+    let out = take(&mut machine, vec![ended("t1", Ending::Cancelled), snapshot("t1")]);
+    assert_eq!(
+        (ends(&out), prompts(&out)),
+        (vec![(1, TurnState::Interrupted)], vec!["first+second".to_owned()])
+    );
+    let out = take(&mut machine, vec![ended("t2", Ending::Completed), snapshot("t2")]);
+    assert_eq!(prompts(&out), ["later"]);
+}
+
+#[test]
+fn an_agent_that_steers_keeps_its_turn() {
+    let mut machine = machine();
+    let steering = Session { steering: true, ..session() };
+    let ready = Input::Fact(Fact::Started { session: steering, unenforced: vec![] });
+    take(&mut machine, vec![message("go"), Input::Fact(Fact::WorkspaceMade), ready]);
+    let out = take(&mut machine, vec![steer("left")]);
+    assert_eq!(prompts(&out), ["left"]);
+    let Some(Effect::Steer { item, .. }) = out.effects.first().cloned() else { panic!("{out:?}") };
+    let out = take(&mut machine, vec![Input::Fact(Fact::Steered { item, taken: false })]);
+    assert_eq!(out.effects[0], Effect::Cancel);
+    let out = take(&mut machine, vec![ended("t1", Ending::Cancelled), snapshot("t1")]);
+    assert_eq!(prompts(&out), ["left"]);
+}
+
+#[test]
+fn a_stop_holds_the_queue_until_the_next_message() {
+    let mut machine = prompted();
+    let stopping = vec![
+        queued("later"),
+        stop(""),
+        ended("t1", Ending::Cancelled),
+        Input::Fact(Fact::AgentKilled),
+    ];
+    take(&mut machine, stopping);
+    let out = take(&mut machine, vec![snapshot("t1")]);
+    assert_eq!((ends(&out).len(), machine.thread().queued), (1, 1));
+    let ready = Input::Fact(Fact::AgentReady(session()));
+    let out = take(
+        &mut machine,
+        vec![message("instead"), ready, ended("t2", Ending::Completed), snapshot("t2")],
+    );
+    assert_eq!(prompts(&out), ["instead", "later"]);
+}
+
+#[test]
+fn a_question_waits_for_a_person_and_is_answered_once() {
+    let mut machine = prompted();
+    take(
+        &mut machine,
+        vec![Input::Fact(Fact::Asked { question_id: "q".into(), question: question() })],
+    );
+    assert_eq!(machine.thread().state(), ThreadState::RequiresAction);
+    let answer = |option: &str| Input::Answer {
+        item: String::new(),
+        option: option.into(),
+        by: "me".into(),
+    };
+    assert!(matches!(machine.accept(0, answer("deny")), Err(Refused::NoOption { .. })));
+    let out = take(&mut machine, vec![answer("allow")]);
+    assert_eq!(
+        out.effects,
+        [Effect::Answer { question_id: "q".into(), option: Some("yes".into()) }]
+    );
+    assert_eq!(machine.accept(0, answer("allow")).unwrap_err(), Refused::NoQuestion);
+    assert_eq!(machine.thread().state(), ThreadState::Running);
+}
+
+#[test]
+fn what_fails_says_why_and_a_message_tries_again() {
+    let mut machine = machine();
+    let failed = Input::Fact(Fact::StartFailed(problem("NO_SANDBOX")));
+    let out = take(&mut machine, vec![message("go"), failed]);
+    assert_eq!(ends(&out), [(1, TurnState::Failed)]);
+    assert_eq!(machine.thread().state(), ThreadState::Failed);
+    let again = Input::Retry { by: "me".into(), parts: text("go") };
+    assert_eq!(take(&mut machine, vec![again]).effects, [Effect::Start]);
+}
+
+#[test]
+fn a_restart_interrupts_what_the_agent_had_and_goes_on_with_what_it_had_not() {
+    let mut machine = prompted();
+    let out = take(&mut machine, vec![Input::Restarted { sandbox: true }]);
+    assert_eq!(out.effects, [Effect::KillAgent]);
+    let out = take(&mut machine, vec![Input::Fact(Fact::AgentKilled), snapshot("t1")]);
+    assert_eq!(ends(&out), [(1, TurnState::Interrupted)]);
+
+    let mut machine = self::machine();
+    take(&mut machine, vec![message("go")]);
+    let out = take(&mut machine, vec![Input::Restarted { sandbox: false }]);
+    assert_eq!(out.effects, [Effect::Start]);
+}
+
+#[test]
+fn a_late_snapshot_completes_the_record_of_its_turn() {
+    let mut machine = prompted();
+    take(
+        &mut machine,
+        vec![stop(""), ended("t1", Ending::Cancelled), Input::Fact(Fact::AgentKilled)],
+    );
+    let out = take(
+        &mut machine,
+        vec![Input::Fact(Fact::Deadline(Deadline::Snapshot("t1".into()))), message("on")],
+    );
+    assert_eq!(ends(&out), [(1, TurnState::Interrupted)]);
+    assert!(
+        out.effects.iter().all(|effect| !matches!(effect, Effect::StartAgent)),
+        "the snapshot comes first"
+    );
+    let out = take(&mut machine, vec![snapshot("t1")]);
+    let Payload::TurnCompleted(turn) = &out
+        .events
+        .iter()
+        .find(|r| matches!(r.payload, Payload::TurnCompleted(_)))
+        .unwrap()
+        .payload
+    else {
+        panic!()
+    };
+    assert_eq!((turn.number, turn.commit.as_str()), (1, "c"));
+    assert!(out.effects.contains(&Effect::StartAgent));
+}
+
+/// Any input, sensible or not.
+fn any_input() -> impl Strategy<Value = Input> {
+    let turn = prop_oneof![Just(String::new()), (1..4_u32).prop_map(|n| format!("t{n}"))];
+    let ending = prop_oneof![
+        Just(Ending::Completed),
+        Just(Ending::Cancelled),
+        Just(Ending::Failed(problem("X")))
+    ];
+    let id = prop_oneof![Just("q1".to_owned()), Just("q2".to_owned())];
+    let item = (1..8_u32).prop_map(|n| format!("i{n}"));
+    prop_oneof![
+        any::<bool>().prop_map(|queue| Input::Message {
+            parts: text("m"),
+            queue,
+            author: "me".into()
+        }),
+        Just(Input::Message { parts: vec![], queue: false, author: "me".into() }),
+        turn.clone().prop_map(|expected_turn| Input::Steer {
+            expected_turn,
+            parts: text("g"),
+            author: "me".into()
+        }),
+        turn.clone().prop_map(|t| stop(&t)),
+        Just(Input::Retry { by: "me".into(), parts: text("r") }),
+        item.clone().prop_map(|item| Input::Answer {
+            item,
+            option: "allow".into(),
+            by: "me".into()
+        }),
+        Just(Input::Answer { item: String::new(), option: "yes".into(), by: "me".into() }),
+        Just(Input::Update(Update { mode: Some(Mode::Auto), ..Update::default() })),
+        (item.clone(), 0..4_usize)
+            .prop_map(|(item, position)| Input::MoveQueued { item, position }),
+        item.clone().prop_map(|item| Input::RemoveQueued { item }),
+        Just(Input::Pause { by: "me".into() }),
+        Just(Input::Resume),
+        Just(Input::Used { input_tokens: 1, output_tokens: 1 }),
+        Just(Input::Fact(Fact::WorkspaceMade)),
+        Just(started()),
+        Just(Input::Fact(Fact::StartFailed(problem("X")))),
+        any::<bool>()
+            .prop_map(|steering| Input::Fact(Fact::AgentReady(Session { steering, ..session() }))),
+        Just(Input::Fact(Fact::AgentFailed(problem("X")))),
+        Just(Input::Fact(Fact::Agent(AgentUpdate::Message { message: None, text: "hi".into() }))),
+        id.clone()
+            .prop_map(|question_id| Input::Fact(Fact::Asked { question_id, question: question() })),
+        id.prop_map(|question_id| Input::Fact(Fact::Withdrawn { question_id })),
+        (turn.clone(), ending).prop_map(|(t, ending)| ended(&t, ending)),
+        (item, any::<bool>()).prop_map(|(item, taken)| Input::Fact(Fact::Steered { item, taken })),
+        Just(Input::Fact(Fact::AgentGone(problem("X")))),
+        Just(Input::Fact(Fact::AgentKilled)),
+        turn.clone().prop_map(|t| snapshot(&t)),
+        turn.clone()
+            .prop_map(|turn| Input::Fact(Fact::SnapshotFailed { turn, problem: problem("X") })),
+        Just(Input::Fact(Fact::SandboxGone(problem("X")))),
+        Just(Input::Fact(Fact::Suspended)),
+        turn.clone().prop_map(|t| Input::Fact(Fact::Deadline(Deadline::Stop(t)))),
+        turn.prop_map(|t| Input::Fact(Fact::Deadline(Deadline::Snapshot(t)))),
+        (0..6_u64).prop_map(|n| Input::Fact(Fact::Deadline(Deadline::Idle(n)))),
+    ]
+}
+
+/// What the log says, checked as it grows.
+#[derive(Default)]
+struct Reader {
+    running: Option<u32>,
+    turns: u32,
+    open: std::collections::BTreeMap<String, bool>,
+}
+
+impl Reader {
+    fn read(&mut self, record: &Record) {
+        match &record.payload {
+            Payload::TurnStarted(turn) => {
+                assert_eq!(self.running, None, "one turn at a time");
+                assert_eq!(turn.number, self.turns + 1);
+                (self.turns, self.running) = (turn.number, Some(turn.number));
+            }
+            Payload::TurnCompleted(turn) => {
+                assert_ne!(turn.state(), TurnState::Running);
+                if self.running == Some(turn.number) {
+                    self.running = None;
+                } else {
+                    assert_eq!(
+                        turn.number, self.turns,
+                        "only the newest comes again, with its snapshot"
+                    );
+                }
+            }
+            Payload::ItemStarted(item) => {
+                assert_ne!(
+                    self.open.insert(item.id.clone(), true),
+                    Some(false),
+                    "{} began after its end",
+                    item.id
+                );
+            }
+            Payload::ItemAppended(more) => assert_eq!(self.open.get(&more.item_id), Some(&true)),
+            Payload::ItemCompleted(item) => {
+                assert_ne!(item.state(), ItemState::InProgress);
+                assert_eq!(
+                    self.open.insert(item.id.clone(), false),
+                    Some(true),
+                    "{} ended twice",
+                    item.id
+                );
+            }
+            Payload::ThreadChanged(thread) => assert_ne!(thread.state(), ThreadState::Unspecified),
+            Payload::DiffChanged(_) => {}
+        }
+    }
+}
+
+fn shown(machine: &Machine) -> String {
+    format!("{machine:?}")
+}
+
+/// What the world would report until nothing is under way any more.
+fn settle(machine: &mut Machine) -> bool {
+    for step in 0..40 {
+        let fact = match (machine.sandbox, machine.turn.as_ref().map(|running| running.phase)) {
+            (Sandbox::Starting, _) => Fact::StartFailed(problem("X")),
+            (Sandbox::Stopping, _) => Fact::Suspended,
+            (_, Some(Phase::Saving)) => {
+                let turn = machine.turn.as_ref().unwrap().turn.id.clone();
+                Fact::Snapshot { turn, commit: "c".into(), diff: DiffStat::default() }
+            }
+            (_, Some(Phase::Killing)) => Fact::AgentKilled,
+            (_, Some(Phase::Waiting)) if machine.saving.is_some() => {
+                let turn = machine.saving.clone().unwrap();
+                Fact::SnapshotFailed { turn, problem: problem("X") }
+            }
+            (_, Some(Phase::Waiting)) => Fact::AgentFailed(problem("X")),
+            (_, Some(Phase::Prompted | Phase::Guided | Phase::Stopping)) => {
+                Fact::AgentGone(problem("X"))
+            }
+            (_, None) => return true,
+        };
+        machine.accept(1_000_000 + step, Input::Fact(fact)).unwrap();
+    }
+    false
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_inputs_keep_the_log_well_formed(inputs in prop::collection::vec(any_input(), 1..60)) {
+        let mut machine = machine();
+        let mut reader = Reader::default();
+        for (second, input) in inputs.into_iter().enumerate() {
+            let before = shown(&machine);
+            match machine.accept(Millis::try_from(second).unwrap(), input) {
+                Ok(out) => {
+                    out.events.iter().for_each(|record| reader.read(record));
+                    prop_assert_eq!(machine.thread().state(), machine.state());
+                }
+                Err(_) => prop_assert_eq!(before, shown(&machine), "a refused input changed something"),
+            }
+            prop_assert_eq!(reader.running, machine.turn().map(|turn| turn.number));
+        }
+        prop_assert!(settle(&mut machine), "stuck: {}", shown(&machine));
+        let end = machine.state();
+        prop_assert!(matches!(end, ThreadState::Idle | ThreadState::Paused | ThreadState::Failed), "{:?}", end);
+    }
+
+    #[test]
+    fn after_a_restart_at_any_point_nothing_is_stuck(
+        inputs in prop::collection::vec(any_input(), 1..40),
+        sandbox: bool,
+    ) {
+        let mut machine = machine();
+        let mut open = std::collections::BTreeMap::new();
+        let mut newest = None;
+        for (second, input) in inputs.into_iter().enumerate() {
+            let Ok(out) = machine.accept(Millis::try_from(second).unwrap(), input) else { continue };
+            for record in out.events {
+                match record.payload {
+                    Payload::ItemStarted(item) => { open.insert(item.id.clone(), item); }
+                    Payload::ItemCompleted(item) => { open.remove(&item.id); }
+                    Payload::TurnStarted(turn) | Payload::TurnCompleted(turn) => newest = Some(turn),
+                    _ => {}
+                }
+            }
+        }
+        let stored = Stored {
+            thread: machine.thread().clone(),
+            memory: machine.memory().clone(),
+            turn: newest,
+            open: open.into_values().collect(),
+        };
+        let waiting: Vec<String> = machine.queue().map(|item| item.id.clone()).collect();
+        let mut again = Machine::restore(stored, IDLE);
+        again.accept(0, Input::Restarted { sandbox }).unwrap();
+        prop_assert!(settle(&mut again), "stuck: {}", shown(&again));
+        let kept: Vec<String> = again.queue().map(|item| item.id.clone()).collect();
+        let run = again.memory().turns - machine.memory().turns;
+        prop_assert!(kept.len() + usize::try_from(run).unwrap() >= waiting.len(), "a queued message was lost");
+        let questions = again.transcript.questions().count();
+        prop_assert_eq!(questions, 0);
+    }
+
+    #[test]
+    fn a_delete_is_final(inputs in prop::collection::vec(any_input(), 0..20), after in any_input()) {
+        let mut machine = machine();
+        for input in inputs {
+            let _refused = machine.accept(0, input);
+        }
+        let out = machine.accept(0, Input::Delete).unwrap();
+        prop_assert!(out.effects.contains(&Effect::Destroy));
+        let late = machine.accept(0, after);
+        prop_assert!(late.is_err() || late.unwrap().effects.is_empty());
+        prop_assert_eq!(machine.thread().state(), ThreadState::Deleting);
+    }
+}

@@ -1,0 +1,333 @@
+//! The way of a turn: begun, given to the agent, stopped or ended, saved, completed.
+
+use aloft_proto::v1::{
+    Delivery, DiffStat, ItemState, Level, NoticeKind, Problem, Turn, TurnState, TurnSummary,
+    event::Payload,
+};
+
+use crate::model::{
+    machine::{
+        Accepted, Agent, Deadline, Effect, Ending, Machine, Millis, Outcome, Phase, Refused,
+        Running, SNAPSHOT_GRACE, STOP_GRACE, Sandbox, Saved,
+    },
+    time::{millis, timestamp},
+};
+
+impl Machine {
+    /// Begins a turn with these messages; the agent gets it as soon as it is ready.
+    pub(super) fn begin(&mut self, now: Millis, messages: Vec<String>, out: &mut Accepted) {
+        self.activity += 1;
+        self.memory.turns += 1;
+        let number = self.memory.turns;
+        let mut turn = Turn {
+            id: format!("t{number}"),
+            number,
+            thread_id: self.thread.id.clone(),
+            start_time: Some(timestamp(now)),
+            ..Turn::default()
+        };
+        turn.set_state(TurnState::Running);
+        let events = self.transcript.begin_turn(&turn.id, timestamp(now));
+        self.log_all(events, out);
+        self.memory.messages = messages;
+        self.memory.prompted = false;
+        self.thread.last_turn = Some(TurnSummary { number, state: TurnState::Running.into() });
+        self.turn = Some(Running { turn: turn.clone(), phase: Phase::Waiting, outcome: None });
+        self.log(Payload::TurnStarted(turn), out);
+        self.deliver(now, Delivery::Queued, out);
+        self.advance(now, out);
+    }
+
+    /// Takes the waiting turn one step nearer to the agent.
+    pub(super) fn advance(&mut self, now: Millis, out: &mut Accepted) {
+        let waiting = self.turn.as_ref().is_some_and(|running| running.phase == Phase::Waiting);
+        if !waiting || self.saving.is_some() {
+            return;
+        }
+        match (self.sandbox, &self.agent) {
+            (Sandbox::Absent, _) => self.start(out),
+            (Sandbox::Starting | Sandbox::Stopping, _) | (Sandbox::Up, Agent::Starting) => {}
+            (Sandbox::Up, Agent::Absent) => {
+                self.agent = Agent::Starting;
+                out.effects.push(Effect::StartAgent);
+            }
+            (Sandbox::Up, Agent::Ready(session)) => {
+                let fresh = session.fresh;
+                self.prompt(now, fresh, out);
+            }
+        }
+    }
+
+    fn prompt(&mut self, now: Millis, fresh: bool, out: &mut Accepted) {
+        if let Agent::Ready(session) = &mut self.agent {
+            session.fresh = false;
+        }
+        self.memory.prompted = true;
+        let parts = self.parts_of(&self.memory.messages);
+        let Some(running) = &mut self.turn else { return };
+        running.phase = Phase::Prompted;
+        out.effects.push(Effect::Prompt {
+            turn: running.turn.id.clone(),
+            parts,
+            // The first turn of a thread has nothing before it to tell.
+            fresh: fresh && running.turn.number > 1,
+        });
+        self.deliver(now, Delivery::Delivered, out);
+    }
+
+    pub(super) fn interrupt(
+        &mut self,
+        now: Millis,
+        expected: &str,
+        by: &str,
+        out: &mut Accepted,
+    ) -> Result<(), Refused> {
+        self.expect_turn(expected)?;
+        if self.turn.is_none() {
+            return Err(Refused::NoTurn);
+        }
+        self.stop(now, by, out);
+        Ok(())
+    }
+
+    /// Stops the running turn: asked first, then ended with everything it started.
+    pub(super) fn stop(&mut self, now: Millis, by: &str, out: &mut Accepted) {
+        self.memory.held = true;
+        self.withdraw_questions(now, out);
+        let starting = matches!(self.sandbox, Sandbox::Starting);
+        let Some(running) = &mut self.turn else { return };
+        let turn = running.turn.id.clone();
+        if running.phase != Phase::Stopping && running.phase != Phase::Killing {
+            by.clone_into(&mut running.turn.stopped_by);
+        }
+        running.outcome = Some(Outcome {
+            state: TurnState::Interrupted,
+            stopped_by: running.turn.stopped_by.clone(),
+            problem: None,
+        });
+        match running.phase {
+            Phase::Waiting if starting => {
+                running.phase = Phase::Killing;
+                self.sandbox = Sandbox::Stopping;
+                out.effects.push(Effect::AbortStart);
+            }
+            Phase::Waiting if self.sandbox == Sandbox::Up => self.kill(out),
+            Phase::Waiting => self.complete(now, None, out),
+            Phase::Prompted => {
+                running.phase = Phase::Stopping;
+                out.effects.push(Effect::Cancel);
+                out.effects
+                    .push(Effect::Wake { at: now + STOP_GRACE, deadline: Deadline::Stop(turn) });
+            }
+            Phase::Guided => running.phase = Phase::Stopping,
+            Phase::Stopping | Phase::Killing => {}
+            Phase::Saving => {
+                let deadline = Deadline::Snapshot(turn);
+                out.effects.push(Effect::Wake { at: now + SNAPSHOT_GRACE, deadline });
+            }
+        }
+    }
+
+    /// The agent ended a turn by itself.
+    pub(super) fn ended(&mut self, now: Millis, turn: &str, ending: Ending, out: &mut Accepted) {
+        let Some(running) = self.turn.as_mut().filter(|running| running.turn.id == turn) else {
+            return;
+        };
+        let by = running.turn.stopped_by.clone();
+        match running.phase {
+            Phase::Stopping => self.kill(out),
+            Phase::Guided => self.settle(now, TurnState::Interrupted, by, None, out),
+            Phase::Prompted => match ending {
+                Ending::Completed => {
+                    self.settle(now, TurnState::Completed, String::new(), None, out)
+                }
+                Ending::Cancelled => {
+                    self.settle(now, TurnState::Interrupted, "agent".to_owned(), None, out)
+                }
+                Ending::Failed(problem) => {
+                    self.settle(now, TurnState::Failed, String::new(), Some(problem), out)
+                }
+            },
+            Phase::Waiting | Phase::Killing | Phase::Saving => {}
+        }
+    }
+
+    /// Ends the agent and everything it started.
+    pub(super) fn kill(&mut self, out: &mut Accepted) {
+        if let Some(running) = &mut self.turn {
+            running.phase = Phase::Killing;
+        }
+        self.agent = Agent::Absent;
+        out.effects.push(Effect::KillAgent);
+    }
+
+    pub(super) fn killed(&mut self, now: Millis, out: &mut Accepted) {
+        let Some(running) = self.turn.as_ref().filter(|running| running.phase == Phase::Killing)
+        else {
+            return;
+        };
+        let outcome = running.outcome.clone().unwrap_or_else(|| Outcome {
+            state: TurnState::Interrupted,
+            stopped_by: running.turn.stopped_by.clone(),
+            problem: None,
+        });
+        self.settle(now, outcome.state, outcome.stopped_by, outcome.problem, out);
+    }
+
+    /// The agent no longer works on the turn: closes what it left open and saves the workspace.
+    pub(super) fn settle(
+        &mut self,
+        now: Millis,
+        state: TurnState,
+        stopped_by: String,
+        problem: Option<Problem>,
+        out: &mut Accepted,
+    ) {
+        self.withdraw_questions(now, out);
+        let left = match state {
+            TurnState::Completed => ItemState::Completed,
+            TurnState::Unspecified
+            | TurnState::Running
+            | TurnState::Interrupted
+            | TurnState::Failed => ItemState::Failed,
+        };
+        let events = self.transcript.end_turn(left, timestamp(now));
+        self.log_all(events, out);
+        let up = self.sandbox == Sandbox::Up;
+        let Some(running) = &mut self.turn else { return };
+        running.phase = Phase::Saving;
+        running.outcome = Some(Outcome { state, stopped_by, problem });
+        let (turn, number) = (running.turn.id.clone(), running.turn.number);
+        if !up || !self.memory.workspace {
+            self.complete(now, None, out);
+            return;
+        }
+        self.saving = Some(turn.clone());
+        out.effects.push(Effect::Snapshot { turn: turn.clone(), number });
+        if state == TurnState::Interrupted {
+            let deadline = Deadline::Snapshot(turn);
+            out.effects.push(Effect::Wake { at: now + SNAPSHOT_GRACE, deadline });
+        }
+    }
+
+    pub(super) fn saved(
+        &mut self,
+        now: Millis,
+        turn: &str,
+        commit: String,
+        diff: DiffStat,
+        out: &mut Accepted,
+    ) {
+        if self.saving.as_deref() == Some(turn) {
+            self.saving = None;
+        }
+        let number = turn.trim_start_matches('t').parse().unwrap_or_default();
+        self.memory.snapshot = Some(Saved { number, commit: commit.clone() });
+        let changed = self.thread.diff != Some(diff);
+        self.thread.diff = Some(diff);
+        if changed {
+            self.log(Payload::DiffChanged(diff), out);
+        }
+        let waits = self
+            .turn
+            .as_ref()
+            .is_some_and(|running| running.turn.id == turn && running.phase == Phase::Saving);
+        if waits {
+            self.complete(now, Some(commit), out);
+        } else {
+            // It was reported without its snapshot, which came late: the same record again, now whole.
+            if let Some(last) = self.last.as_mut().filter(|last| last.id == turn) {
+                last.commit = commit;
+                let whole = last.clone();
+                self.log(Payload::TurnCompleted(whole), out);
+            }
+            self.advance(now, out);
+        }
+    }
+
+    pub(super) fn not_saved(
+        &mut self,
+        now: Millis,
+        turn: &str,
+        problem: &Problem,
+        out: &mut Accepted,
+    ) {
+        if self.saving.as_deref() == Some(turn) {
+            self.saving = None;
+        }
+        let text =
+            format!("The workspace was not saved at the end of the turn: {}", problem.message);
+        self.say(now, Level::Warning, text, out);
+        if self
+            .turn
+            .as_ref()
+            .is_some_and(|running| running.turn.id == turn && running.phase == Phase::Saving)
+        {
+            self.complete(now, None, out);
+        } else {
+            self.advance(now, out);
+        }
+    }
+
+    /// Reports the end of the turn and goes on to what waits.
+    pub(super) fn complete(&mut self, now: Millis, commit: Option<String>, out: &mut Accepted) {
+        let Some(Running { mut turn, outcome, .. }) = self.turn.take() else { return };
+        let outcome = outcome.unwrap_or(Outcome {
+            state: TurnState::Interrupted,
+            stopped_by: turn.stopped_by.clone(),
+            problem: None,
+        });
+        self.deliver(now, Delivery::Used, out);
+        let events = self.transcript.end_turn(ItemState::Failed, timestamp(now));
+        self.log_all(events, out);
+        turn.set_state(outcome.state);
+        turn.stopped_by = outcome.stopped_by;
+        turn.error = outcome.problem;
+        turn.end_time = Some(timestamp(now));
+        turn.commit = commit.unwrap_or_default();
+        let began = turn.start_time.as_ref().map_or(now, millis);
+        let usage = self.thread.usage.get_or_insert_default();
+        usage.seconds += u64::try_from((now - began) / 1_000).unwrap_or_default();
+        self.thread.last_turn =
+            Some(TurnSummary { number: turn.number, state: outcome.state.into() });
+        self.log(Payload::TurnCompleted(turn.clone()), out);
+        match outcome.state {
+            TurnState::Completed => self.post(NoticeKind::Completed, "is done", "", out),
+            TurnState::Failed => {
+                self.memory.held = true;
+                let why =
+                    turn.error.as_ref().map(|problem| problem.message.clone()).unwrap_or_default();
+                self.post(NoticeKind::Failed, "failed", &why, out);
+            }
+            TurnState::Unspecified | TurnState::Running | TurnState::Interrupted => {}
+        }
+        self.last = Some(turn);
+        self.next(now, out);
+    }
+
+    /// What comes after a turn.
+    pub(super) fn next(&mut self, now: Millis, out: &mut Accepted) {
+        if self.then.take().is_some() {
+            self.suspend(out);
+            return;
+        }
+        if !self.memory.guides.is_empty() {
+            let guides = std::mem::take(&mut self.memory.guides);
+            self.memory.held = false;
+            self.begin(now, guides, out);
+        } else if !self.memory.held && !self.memory.queue.is_empty() {
+            let message = self.memory.queue.remove(0);
+            self.begin(now, vec![message], out);
+        } else {
+            self.rest(now, out);
+        }
+    }
+
+    /// Tells how far the turn's messages have come.
+    fn deliver(&mut self, now: Millis, delivery: Delivery, out: &mut Accepted) {
+        for id in self.memory.messages.clone() {
+            let events = self.transcript.deliver(&id, delivery, timestamp(now));
+            self.log_all(events, out);
+        }
+    }
+}

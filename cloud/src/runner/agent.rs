@@ -1,0 +1,223 @@
+//! Starts a thread's agent in its sandbox and carries what it reports to the driver.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use aloft_proto::v1::{Problem, Thread};
+use secrecy::SecretString;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    acp::{
+        self, Body, Opened, Stop,
+        known::{Launch, LaunchOptions},
+    },
+    model::{
+        machine::{Ending, Fact, Memory, Session},
+        redact::Redactor,
+    },
+    runner::{Error, Parts, Runner, effects::Reporter, problem, redaction::Redaction, whole},
+    sandbox::{
+        RELAY_PORT,
+        guest::{Command, Flow, Guest, Streams, Tail, Variables},
+    },
+};
+
+/// Begins the names of agent processes in the guest.
+const PREFIX: &str = "agent-";
+/// Where an agent works.
+const WORKSPACE: &str = "/workspace";
+/// An agent's HOME.
+const HOME: &str = "/home/agent";
+
+/// The turn the agent was given last.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CurrentTurn(Arc<Mutex<String>>);
+
+impl CurrentTurn {
+    pub(super) fn set(&self, turn: &str) {
+        turn.clone_into(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn get(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What the start of an agent needs.
+#[derive(Clone, Debug)]
+pub(super) struct Starter {
+    pub parts: Parts,
+    pub thread: Thread,
+    pub memory: Memory,
+    pub reporter: Reporter,
+    pub turn: CurrentTurn,
+    pub tasks: TaskTracker,
+}
+
+impl Runner {
+    /// The agents a user can choose from, usable or why not.
+    pub async fn agents(&self, owner: &str) -> Result<Vec<aloft_proto::v1::Agent>, Error> {
+        Ok(self.parts().agents.list(&providers(self.parts(), owner).await?))
+    }
+}
+
+/// Providers of which this user has a key.
+async fn providers(parts: &Parts, owner: &str) -> Result<BTreeSet<String>, Error> {
+    let keys = parts.keys.list(owner).await?;
+    Ok(keys.iter().map(|key| key.provider.name().to_owned()).collect())
+}
+
+impl Starter {
+    /// How the agent is started, with what must be mounted for it.
+    pub(super) async fn launch(&self, token: &SecretString) -> Result<Launch, Error> {
+        let keys = providers(&self.parts, &self.thread.owner).await?;
+        let options = LaunchOptions {
+            mode: self.thread.mode(),
+            model: Some(self.thread.model.as_str()).filter(|model| !model.is_empty()),
+            token,
+            port: RELAY_PORT,
+        };
+        self.parts
+            .agents
+            .launch(&self.thread.agent, &keys, &options)
+            .map_err(|problem| Error::Launch(Box::new(problem)))
+    }
+
+    /// Starts the agent's process and opens its session.
+    pub(super) async fn start(
+        self,
+        guest: &Guest,
+        token: &SecretString,
+    ) -> Result<(acp::Agent, Session), Error> {
+        let name = &self.thread.agent;
+        let launch = self.launch(token).await?;
+        for (path, content) in launch.files {
+            guest
+                .write_file(&format!("{HOME}/{path}"), 0o600, std::io::Cursor::new(content))
+                .await?;
+        }
+        let command = Command {
+            cwd: WORKSPACE.to_owned(),
+            env: Variables(launch.env.into_iter().collect()),
+            ..Command::new(launch.argv)
+        };
+        let id = format!("{PREFIX}{}", uuid::Uuid::new_v4().simple());
+        let process = guest.spawn(&id, &command).await?;
+        let Streams { stdin, stdout, stderr, flow, .. } = process.into_streams();
+        let options = acp::Options {
+            cwd: WORKSPACE.to_owned(),
+            mode: self.thread.mode(),
+            modes: launch.modes,
+            model: Some(self.thread.model.clone()).filter(|model| !model.is_empty()),
+            resume: self.memory.session.clone(),
+            mcp_servers: Vec::new(),
+            timeouts: acp::Timeouts::default(),
+        };
+        let connection = acp::connect(stdout, stdin, options).await.map_err(|error| {
+            let said = stderr.text();
+            let message = if said.trim().is_empty() {
+                whole(&error)
+            } else {
+                format!("{}: {}", whole(&error), said.trim())
+            };
+            Error::Agent { name: name.clone(), message }
+        })?;
+        let session = Session {
+            id: connection.session.id.clone(),
+            steering: connection.session.steering,
+            fresh: connection.session.opened == Opened::Fresh,
+        };
+        let pump = Pump {
+            reporter: self.reporter.clone(),
+            redaction: Redaction::new(Redactor::new(std::slice::from_ref(token))),
+            turn: self.turn.clone(),
+            stderr,
+            _flow: flow,
+        };
+        self.tasks.spawn(pump.run(connection.reports));
+        Ok((connection.agent, session))
+    }
+}
+
+/// Ends every agent process with everything it started; true when all are gone.
+pub(super) async fn kill(guest: &Guest, grace: Duration) -> bool {
+    let Ok(list) = guest.list_processes().await else { return false };
+    for process in
+        list.processes.iter().filter(|process| process.id.starts_with(PREFIX) && process.running)
+    {
+        if let Err(error) = guest.kill(&process.id, grace).await {
+            tracing::warn!(error = whole(&error), "could not end an agent");
+            return false;
+        }
+    }
+    true
+}
+
+/// Carries the reports of one agent to the driver.
+struct Pump {
+    reporter: Reporter,
+    redaction: Redaction,
+    turn: CurrentTurn,
+    stderr: Tail,
+    // Held, not read: the agent's streams end with it.
+    _flow: Flow,
+}
+
+impl Pump {
+    async fn run(mut self, mut reports: mpsc::Receiver<acp::Report>) {
+        loop {
+            let report = tokio::select! {
+                () = self.reporter.scope.cancelled() => return,
+                report = reports.recv() => report,
+            };
+            let Some(acp::Report { body, raw }) = report else { return };
+            let fact = match body {
+                Body::Update(update) => Fact::Agent(self.redaction.update(update)),
+                Body::Question { id, question } => {
+                    Fact::Asked { question_id: id, question: self.redaction.question(*question) }
+                }
+                Body::QuestionAnswered { id, option } => Fact::Answered { question_id: id, option },
+                Body::QuestionWithdrawn { id } => Fact::Withdrawn { question_id: id },
+                Body::TurnEnded(stop) => {
+                    Fact::Ended { turn: self.turn.get(), ending: ending(stop) }
+                }
+                Body::Gone(problem) => Fact::AgentGone(self.with_last_words(problem)),
+            };
+            self.reporter.say_raw(fact, self.redaction.text(raw)).await;
+        }
+    }
+
+    /// What the agent printed last says more than that it is gone.
+    fn with_last_words(&self, mut problem: Problem) -> Problem {
+        let said = self.redaction.text(self.stderr.text());
+        if let Some(last) = said.lines().rev().find(|line| !line.trim().is_empty()) {
+            problem.message = format!("{}: {last}", problem.message);
+        }
+        problem
+    }
+}
+
+fn ending(stop: Stop) -> Ending {
+    let failed = |reason, message, hint| Ending::Failed(problem(reason, message, hint, true));
+    match stop {
+        Stop::EndTurn => Ending::Completed,
+        Stop::Cancelled => Ending::Cancelled,
+        Stop::MaxTokens => {
+            failed("AGENT_MAX_TOKENS", "the model ran out of tokens", "send a message to go on")
+        }
+        Stop::MaxTurnRequests => failed(
+            "AGENT_MAX_REQUESTS",
+            "the agent made as many model calls as it allows itself",
+            "send a message to go on",
+        ),
+        Stop::Refusal => {
+            failed("AGENT_REFUSED", "the model refused to go on", "say it in another way")
+        }
+        Stop::Error(problem) => Ending::Failed(problem),
+    }
+}

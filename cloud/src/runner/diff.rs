@@ -1,0 +1,130 @@
+//! What a thread changed, and its branch to take away: from stored snapshots, so also when its sandbox is gone.
+
+use aloft_proto::v1::{
+    ExportBranchRequest, FileDiff, GetDiffRequest, Item, Thread, get_diff_request::Against,
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    git::{
+        DiffOptions,
+        snapshot::{Export, SnapshotName},
+    },
+    model::machine::Memory,
+    runner::{Error, Runner, driver},
+};
+
+impl Runner {
+    /// The change of a thread, file by file.
+    pub async fn diff(
+        &self,
+        owner: &str,
+        asked: GetDiffRequest,
+    ) -> Result<mpsc::Receiver<Result<FileDiff, Error>>, Error> {
+        let (thread, memory) = self.find_whole(owner, &asked.thread_id).await?;
+        let (sender, receiver) = mpsc::channel(16);
+        let Some((from, to)) = self.ends(&thread, &memory, asked.against.as_ref()).await? else {
+            return Ok(receiver);
+        };
+        let one = Some(asked.path).filter(|path| !path.is_empty());
+        let options =
+            DiffOptions { with_texts: one.is_some(), path: one, stat_only: asked.stat_only };
+        let mut files = self.parts().snapshots.diff(&thread.id, &from, &to, options).await?;
+        tokio::spawn(async move {
+            while let Some(file) = files.recv().await {
+                if sender.send(file.map_err(Error::from)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(receiver)
+    }
+
+    /// The thread's commits on its branch, as a bundle of what the receiver lacks.
+    pub async fn export(&self, owner: &str, asked: ExportBranchRequest) -> Result<Export, Error> {
+        let (thread, memory) = self.find_whole(owner, &asked.thread_id).await?;
+        let Some((number, commit)) = newest(&memory) else {
+            return Err(Error::NotSaved { number: 0 });
+        };
+        let snapshots = &self.parts().snapshots;
+        let saved = snapshots.get(&thread.id, SnapshotName::Turn(number)).await?;
+        let head = saved.and_then(|saved| saved.head).unwrap_or_else(|| thread.base_commit.clone());
+        let message = format!("{}\n\nAloft-Thread: {}\n", thread.title, thread.id);
+        let tip = snapshots
+            .commit(&thread.id, &commit, &head, &message, ("Aloft", "aloft@localhost"))
+            .await?;
+        Ok(snapshots.export(&thread.id, &thread.branch, &tip, &asked.have).await?)
+    }
+
+    /// Messages that wait for the end of the turn.
+    pub async fn queue(&self, owner: &str, name: &str) -> Result<Vec<Item>, Error> {
+        let (thread, memory) = self.find_whole(owner, name).await?;
+        let open = self.parts().store.open_items(&thread.id).await?;
+        Ok(memory
+            .queue
+            .iter()
+            .filter_map(|id| open.iter().find(|item| item.id == *id).cloned())
+            .collect())
+    }
+
+    async fn find_whole(&self, owner: &str, name: &str) -> Result<(Thread, Memory), Error> {
+        let (thread, _) = self.find(owner, name).await?;
+        let row = self.parts().store.thread(&thread.id).await?;
+        let (row, _) = row.ok_or_else(|| Error::ThreadNotFound { name: name.to_owned() })?;
+        let memory = driver::memory(&row);
+        Ok((row.thread, memory))
+    }
+
+    /// The two commits a diff is between; none where nothing was saved yet.
+    async fn ends(
+        &self,
+        thread: &Thread,
+        memory: &Memory,
+        against: Option<&Against>,
+    ) -> Result<Option<(String, String)>, Error> {
+        let snapshots = &self.parts().snapshots;
+        if let Some(Against::Turn(number)) = against {
+            return self.turn_ends(thread, *number).await.map(Some);
+        }
+        let Some((number, to)) = newest(memory) else { return Ok(None) };
+        let from = match against {
+            None | Some(Against::Base(_) | Against::Turn(_)) => thread.base_commit.clone(),
+            Some(Against::Uncommitted(_)) => {
+                let saved = snapshots.get(&thread.id, SnapshotName::Turn(number)).await?;
+                saved.and_then(|saved| saved.head).unwrap_or_else(|| thread.base_commit.clone())
+            }
+            Some(Against::MergeBase(_)) => {
+                let repository = thread
+                    .repository
+                    .as_ref()
+                    .map(|repository| repository.id.clone())
+                    .unwrap_or_default();
+                let upstream = self.parts().mirrors.resolve(&repository, &thread.base_ref).await?;
+                let left = snapshots.merge_base(&thread.id, &to, &upstream.commit).await?;
+                left.unwrap_or_else(|| thread.base_commit.clone())
+            }
+        };
+        Ok(Some((from, to)))
+    }
+
+    /// The snapshots before and after a turn.
+    async fn turn_ends(&self, thread: &Thread, number: u32) -> Result<(String, String), Error> {
+        let snapshots = &self.parts().snapshots;
+        if self.parts().store.turn_by_number(&thread.id, number).await?.is_none() {
+            return Err(Error::TurnNotFound { number });
+        }
+        let after = snapshots.get(&thread.id, SnapshotName::Turn(number)).await?;
+        let after = after.ok_or(Error::NotSaved { number })?.commit;
+        // A turn that was not saved is part of the next one that was.
+        for earlier in (0..number).rev() {
+            if let Some(before) = snapshots.get(&thread.id, SnapshotName::Turn(earlier)).await? {
+                return Ok((before.commit, after));
+            }
+        }
+        Ok((thread.base_commit.clone(), after))
+    }
+}
+
+fn newest(memory: &Memory) -> Option<(u32, String)> {
+    memory.snapshot.as_ref().map(|saved| (saved.number, saved.commit.clone()))
+}

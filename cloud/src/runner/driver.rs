@@ -1,0 +1,382 @@
+//! The task of one thread: takes inputs, writes what the machine decides, then performs its effects.
+//!
+//! Nobody hears of a change before it is on disk: the commit comes first, answers and effects after it. Reports of the world
+//! that arrive together are taken together and written at once, so a flood of output costs few commits.
+
+use std::time::Duration;
+
+use aloft_proto::v1::{Event, Notice, ThreadResponse, TurnResponse, event::Payload};
+use prost::Message as _;
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    model::{
+        machine::{Accepted, Fact, Input, Machine, Memory, Record, Stored},
+        naming,
+        time::timestamp,
+        transcript,
+    },
+    runner::{
+        Error, Opened, Parts,
+        effects::World,
+        handle::{Applied, Ask, Handle},
+        now,
+        request::RequestKey,
+        whole,
+    },
+    sandbox::Sandbox,
+    store::{self, Commit, ThreadRow},
+};
+
+/// Reports taken together at most.
+const BATCH: usize = 256;
+/// Time between tries to write when the store has no room.
+const AGAIN: Duration = Duration::from_millis(500);
+/// How long a thread at rest keeps its task.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A report of the world: a fact with the JSON behind it, while its scope lasts.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub fact: Fact,
+    pub raw: String,
+    pub scope: CancellationToken,
+}
+
+/// The task of one thread.
+#[derive(Debug)]
+pub(super) struct Driver {
+    machine: Machine,
+    world: World,
+    parts: Parts,
+    reports: mpsc::Receiver<Report>,
+    stop: CancellationToken,
+    gone: bool,
+}
+
+/// What is written at once.
+#[derive(Debug, Default)]
+struct Batch {
+    accepted: Accepted,
+    raws: Vec<(usize, String)>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        parts: Parts,
+        machine: Machine,
+        sandbox: Option<Sandbox>,
+        handle: Handle,
+        opened: mpsc::Sender<Opened>,
+        stop: CancellationToken,
+    ) -> Self {
+        let (sender, reports) = mpsc::channel(BATCH);
+        let world = World::new(parts.clone(), sender, handle, opened, &stop, sandbox);
+        Self { machine, world, parts, reports, stop, gone: false }
+    }
+
+    /// Runs until the thread is gone or at rest, or the cloud stops.
+    pub(super) async fn run(mut self, mut asks: mpsc::Receiver<Ask>) {
+        let mut rest_since: Option<Instant> = None;
+        while !self.gone {
+            let linger = async {
+                match rest_since {
+                    Some(since) => tokio::time::sleep_until(since + LINGER).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                Some(ask) = asks.recv() => self.on_ask(ask).await,
+                Some(report) = self.reports.recv() => self.on_reports(report, &mut asks).await,
+                () = linger => break,
+            }
+            rest_since = (self.machine.at_rest() && !self.gone).then(Instant::now);
+        }
+        // What was sent before the end is answered, so that the sender can begin anew.
+        asks.close();
+        while let Ok(ask) = asks.try_recv() {
+            let _gone = ask.reply.send(Err(Error::Ended));
+        }
+        self.world.close().await;
+    }
+
+    async fn on_ask(&mut self, ask: Ask) {
+        let before = self.machine.clone();
+        let answer = match self.machine.accept(now(), ask.input) {
+            Err(refused) => Err(refused.into()),
+            Ok(accepted) => {
+                self.commit(Batch { accepted, raws: Vec::new() }, ask.request.as_ref()).await
+            }
+        };
+        match answer {
+            Ok((applied, effects)) => {
+                let _gone = ask.reply.send(Ok(applied));
+                self.perform(effects).await;
+            }
+            Err(error) => {
+                // Nothing was written, so nothing happened.
+                self.machine = before;
+                let _gone = ask.reply.send(Err(error));
+            }
+        }
+    }
+
+    async fn on_reports(&mut self, first: Report, asks: &mut mpsc::Receiver<Ask>) {
+        let mut batch = Batch::default();
+        let mut next = Some(first);
+        while let Some(Report { fact, raw, scope }) = next {
+            if !scope.is_cancelled() {
+                let turns = ends_batch(&fact);
+                match self.machine.accept(now(), Input::Fact(fact)) {
+                    Ok(accepted) => batch.add(accepted, raw),
+                    Err(refused) => tracing::debug!(%refused, "a report came too late"),
+                }
+                if turns {
+                    break;
+                }
+            }
+            next = if batch.accepted.events.len() < BATCH {
+                self.reports.try_recv().ok()
+            } else {
+                None
+            };
+        }
+        batch.merge_appends();
+        let mut tries = 0_u32;
+        loop {
+            match self.commit(batch.clone_records(), None).await {
+                Ok((_, effects)) => {
+                    let all = std::mem::take(&mut batch.accepted.effects);
+                    drop(effects);
+                    self.perform(all).await;
+                    return;
+                }
+                Err(error) => {
+                    if tries == 0 {
+                        tracing::error!(
+                            thread = self.machine.thread().id,
+                            error = whole(&error),
+                            "could not write the log; waiting for room"
+                        );
+                    }
+                    tries += 1;
+                    if !self.wait_for_room(asks).await {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Answers everybody with the error until it is time to try again; false when the cloud stops.
+    async fn wait_for_room(&self, asks: &mut mpsc::Receiver<Ask>) -> bool {
+        let again = tokio::time::sleep(AGAIN);
+        tokio::pin!(again);
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return false,
+                () = &mut again => return true,
+                Some(ask) = asks.recv() => {
+                    let _gone = ask.reply.send(Err(store::Error::Full("the log waits for room".into()).into()));
+                }
+            }
+        }
+    }
+
+    async fn perform(&mut self, effects: Vec<crate::model::machine::Effect>) {
+        for effect in effects {
+            match self.world.perform(effect, &self.machine).await {
+                Ok(gone) => self.gone |= gone,
+                Err(error) => {
+                    tracing::error!(
+                        thread = self.machine.thread().id,
+                        error = whole(&error),
+                        "an effect failed"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Writes a batch as one transaction.
+    async fn commit(
+        &self,
+        batch: Batch,
+        request: Option<&RequestKey>,
+    ) -> Result<(Applied, Vec<crate::model::machine::Effect>), Error> {
+        let time = now();
+        let Batch { accepted: Accepted { events, effects, notices, turn, item }, mut raws } = batch;
+        raws.reverse();
+        let mut stamped = Vec::with_capacity(events.len());
+        for (at, Record { turn_id, payload }) in events.into_iter().enumerate() {
+            let raw = if raws.last().is_some_and(|(first, _)| *first == at) {
+                raws.pop().map(|(_, raw)| raw).unwrap_or_default()
+            } else {
+                String::new()
+            };
+            let time = Some(timestamp(time));
+            stamped.push(Event { turn_id, time, raw, payload: Some(payload), ..Event::default() });
+        }
+        let mut applied = Applied {
+            thread: self.machine.thread().clone(),
+            cursor: 0,
+            turn,
+            item,
+            queue: self.machine.queue().cloned().collect(),
+        };
+        let row = ThreadRow {
+            thread: applied.thread.clone(),
+            private: encode_memory(self.machine.memory()),
+        };
+        let request = request.map(|key| store::Request {
+            owner: key.owner.clone(),
+            id: key.id.clone(),
+            fingerprint: key.fingerprint,
+            answer: encode_answer(&applied),
+            time,
+        });
+        let notices = notices.into_iter().map(|notice| name_notice(notice, time)).collect();
+        let committed = self
+            .parts
+            .store
+            .commit(Commit {
+                thread: Some(row),
+                events: stamped,
+                request,
+                notices,
+                delete_thread: false,
+            })
+            .await?;
+        applied.cursor = committed.cursor;
+        Ok((applied, effects))
+    }
+}
+
+impl Batch {
+    fn add(&mut self, accepted: Accepted, raw: String) {
+        if !raw.is_empty() && !accepted.events.is_empty() {
+            self.raws.push((self.accepted.events.len(), raw));
+        }
+        self.accepted.events.extend(accepted.events);
+        self.accepted.effects.extend(accepted.effects);
+        self.accepted.notices.extend(accepted.notices);
+    }
+
+    fn clone_records(&self) -> Self {
+        let accepted = Accepted {
+            events: self.accepted.events.clone(),
+            notices: self.accepted.notices.clone(),
+            ..Accepted::default()
+        };
+        Self { accepted, raws: self.raws.clone() }
+    }
+
+    /// Joins appends to the same text that follow each other; the JSON behind a joined one is its delta, so it is dropped.
+    fn merge_appends(&mut self) {
+        let events = std::mem::take(&mut self.accepted.events);
+        let mut raws = std::mem::take(&mut self.raws).into_iter().peekable();
+        for (at, record) in events.into_iter().enumerate() {
+            let raw = raws.next_if(|(first, _)| *first == at).map(|(_, raw)| raw);
+            let Record { turn_id, payload } = record;
+            let payload = match payload {
+                Payload::ItemAppended(more) => match self.accepted.events.last_mut() {
+                    Some(Record { payload: Payload::ItemAppended(last), .. }) => {
+                        match transcript::merge(last, more) {
+                            None => continue,
+                            Some(more) => Payload::ItemAppended(more),
+                        }
+                    }
+                    _ => Payload::ItemAppended(more),
+                },
+                other => {
+                    self.raws.extend(raw.map(|raw| (self.accepted.events.len(), raw)));
+                    other
+                }
+            };
+            self.accepted.events.push(Record { turn_id, payload });
+        }
+    }
+}
+
+/// Whether what follows this report must see its effects first.
+fn ends_batch(fact: &Fact) -> bool {
+    !matches!(fact, Fact::Agent(_) | Fact::Step(_))
+}
+
+fn name_notice(mut notice: Notice, time: i64) -> Notice {
+    notice.id = naming::id(random());
+    notice.create_time = Some(timestamp(time));
+    notice
+}
+
+/// Random bytes for ids.
+pub(super) fn random() -> [u8; 12] {
+    let mut bytes = [0; 12];
+    bytes.copy_from_slice(&uuid::Uuid::new_v4().as_bytes()[..12]);
+    // Four bits of a version 4 UUID are fixed; the tail has none of them.
+    bytes[6] = uuid::Uuid::new_v4().as_bytes()[0];
+    bytes
+}
+
+/// A machine as the store has it.
+pub(super) async fn restore(parts: &Parts, row: ThreadRow) -> Result<Machine, Error> {
+    let memory = memory(&row);
+    let turn = match memory.turns {
+        0 => None,
+        number => parts.store.turn_by_number(&row.thread.id, number).await?,
+    };
+    let open = parts.store.open_items(&row.thread.id).await?;
+    let stored = Stored { thread: row.thread, memory, turn, open };
+    Ok(Machine::restore(stored, i64::try_from(parts.config.idle().as_millis()).unwrap_or(i64::MAX)))
+}
+
+/// What a machine knows beside its row.
+pub(super) fn memory(row: &ThreadRow) -> Memory {
+    serde_json::from_slice(&row.private).unwrap_or_else(|error| {
+        tracing::error!(thread = row.thread.id, %error, "the thread's memory is not readable");
+        Memory {
+            items: 1 << 32,
+            turns: row.thread.last_turn.map_or(0, |turn| turn.number),
+            ..Memory::default()
+        }
+    })
+}
+
+pub(super) fn encode_memory(memory: &Memory) -> Vec<u8> {
+    serde_json::to_vec(memory).unwrap_or_default()
+}
+
+/// An answer as it is remembered: thread and cursor, then turn and item, then the queue.
+fn encode_answer(applied: &Applied) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let thread = ThreadResponse { thread: Some(applied.thread.clone()), cursor: applied.cursor };
+    let turn = TurnResponse {
+        turn: applied.turn.clone(),
+        cursor: applied.cursor,
+        item: applied.item.clone(),
+    };
+    let queue = aloft_proto::v1::ListQueueResponse { items: applied.queue.clone() };
+    bytes.extend(thread.encode_length_delimited_to_vec());
+    bytes.extend(turn.encode_length_delimited_to_vec());
+    bytes.extend(queue.encode_length_delimited_to_vec());
+    bytes
+}
+
+pub(super) fn decode_answer(bytes: &[u8]) -> Result<Applied, Error> {
+    let mut rest = bytes;
+    let broken = |_| Error::Invalid { message: "the remembered answer is not readable".to_owned() };
+    let thread = ThreadResponse::decode_length_delimited(&mut rest).map_err(broken)?;
+    let turn = TurnResponse::decode_length_delimited(&mut rest).map_err(broken)?;
+    let queue =
+        aloft_proto::v1::ListQueueResponse::decode_length_delimited(&mut rest).map_err(broken)?;
+    Ok(Applied {
+        thread: thread.thread.unwrap_or_default(),
+        cursor: thread.cursor,
+        turn: turn.turn,
+        item: turn.item,
+        queue: queue.items,
+    })
+}

@@ -1,0 +1,380 @@
+//! Performs the machine's effects: what takes time runs beside the driver and reports back.
+//!
+//! Two scopes bound what runs: the sandbox's, and inside it the agent's. A report of a scope that was ended is dropped by the
+//! driver, so an old start or an ended agent can say nothing more.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use secrecy::SecretString;
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    acp,
+    model::machine::{Effect, Fact, Machine},
+    runner::{
+        Error, Opened, Parts,
+        agent::{self, CurrentTurn, Starter},
+        driver::{Report, encode_memory},
+        handle::Handle,
+        now, preamble, problem,
+        snapshot::Taking,
+        start, whole,
+    },
+    sandbox::Sandbox,
+    store::{Commit, ThreadRow},
+};
+
+/// Between asking the agent's processes to end and ending them.
+const KILL_GRACE: Duration = Duration::from_millis(200);
+/// How long a killed agent may take to be gone before the whole sandbox is ended instead.
+const KILL_LIMIT: Duration = Duration::from_millis(1_500);
+
+/// The world of one thread.
+#[derive(Debug)]
+pub(super) struct World {
+    pub parts: Parts,
+    pub sender: mpsc::Sender<Report>,
+    pub handle: Handle,
+    pub opened: mpsc::Sender<Opened>,
+    pub tasks: TaskTracker,
+    /// Ends with the thread's task.
+    scope: CancellationToken,
+    /// Ends with the sandbox.
+    sandbox_scope: CancellationToken,
+    /// Ends with the agent.
+    agent_scope: CancellationToken,
+    /// The living sandbox and agent, as the tasks that started them left them.
+    live: Arc<tokio::sync::Mutex<Live>>,
+    turn: CurrentTurn,
+}
+
+/// What lives now.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    pub sandbox: Option<Sandbox>,
+    pub agent: Option<acp::Agent>,
+    /// What the sandbox shows at its socket.
+    pub token: Option<SecretString>,
+}
+
+/// Reports back to the driver from within a scope.
+#[derive(Clone, Debug)]
+pub(super) struct Reporter {
+    sender: mpsc::Sender<Report>,
+    pub scope: CancellationToken,
+}
+
+impl Reporter {
+    pub(super) async fn say(&self, fact: Fact) {
+        self.say_raw(fact, String::new()).await;
+    }
+
+    /// Waits while the driver is busy: that holds up whoever reports too much.
+    pub(super) async fn say_raw(&self, fact: Fact, raw: String) {
+        let scope = self.scope.clone();
+        tokio::select! {
+            () = self.scope.cancelled() => {}
+            _gone = self.sender.send(Report { fact, raw, scope }) => {}
+        }
+    }
+}
+
+impl World {
+    pub(super) fn new(
+        parts: Parts,
+        sender: mpsc::Sender<Report>,
+        handle: Handle,
+        opened: mpsc::Sender<Opened>,
+        stop: &CancellationToken,
+        sandbox: Option<Sandbox>,
+    ) -> Self {
+        let scope = stop.child_token();
+        let sandbox_scope = scope.child_token();
+        let agent_scope = sandbox_scope.child_token();
+        let live = Arc::new(tokio::sync::Mutex::new(Live { sandbox, agent: None, token: None }));
+        let turn = CurrentTurn::default();
+        Self {
+            parts,
+            sender,
+            handle,
+            opened,
+            tasks: TaskTracker::new(),
+            scope,
+            sandbox_scope,
+            agent_scope,
+            live,
+            turn,
+        }
+    }
+
+    /// Performs an effect, or begins to; true when the thread is gone.
+    pub(super) async fn perform(
+        &mut self,
+        effect: Effect,
+        machine: &Machine,
+    ) -> Result<bool, Error> {
+        match effect {
+            Effect::Start => self.start(machine),
+            Effect::AbortStart | Effect::Suspend => self.suspend(machine),
+            Effect::StartAgent => self.start_agent(machine),
+            Effect::Prompt { turn, parts, fresh } => {
+                let preamble = if fresh { preamble::of(&self.parts, machine).await? } else { None };
+                self.turn.set(&turn);
+                if let Some(agent) = self.agent().await {
+                    agent.prompt(parts, preamble).await;
+                }
+            }
+            Effect::Cancel => {
+                if let Some(agent) = self.agent().await {
+                    agent.cancel().await;
+                }
+            }
+            Effect::Steer { item, parts } => self.steer(item, parts).await,
+            Effect::Answer { question_id, option } => {
+                if let Some(agent) = self.agent().await {
+                    let answer = option.map_or(acp::Answer::Cancelled, acp::Answer::Option);
+                    agent.answer(&question_id, answer).await;
+                }
+            }
+            Effect::SetMode(mode) => {
+                if let Some(agent) = self.agent().await {
+                    agent.set_mode(mode).await;
+                }
+            }
+            Effect::SetModel(model) => {
+                if let Some(agent) = self.agent().await {
+                    agent.set_model(model).await;
+                }
+            }
+            Effect::KillAgent => self.kill_agent(machine),
+            Effect::Snapshot { turn, number } => self.snapshot(machine, turn, number),
+            Effect::Destroy => {
+                self.destroy(machine).await?;
+                return Ok(true);
+            }
+            Effect::Wake { at, deadline } => {
+                let reporter = self.reporter(&self.scope);
+                let wait = Duration::from_millis(u64::try_from(at - now()).unwrap_or_default());
+                self.spawn(reporter.clone(), async move {
+                    tokio::time::sleep(wait).await;
+                    reporter.say(Fact::Deadline(deadline)).await;
+                });
+            }
+        }
+        Ok(false)
+    }
+
+    /// Ends what runs for the thread's task; the sandbox itself stays.
+    pub(super) async fn close(&self) {
+        self.scope.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.live.lock().await.agent = None;
+    }
+
+    async fn agent(&self) -> Option<acp::Agent> {
+        self.live.lock().await.agent.clone()
+    }
+
+    fn reporter(&self, scope: &CancellationToken) -> Reporter {
+        Reporter { sender: self.sender.clone(), scope: scope.clone() }
+    }
+
+    /// Runs beside the driver until its scope ends.
+    fn spawn(&self, reporter: Reporter, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = reporter.scope.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+
+    fn start(&mut self, machine: &Machine) {
+        self.sandbox_scope = self.scope.child_token();
+        self.agent_scope = self.sandbox_scope.child_token();
+        let start = start::Start {
+            agent: self.starter(machine),
+            reporter: self.reporter(&self.sandbox_scope),
+            handle: self.handle.clone(),
+            opened: self.opened.clone(),
+            live: Arc::clone(&self.live),
+        };
+        self.spawn(self.reporter(&self.sandbox_scope), start.run());
+    }
+
+    fn start_agent(&mut self, machine: &Machine) {
+        self.agent_scope = self.sandbox_scope.child_token();
+        let (starter, live) = (self.starter(machine), Arc::clone(&self.live));
+        let socket = self.reporter(&self.sandbox_scope);
+        let (handle, opened) = (self.handle.clone(), self.opened.clone());
+        self.spawn(starter.reporter.clone(), async move {
+            let reporter = starter.reporter.clone();
+            let (sandbox, token) = {
+                let live = live.lock().await;
+                (live.sandbox.clone(), live.token.clone())
+            };
+            let Some(sandbox) = sandbox else {
+                return reporter.say(Fact::AgentFailed(gone())).await;
+            };
+            let started = async {
+                let token = match token {
+                    Some(token) => token,
+                    // The sandbox outlived the cloud that opened its socket.
+                    None => {
+                        let token = SecretString::from(uuid::Uuid::new_v4().simple().to_string());
+                        start::open_socket(
+                            &starter.parts,
+                            &starter.thread,
+                            &handle,
+                            &opened,
+                            &socket,
+                            &token,
+                        )
+                        .await?;
+                        token
+                    }
+                };
+                let (agent, session) = starter.start(&sandbox.guest, &token).await?;
+                let mut live = live.lock().await;
+                live.agent = Some(agent);
+                live.token = Some(token);
+                Ok::<_, Error>(session)
+            };
+            match started.await {
+                Ok(session) => reporter.say(Fact::AgentReady(session)).await,
+                Err(error) => reporter.say(Fact::AgentFailed(error.explain().1)).await,
+            }
+        });
+    }
+
+    fn starter(&self, machine: &Machine) -> Starter {
+        Starter {
+            parts: self.parts.clone(),
+            thread: machine.thread().clone(),
+            memory: machine.memory().clone(),
+            reporter: self.reporter(&self.agent_scope),
+            turn: self.turn.clone(),
+            tasks: self.tasks.clone(),
+        }
+    }
+
+    async fn steer(&self, item: String, parts: Vec<aloft_proto::v1::Input>) {
+        let reporter = self.reporter(&self.agent_scope);
+        let Some(agent) = self.agent().await else {
+            return reporter.say(Fact::Steered { item, taken: false }).await;
+        };
+        self.spawn(reporter.clone(), async move {
+            let taken = agent.steer(parts).await == acp::Steered::Injected;
+            reporter.say(Fact::Steered { item, taken }).await;
+        });
+    }
+
+    /// Ends the agent with everything it started; where that does not work, the whole sandbox.
+    fn kill_agent(&self, machine: &Machine) {
+        self.agent_scope.cancel();
+        let (live, runtime) = (Arc::clone(&self.live), Arc::clone(&self.parts.runtime));
+        let reporter = self.reporter(&self.sandbox_scope);
+        let thread = machine.thread().id.clone();
+        self.spawn(reporter.clone(), async move {
+            let sandbox = {
+                let mut live = live.lock().await;
+                live.agent = None;
+                live.sandbox.clone()
+            };
+            let killed = match &sandbox {
+                Some(sandbox) => {
+                    let killing = agent::kill(&sandbox.guest, KILL_GRACE);
+                    tokio::time::timeout(KILL_LIMIT, killing).await.is_ok_and(|killed| killed)
+                }
+                None => false,
+            };
+            if killed {
+                return reporter.say(Fact::AgentKilled).await;
+            }
+            if let Err(error) = runtime.suspend(&thread).await {
+                tracing::error!(
+                    thread,
+                    error = whole(&error),
+                    "could not end a sandbox whose agent would not die"
+                );
+            }
+            *live.lock().await = Live::default();
+            reporter.say(Fact::SandboxGone(gone())).await;
+        });
+    }
+
+    fn snapshot(&self, machine: &Machine, turn: String, number: u32) {
+        let (thread, memory) = (machine.thread().clone(), machine.memory().clone());
+        let (parts, live) = (self.parts.clone(), Arc::clone(&self.live));
+        let reporter = self.reporter(&self.sandbox_scope);
+        self.spawn(reporter.clone(), async move {
+            let sandbox = live.lock().await.sandbox.clone();
+            let saved = match sandbox {
+                Some(sandbox) => {
+                    let guest = &sandbox.guest;
+                    Taking { parts: &parts, thread: &thread, memory: &memory, guest }
+                        .take(number)
+                        .await
+                }
+                None => return reporter.say(Fact::SnapshotFailed { turn, problem: gone() }).await,
+            };
+            match saved {
+                Ok((commit, diff)) => reporter.say(Fact::Snapshot { turn, commit, diff }).await,
+                Err(error) => {
+                    tracing::warn!(thread = thread.id, error = whole(&error), "no snapshot");
+                    reporter.say(Fact::SnapshotFailed { turn, problem: error.explain().1 }).await;
+                }
+            }
+        });
+    }
+
+    /// Ends every process of the sandbox, whatever else is under way.
+    fn suspend(&mut self, machine: &Machine) {
+        self.sandbox_scope.cancel();
+        let (live, runtime) = (Arc::clone(&self.live), Arc::clone(&self.parts.runtime));
+        let reporter = self.reporter(&self.scope);
+        let thread = machine.thread().id.clone();
+        self.tasks.spawn(async move {
+            *live.lock().await = Live::default();
+            if let Err(error) = runtime.suspend(&thread).await {
+                tracing::error!(thread, error = whole(&error), "could not suspend a sandbox");
+            }
+            reporter.say(Fact::Suspended).await;
+        });
+    }
+
+    /// Removes the thread from everywhere, rows last: what a crash leaves is removed at the next start.
+    async fn destroy(&self, machine: &Machine) -> Result<(), Error> {
+        self.sandbox_scope.cancel();
+        *self.live.lock().await = Live::default();
+        let thread = machine.thread().clone();
+        self.parts.runtime.destroy(&thread.id).await?;
+        self.parts.snapshots.remove(&thread.id).await?;
+        let row = ThreadRow { thread, private: encode_memory(machine.memory()) };
+        self.parts
+            .store
+            .commit(Commit { thread: Some(row), delete_thread: true, ..Commit::default() })
+            .await?;
+        self.parts.store.prune(now()).await?;
+        for unused in self.parts.store.repositories_unused().await? {
+            if self.parts.store.delete_repository(&unused.id).await? {
+                self.parts.mirrors.remove(&unused.id).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The variables of a thread's sandbox; no secret is among them.
+pub(super) fn variables(thread: &aloft_proto::v1::Thread) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("ALOFT_THREAD".to_owned(), thread.id.clone()),
+        ("ALOFT_BRANCH".to_owned(), thread.branch.clone()),
+    ])
+}
+
+fn gone() -> aloft_proto::v1::Problem {
+    problem("SANDBOX_GONE", "the sandbox is gone", "send a message to bring it back", true)
+}

@@ -1,0 +1,192 @@
+//! What a person is told of each error: reason, text, hint, and whether trying again helps.
+//!
+//! This is the one table of reasons for requests and for turns; `docs/errors.md` lists them.
+
+use aloft_proto::v1::Problem;
+
+use crate::{accounts::keys, git, model::machine::Refused, runner::Error, store};
+
+const FULL: &str = "free disk space in the cloud's data directory, then try again";
+const AGAIN: &str = "send a message or `aloft resume` to try again";
+
+/// What kind of error it is, for the status code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The request is not well formed.
+    Invalid,
+    /// What it names is not there.
+    NotFound,
+    /// It cannot be done as things stand.
+    Precondition,
+    /// It may work later.
+    Unavailable,
+    /// Something is used up.
+    Exhausted,
+    /// A bug, or a broken host.
+    Internal,
+}
+
+/// Builds a [`Problem`].
+pub fn problem(reason: &str, message: impl Into<String>, hint: &str, retryable: bool) -> Problem {
+    Problem { reason: reason.to_owned(), message: message.into(), hint: hint.to_owned(), retryable }
+}
+
+impl Error {
+    /// The kind of this error and what to tell the person.
+    pub fn explain(&self) -> (Kind, Problem) {
+        let text = whole(self);
+        let (kind, reason, hint) = match self {
+            Self::Refused(refused) => refused_row(refused),
+            Self::ThreadNotFound { .. } => {
+                (Kind::NotFound, "THREAD_NOT_FOUND", "`aloft list --all` shows the threads")
+            }
+            Self::ThreadAmbiguous { .. } => {
+                (Kind::Invalid, "THREAD_AMBIGUOUS", "give more characters of the id, or the slug")
+            }
+            Self::ItemNotFound { .. } => {
+                (Kind::NotFound, "ITEM_NOT_FOUND", "`aloft show ID` lists the items")
+            }
+            Self::TurnNotFound { .. } => {
+                (Kind::NotFound, "TURN_NOT_FOUND", "`aloft show ID` lists the turns")
+            }
+            Self::RequestReused { .. } => {
+                (Kind::Invalid, "REQUEST_ID_REUSED", "make a new request id for a new request")
+            }
+            Self::AgentUnknown { .. } => {
+                (Kind::NotFound, "AGENT_UNKNOWN", "`aloft agent list` shows the agents")
+            }
+            Self::AgentUnusable { hint, .. } => {
+                (Kind::Precondition, "AGENT_UNUSABLE", hint.as_str())
+            }
+            Self::NoAgent { .. } => (
+                Kind::Precondition,
+                "NO_AGENT",
+                "set a model key with `aloft key set anthropic` (or install an agent), or use `--agent shell`, which needs nothing",
+            ),
+            Self::RepositoryMissing => (
+                Kind::Invalid,
+                "REPOSITORY_MISSING",
+                "name one with `--repo PATH|URL`, or run it inside a repository",
+            ),
+            Self::RepositoryUnknown { .. } => {
+                (Kind::NotFound, "REPOSITORY_UNKNOWN", "upload it again")
+            }
+            Self::BranchInvalid { .. } => (
+                Kind::Invalid,
+                "BRANCH_INVALID",
+                "choose a name git takes, such as aloft/my-change",
+            ),
+            Self::BranchTaken { .. } => {
+                (Kind::Precondition, "BRANCH_TAKEN", "choose another name with `--branch`")
+            }
+            Self::Invalid { .. } => (Kind::Invalid, "INVALID_ARGUMENT", ""),
+            Self::NotSaved { .. } => {
+                (Kind::NotFound, "NO_SNAPSHOT", "a turn has a diff once it has ended")
+            }
+            Self::Agent { .. } => {
+                (Kind::Unavailable, "AGENT_FAILED", "`aloft retry` tries the turn again")
+            }
+            Self::Launch(problem) => return (Kind::Precondition, Problem::clone(problem)),
+            Self::Scratch { .. } => (Kind::Exhausted, "STORE_FULL", FULL),
+            Self::Guest(_) => (Kind::Unavailable, "SANDBOX_GUEST", AGAIN),
+            Self::SetUp { .. } => (Kind::Unavailable, "WORKSPACE_FAILED", AGAIN),
+            Self::Ended => (Kind::Unavailable, "CLOUD_STOPPING", "try again in a moment"),
+            Self::Store(store::Error::Full(_)) => (Kind::Exhausted, "STORE_FULL", FULL),
+            Self::Key(error) => key_row(error),
+            Self::Store(_) => {
+                (Kind::Internal, "INTERNAL", "`aloft cloud logs` shows what happened")
+            }
+            Self::Git(error) => return git_problem(error),
+            Self::Sandbox(error) => {
+                let hint = error.hint().unwrap_or(AGAIN);
+                return (Kind::Unavailable, problem(error.code(), text, hint, true));
+            }
+        };
+        let retryable = matches!(kind, Kind::Unavailable | Kind::Exhausted);
+        (kind, problem(reason, text, hint, retryable))
+    }
+}
+
+/// The error with all its causes, as one sentence.
+pub fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+fn refused_row(refused: &Refused) -> (Kind, &'static str, &'static str) {
+    match refused {
+        Refused::TurnActive(_) => (
+            Kind::Precondition,
+            "TURN_ACTIVE",
+            "guide it with `aloft send`, wait with `--queue`, or `aloft stop` it",
+        ),
+        Refused::TurnChanged { .. } => {
+            (Kind::Precondition, "TURN_CHANGED", "look at the thread again")
+        }
+        Refused::NoTurn => (Kind::Precondition, "NO_TURN", "there is nothing to stop"),
+        Refused::AlreadyAnswered(_) => (Kind::Precondition, "ALREADY_ANSWERED", ""),
+        Refused::NoQuestion => {
+            (Kind::Precondition, "NO_QUESTION", "`aloft show ID` shows open questions")
+        }
+        Refused::WhichQuestion(_) => {
+            (Kind::Invalid, "WHICH_QUESTION", "name one; `aloft show ID` shows them")
+        }
+        Refused::NoOption { .. } => {
+            (Kind::Invalid, "NO_OPTION", "use one of the options, or allow, allow-always, deny")
+        }
+        Refused::Empty => (Kind::Invalid, "EMPTY_MESSAGE", "say what the agent is to do"),
+        Refused::NotQueued(_) => {
+            (Kind::NotFound, "NOT_QUEUED", "`aloft queue ID` lists what waits")
+        }
+        Refused::NothingToRetry => {
+            (Kind::Precondition, "NOTHING_TO_RETRY", "send a message instead")
+        }
+        Refused::Deleting => (Kind::Precondition, "THREAD_DELETING", ""),
+        Refused::Invalid(_) => (Kind::Invalid, "INVALID_ARGUMENT", ""),
+    }
+}
+
+fn key_row(error: &keys::Error) -> (Kind, &'static str, &'static str) {
+    match error {
+        keys::Error::UnknownProvider(_) => {
+            (Kind::Invalid, "PROVIDER_UNKNOWN", "use anthropic or openai")
+        }
+        keys::Error::InvalidKey(_) => {
+            (Kind::Invalid, "KEY_INVALID", "give the key as the provider shows it")
+        }
+        keys::Error::InvalidAddress { .. } => {
+            (Kind::Invalid, "ADDRESS_INVALID", "give an address such as https://host/v1")
+        }
+        keys::Error::NoKey(_) => {
+            (Kind::NotFound, "NO_MODEL_KEY", "give one with `aloft key set PROVIDER`")
+        }
+        keys::Error::Sealed { .. } | keys::Error::Unreadable(_) => {
+            (Kind::Precondition, "KEY_UNREADABLE", "set it again with `aloft key set PROVIDER`")
+        }
+        keys::Error::Vault(_) => {
+            (Kind::Internal, "INTERNAL", "`aloft cloud logs` shows what happened")
+        }
+    }
+}
+
+fn git_problem(error: &git::Error) -> (Kind, Problem) {
+    let (kind, reason) = match error {
+        git::Error::Fetch { .. } => (Kind::Unavailable, "REPOSITORY_UNREACHABLE"),
+        git::Error::Shallow => (Kind::Precondition, "REPOSITORY_SHALLOW"),
+        git::Error::Empty(_) => (Kind::Precondition, "REPOSITORY_EMPTY"),
+        git::Error::UnknownRef { .. } => (Kind::NotFound, "REF_UNKNOWN"),
+        git::Error::InvalidName { .. } => (Kind::Invalid, "INVALID_ARGUMENT"),
+        _ => (Kind::Internal, "GIT_FAILED"),
+    };
+    let hint = error.hint().unwrap_or_default();
+    (kind, problem(reason, whole(error), &hint, kind == Kind::Unavailable))
+}

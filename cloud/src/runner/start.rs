@@ -1,0 +1,239 @@
+//! Makes a thread ready: repository, sandbox, workspace, agent. Every step is told, so that an editor shows how far it is.
+
+use std::sync::Arc;
+
+use aloft_proto::v1::Thread;
+use secrecy::SecretString;
+use tokio::sync::mpsc;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use crate::{
+    git::{
+        Progress,
+        mirror::Freshness,
+        workspace::{Clone, Paths},
+    },
+    model::machine::Fact,
+    runner::{
+        Error, Opened, Parts,
+        agent::Starter,
+        effects::{Live, Reporter, variables},
+        handle::Handle,
+        problem,
+        snapshot::Taking,
+        steps, whole,
+    },
+    sandbox::{Limits, RELAY_PORT, Sandbox, Spec},
+};
+
+/// The start of one thread.
+#[derive(Debug)]
+pub(super) struct Start {
+    /// Starts the agent, last.
+    pub agent: Starter,
+    /// Ends with the sandbox.
+    pub reporter: Reporter,
+    pub handle: Handle,
+    pub opened: mpsc::Sender<Opened>,
+    pub live: Arc<tokio::sync::Mutex<Live>>,
+}
+
+impl Start {
+    /// Runs to `Started` or `StartFailed`.
+    pub(super) async fn run(mut self) {
+        let thread = self.agent.thread.id.clone();
+        let error = match self.steps().await {
+            Ok(started) => return self.reporter.say(started).await,
+            Err(error) => error,
+        };
+        tracing::warn!(thread, error = whole(&error), "a thread could not start");
+        *self.live.lock().await = Live::default();
+        if let Err(error) = self.agent.parts.runtime.suspend(&thread).await {
+            tracing::error!(thread, error = whole(&error), "could not clear up");
+        }
+        self.reporter.say(Fact::StartFailed(error.explain().1)).await;
+    }
+
+    async fn steps(&mut self) -> Result<Fact, Error> {
+        self.repository().await?;
+        let (sandbox, token) = self.sandbox().await?;
+        self.live.lock().await.sandbox = Some(sandbox.clone());
+        if !self.agent.memory.workspace {
+            self.workspace(&sandbox).await?;
+            self.reporter.say(Fact::WorkspaceMade).await;
+        }
+        self.step("Starting the agent").await;
+        let unenforced = self.agent.parts.unenforced.to_vec();
+        let (agent, session) = self.agent.clone().start(&sandbox.guest, &token).await?;
+        *self.live.lock().await =
+            Live { sandbox: Some(sandbox), agent: Some(agent), token: Some(token) };
+        Ok(Fact::Started { session, unenforced })
+    }
+
+    /// The mirror, the base commit, and the thread's own repository beside it.
+    async fn repository(&mut self) -> Result<(), Error> {
+        let repository = self.agent.thread.repository.clone().unwrap_or_default();
+        let mirrors = &self.agent.parts.mirrors;
+        if let Some(row) = self.agent.parts.store.repository(&repository.id).await?
+            && !row.url.is_empty()
+        {
+            self.step("Fetching the repository").await;
+            let (tell, progress) = mpsc::channel(8);
+            let told = self.tell_progress(progress);
+            let progress = move |step| {
+                // Only the newest matters: one that finds no room is left out.
+                let _full = tell.try_send(step);
+            };
+            let fetched =
+                mirrors.fetch(&repository.id, &row.url, Freshness::Recent, progress).await;
+            drop(told);
+            match fetched {
+                Err(error) if !self.agent.thread.base_commit.is_empty() => {
+                    // The base is here already; the remote is only needed for what is newer.
+                    tracing::warn!(
+                        thread = self.agent.thread.id,
+                        error = whole(&error),
+                        "could not refresh the mirror"
+                    );
+                }
+                fetched => fetched?,
+            }
+        }
+        if self.agent.thread.base_commit.is_empty() {
+            let found = mirrors.resolve(&repository.id, &self.agent.thread.base_ref).await?;
+            self.agent.thread.base_commit.clone_from(&found.commit);
+            let fact = Fact::Based { commit: found.commit, reference: found.name, carried: None };
+            self.reporter.say(fact).await;
+        }
+        let mirror = mirrors.path(&repository.id)?;
+        self.agent
+            .parts
+            .snapshots
+            .create(&self.agent.thread.id, &mirror, &self.agent.thread.base_commit)
+            .await?;
+        Ok(())
+    }
+
+    /// The sandbox, with the socket its guest reaches the cloud by.
+    async fn sandbox(&mut self) -> Result<(Sandbox, SecretString), Error> {
+        self.step("Starting the sandbox").await;
+        let repository = self.agent.thread.repository.clone().unwrap_or_default();
+        let token = SecretString::from(uuid::Uuid::new_v4().simple().to_string());
+        let launch = self.agent.launch(&token).await?;
+        let limits = &self.agent.parts.config.limits;
+        let spec = Spec {
+            id: self.agent.thread.id.clone(),
+            incarnation: self.agent.memory.incarnation,
+            mirror: Some(self.agent.parts.mirrors.path(&repository.id)?),
+            read_only: launch.read_only,
+            env: variables(&self.agent.thread),
+            limits: Limits {
+                memory_bytes: limits.memory_mib << 20,
+                processes: limits.processes,
+                cpu_milli: limits.cpu_milli,
+                file_bytes: limits.file_mib << 20,
+            },
+            nested: launch.nested,
+        };
+        // What an earlier cloud left running would hold the workspace.
+        self.agent.parts.runtime.suspend(&spec.id).await?;
+        open_socket(
+            &self.agent.parts,
+            &self.agent.thread,
+            &self.handle,
+            &self.opened,
+            &self.reporter,
+            &token,
+        )
+        .await?;
+        let sandbox = self.agent.parts.runtime.start(&spec).await?;
+        watch(&sandbox, &self.reporter, &self.agent.tasks);
+        Ok((sandbox, token))
+    }
+
+    /// The checkout on the thread's own branch, made inside the sandbox.
+    async fn workspace(&self, sandbox: &Sandbox) -> Result<(), Error> {
+        let repository = self.agent.thread.repository.clone().unwrap_or_default();
+        self.step(&format!("Checking out {}", repository.name)).await;
+        let clone = Clone {
+            base: self.agent.thread.base_commit.clone(),
+            branch: self.agent.thread.branch.clone(),
+            remote_url: format!("http://127.0.0.1:{RELAY_PORT}/git/workspace.git"),
+            carry: self.agent.memory.carry.clone(),
+            author: ("Aloft".to_owned(), "aloft@localhost".to_owned()),
+        };
+        for step in Paths::default().clone(&clone) {
+            steps::run(&sandbox.guest, &step).await?;
+        }
+        if self.agent.memory.carry.is_some() {
+            let (parts, thread, memory) =
+                (&self.agent.parts, &self.agent.thread, &self.agent.memory);
+            let (commit, _) =
+                Taking { parts, thread, memory, guest: &sandbox.guest }.take(0).await?;
+            let fact = Fact::Based {
+                commit: self.agent.thread.base_commit.clone(),
+                reference: self.agent.thread.base_ref.clone(),
+                carried: Some(commit),
+            };
+            self.reporter.say(fact).await;
+        }
+        Ok(())
+    }
+
+    async fn step(&self, what: &str) {
+        self.reporter.say(Fact::Step(what.to_owned())).await;
+    }
+
+    /// Tells how far a fetch is, while it runs.
+    fn tell_progress(&self, mut progress: mpsc::Receiver<Progress>) -> AbortOnDropHandle<()> {
+        let reporter = self.reporter.clone();
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            let mut told = String::new();
+            while let Some(Progress { phase, done, total }) = progress.recv().await {
+                let percent =
+                    done.saturating_mul(100).checked_div(total).unwrap_or_default() / 10 * 10;
+                let step = format!("Fetching the repository: {phase} {percent}%");
+                if step != told {
+                    told.clone_from(&step);
+                    reporter.say(Fact::Step(step)).await;
+                }
+            }
+        }))
+    }
+}
+
+/// Binds a sandbox's socket and hands it up to be served for as long as the reporter's scope lasts.
+pub(super) async fn open_socket(
+    parts: &Parts,
+    thread: &Thread,
+    handle: &Handle,
+    opened: &mpsc::Sender<Opened>,
+    reporter: &Reporter,
+    token: &SecretString,
+) -> Result<(), Error> {
+    let socket = Opened {
+        thread: thread.clone(),
+        handle: handle.clone(),
+        listener: parts.runtime.listen(&thread.id).await?,
+        token: token.clone(),
+        repository: parts.snapshots.path(&thread.id)?,
+        closed: reporter.scope.clone(),
+    };
+    opened.send(socket).await.map_err(|_| Error::Ended)?;
+    Ok(())
+}
+
+/// Reports the end of a sandbox that nobody asked for.
+pub(super) fn watch(sandbox: &Sandbox, reporter: &Reporter, tasks: &TaskTracker) {
+    let (sandbox, reporter) = (sandbox.clone(), reporter.clone());
+    tasks.spawn(async move {
+        let exit = tokio::select! {
+            () = reporter.scope.cancelled() => return,
+            exit = sandbox.ended() => exit,
+        };
+        let why =
+            if exit.detail.is_empty() { "its first process ended".to_owned() } else { exit.detail };
+        let hint = "send a message to bring it back";
+        reporter.say(Fact::SandboxGone(problem("SANDBOX_GONE", why, hint, true))).await;
+    });
+}
