@@ -121,9 +121,10 @@ impl Config {
             Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
         };
         let parse = |source| Error::Parse { path: path.to_owned(), source: Box::new(source) };
+        let mut file: toml::Table = toml::from_str(&text).map_err(parse)?;
+        let Some(table) = file.remove("serve") else { return Ok((Self::default(), Vec::new())) };
         let mut unknown = Vec::new();
-        let value = toml::Deserializer::parse(&text).map_err(parse)?;
-        let config = serde_ignored::deserialize(value, |key| unknown.push(key.to_string()))
+        let config = serde_ignored::deserialize(table, |key| unknown.push(format!("serve.{key}")))
             .map_err(parse)?;
         Ok((config, unknown))
     }
