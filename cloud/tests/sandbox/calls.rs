@@ -85,7 +85,7 @@ async fn a_process_is_a_pair_of_byte_streams() {
         streams.stdout.read_exact(&mut answer).await.unwrap();
         assert_eq!(answer, *format!("<{line}>\n").as_bytes());
     }
-    let ended = streams.ended();
+    let ended = streams.flow.ended();
     drop(std::mem::replace(&mut streams.stdin, tokio::io::duplex(1).0));
     let mut rest = Vec::new();
     streams.stdout.read_to_end(&mut rest).await.unwrap();
@@ -116,7 +116,7 @@ async fn output_is_whole_over_broken_connections() {
     let mut rest = String::new();
     streams.stdout.read_to_string(&mut rest).await.unwrap();
     assert_eq!(rest, "last\n");
-    assert_eq!(streams.ended().await.unwrap().exit_code, Some(0));
+    assert_eq!(streams.flow.ended().await.unwrap().exit_code, Some(0));
     assert!(streams.stderr.text().ends_with("999\n1000\n"));
 }
 
