@@ -178,9 +178,9 @@ mod tests {
     fn a_range_with_root_in_it_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         for ranges in [
-            Ranges { base: 0, count: 1 },
-            Ranges { base: 65_536, count: 0 },
-            Ranges { base: u32::MAX - 9, count: 1 },
+            Ranges { base: 0, count: 1, first: 0 },
+            Ranges { base: 65_536, count: 0, first: 0 },
+            Ranges { base: u32::MAX - 9, count: 1, first: 0 },
         ] {
             assert!(Users::new(directory.path().to_owned(), Some(ranges)).is_err());
         }
