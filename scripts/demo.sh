@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Does the main job for real and checks that it was: an agent in a sandbox changes a repository, is guided, stopped and
-# asked, and its exact diff comes back. Works on a small repository of its own, or on a copy-free clone of REPO=PATH.
+# asked, and its exact diff comes back. Works on a small repository of its own, or on REPO=PATH.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -103,13 +103,16 @@ make_repository() {
   )
 }
 
-# Every file below the repository's folders with its kind, mode, size, time of change and content.
+# Every file below the repository's folders with its kind, mode, size, times of change and, unless git ignores it, content.
 fingerprint() {
   local folder
   for folder in "${folders[@]}"; do
-    find "$folder" -printf '%P %y %m %U:%G %s %T@ %l\n' | LC_ALL=C sort
-    find "$folder" -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum
-  done | sha256sum
+    find "$folder" -printf '%P %y %m %U:%G %i %s %T@ %C@ %l\n' | LC_ALL=C sort
+  done
+  find "${folders[@]:1}" -type f -exec sha256sum {} + | LC_ALL=C sort
+  if [ -e "$repository/.git" ]; then
+    (cd "$repository" && git ls-files -z --cached --others --exclude-standard | xargs -0 -r sha256sum 2>/dev/null) || true
+  fi
 }
 
 # A tracked file of plain text that can be named without quotes; nothing where there is none.
@@ -129,13 +132,19 @@ if [ -n "${REPO:-}" ]; then
 else
   repository=$scratch/greeter
   make_repository "$repository"
-  folders=("$repository")
+  folders=("$repository" "$repository/.git")
 fi
 base=$(git -C "$repository" rev-parse --verify -q 'HEAD^{commit}') || die "$repository has no commit yet"
-before=$(fingerprint)
+fingerprint > "$scratch/before"
 file=$(pick_file)
+for clone in by-hand checkout; do
+  plain_git clone -q --shared --no-checkout "$repository" "$scratch/$clone"
+  plain_git -C "$scratch/$clone" checkout -q --detach "$base"
+done
 folder=aloft-demo
-while git -C "$repository" cat-file -e "$base:$folder" 2>/dev/null; do folder=$folder-again; done
+while [ -e "$scratch/by-hand/$folder" ]; do folder=$folder-again; done
+! plain_git -C "$scratch/by-hand" check-ignore -q "$folder/count.txt" "$folder/count.sh" \
+  || die "$repository ignores new files such as $folder/count.txt: there would be no change to show"
 
 # ── What the agent is told; the same is done by hand in a clone, to compare ──
 
@@ -171,10 +180,8 @@ commit="git add -A && git -c commit.gpgsign=false commit -qm Count && git log --
 
 # The first as the agent does it, the others by a plain shell.
 by_hand() {
-  local clone=$1 command
-  plain_git clone -q --shared --no-checkout "$repository" "$clone"
-  cd "$clone"
-  plain_git checkout -q --detach "$base"
+  local command
+  cd "$scratch/by-hand"
   mkdir -p "$folder"
   printf '%s\n' "$script" > "$folder/count.sh"
   for command in "$count" "$edit" "$guided" "$allowed" "$later"; do
@@ -182,7 +189,7 @@ by_hand() {
   done
   plain_git add -A -N .
   # How far object names are shortened depends on how many there are, and says nothing about the change.
-  plain_git -c "core.abbrev=$2" diff "$base"
+  plain_git -c "core.abbrev=$1" diff "$base"
 }
 
 # Processes of this machine whose command line holds what the file says; the pattern itself is in no command line.
@@ -206,9 +213,8 @@ aloft list
 
 aloft show @last > "$scratch/shown"
 namespaces_differ() {
-  local name
+  local name seen
   for name in user mnt pid net ipc uts cgroup; do
-    local seen
     seen=$(grep -m1 "^$name:\[[0-9]*\]$" "$scratch/shown") || return 1
     [ "$seen" != "$(readlink "/proc/self/ns/$name")" ] || return 1
   done
@@ -290,14 +296,17 @@ else
   cat "$scratch/shown.diff"
 fi
 length=$(sed -n 's/^index [0-9a-f]*\.\.\([0-9a-f]*\).*/\1/p' "$scratch/shown.diff" | head -n 1 | tr -d '\n' | wc -c)
-(by_hand "$scratch/by-hand" "$length") > "$scratch/by-hand.diff" || die 'the same could not be done by hand'
+(by_hand "$length") > "$scratch/by-hand.diff" || die 'the same could not be done by hand'
 check "the diff is git's own, byte for byte ($(wc -c < "$scratch/shown.diff") bytes)" \
   cmp "$scratch/shown.diff" "$scratch/by-hand.diff"
-contains_all() { for name in count.sh count.txt guided.txt allowed.txt lines.txt; do grep -q "^+++ b/$folder/$name$" "$scratch/shown.diff" || return 1; done; }
+contains_all() {
+  local name
+  for name in count.sh count.txt guided.txt allowed.txt lines.txt; do
+    grep -qx "+++ b/$folder/$name" "$scratch/shown.diff" || return 1
+  done
+}
 check 'every turn is in it' contains_all
 
-plain_git clone -q --shared --no-checkout "$repository" "$scratch/checkout"
-plain_git -C "$scratch/checkout" checkout -q --detach "$base"
 typed 'aloft apply @last'
 (cd "$scratch/checkout" && aloft apply @last)
 is_applied() {
@@ -321,7 +330,11 @@ nothing_runs() {
 nothing_mounted() { ! grep -qF "$scratch" /proc/self/mountinfo; }
 check 'no process of it runs' nothing_runs
 check 'nothing of it is mounted' nothing_mounted
-is_untouched() { [ "$(fingerprint)" = "$before" ]; }
+is_untouched() {
+  fingerprint > "$scratch/after"
+  diff "$scratch/before" "$scratch/after" | head -n 20
+  cmp -s "$scratch/before" "$scratch/after"
+}
 check 'the repository is untouched: every file, mode and time, .git included' is_untouched
 
 heading "$((${#kept[@]} + ${#broken[@]})) checks, $((SECONDS - began)) s"
