@@ -196,6 +196,7 @@ by_hand() {
 }
 
 # Processes of this machine whose command line holds what the file says; the pattern itself is in no command line.
+# shellcheck disable=SC2062 # The pattern comes by --file.
 processes_with() { { grep -lsF --file=- /proc/[0-9]*/cmdline < "$1" || true; } | sed -n 's:^/proc/\([0-9]*\)/.*:\1:p'; }
 runs() { [ -n "$(processes_with "$1")" ]; }
 is_gone() { ! runs "$1"; }
