@@ -219,22 +219,21 @@ impl World {
                 return reporter.say(Fact::AgentFailed(gone())).await;
             };
             let started = async {
-                let token = match token {
-                    Some(token) => token,
+                let token = if let Some(token) = token {
+                    token
+                } else {
                     // The sandbox outlived the cloud that opened its socket.
-                    None => {
-                        let token = SecretString::from(uuid::Uuid::new_v4().simple().to_string());
-                        start::open_socket(
-                            &starter.parts,
-                            &starter.thread,
-                            &handle,
-                            &opened,
-                            &socket,
-                            &token,
-                        )
-                        .await?;
-                        token
-                    }
+                    let token = SecretString::from(uuid::Uuid::new_v4().simple().to_string());
+                    start::open_socket(
+                        &starter.parts,
+                        &starter.thread,
+                        &handle,
+                        &opened,
+                        &socket,
+                        &token,
+                    )
+                    .await?;
+                    token
                 };
                 let (agent, session) = starter.start(&sandbox.guest, &token).await?;
                 let mut live = live.lock().await;

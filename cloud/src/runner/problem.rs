@@ -87,11 +87,12 @@ impl Error {
                 (Kind::Unavailable, "AGENT_FAILED", "`aloft retry` tries the turn again")
             }
             Self::Launch(problem) => return (Kind::Precondition, Problem::clone(problem)),
-            Self::Scratch { .. } => (Kind::Exhausted, "STORE_FULL", FULL),
             Self::Guest(_) => (Kind::Unavailable, "SANDBOX_GUEST", AGAIN),
             Self::SetUp { .. } => (Kind::Unavailable, "WORKSPACE_FAILED", AGAIN),
             Self::Ended => (Kind::Unavailable, "CLOUD_STOPPING", "try again in a moment"),
-            Self::Store(store::Error::Full(_)) => (Kind::Exhausted, "STORE_FULL", FULL),
+            Self::Scratch { .. } | Self::Store(store::Error::Full(_)) => {
+                (Kind::Exhausted, "STORE_FULL", FULL)
+            }
             Self::Key(error) => key_row(error),
             Self::Store(_) => {
                 (Kind::Internal, "INTERNAL", "`aloft cloud logs` shows what happened")
