@@ -14,6 +14,8 @@ const AGAIN: &str = "send a message or `aloft resume` to try again";
 pub enum Kind {
     /// The request is not well formed.
     Invalid,
+    /// Nobody knows who asks.
+    Unauthenticated,
     /// What it names is not there.
     NotFound,
     /// It cannot be done as things stand.

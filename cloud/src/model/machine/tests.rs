@@ -354,6 +354,7 @@ fn any_input() -> impl Strategy<Value = Input> {
 struct Reader {
     running: Option<u32>,
     turns: u32,
+    ended: u32,
     open: std::collections::BTreeMap<String, bool>,
 }
 
@@ -368,7 +369,7 @@ impl Reader {
             Payload::TurnCompleted(turn) => {
                 assert_ne!(turn.state(), TurnState::Running);
                 if self.running == Some(turn.number) {
-                    self.running = None;
+                    (self.running, self.ended) = (None, turn.number);
                 } else {
                     assert_eq!(
                         turn.number, self.turns,

@@ -218,9 +218,10 @@ impl Machine {
         diff: DiffStat,
         out: &mut Accepted,
     ) {
-        if self.saving.as_deref() == Some(turn) {
-            self.saving = None;
+        if self.saving.as_deref() != Some(turn) {
+            return;
         }
+        self.saving = None;
         let number = turn.trim_start_matches('t').parse().unwrap_or_default();
         self.memory.snapshot = Some(Saved { number, commit: commit.clone() });
         let changed = self.thread.diff != Some(diff);
@@ -252,9 +253,10 @@ impl Machine {
         problem: &Problem,
         out: &mut Accepted,
     ) {
-        if self.saving.as_deref() == Some(turn) {
-            self.saving = None;
+        if self.saving.as_deref() != Some(turn) {
+            return;
         }
+        self.saving = None;
         let text =
             format!("The workspace was not saved at the end of the turn: {}", problem.message);
         self.say(now, Level::Warning, text, out);
