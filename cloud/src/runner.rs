@@ -9,6 +9,7 @@
 mod agent;
 mod create;
 mod diff;
+mod disk;
 mod driver;
 mod effects;
 mod handle;

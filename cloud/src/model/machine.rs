@@ -258,6 +258,7 @@ impl Machine {
             Input::Interrupt { expected_turn, finish, by } => {
                 self.interrupt(now, &expected_turn, finish, &by, &mut out)?;
             }
+            Input::Halt(problem) => self.halt(now, problem, &mut out)?,
             Input::Retry { by, parts } => self.retry(now, &by, parts, &mut out)?,
             Input::Answer { item, option, by } => {
                 self.answer(now, &item, &option, &by, &mut out)?;

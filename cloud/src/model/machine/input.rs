@@ -37,6 +37,8 @@ pub enum Input {
         /// Who stops it.
         by: String,
     },
+    /// Stop the running turn because the host cannot bear it: it fails with this problem.
+    Halt(Problem),
     /// The failed or interrupted turn again.
     Retry {
         /// Who asks.

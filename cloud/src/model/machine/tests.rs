@@ -141,6 +141,18 @@ fn a_stop_asks_then_ends_the_agent_and_only_then_reports() {
 }
 
 #[test]
+fn a_halted_turn_fails_with_the_reason() {
+    let mut machine = prompted();
+    take(&mut machine, vec![Input::Halt(problem("DISK_FULL"))]);
+    let out = take(
+        &mut machine,
+        vec![ended("t1", Ending::Cancelled), Input::Fact(Fact::AgentKilled), snapshot("t1")],
+    );
+    assert_eq!(ends(&out), [(1, TurnState::Failed)]);
+    assert_eq!(machine.last.as_ref().unwrap().error.as_ref().unwrap().reason, "DISK_FULL");
+}
+
+#[test]
 fn a_late_stop_never_hits_the_next_turn() {
     let mut machine = prompted();
     take(&mut machine, vec![ended("t1", Ending::Completed), snapshot("t1"), message("next")]);
@@ -349,6 +361,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         (item.clone(), 0..4_usize)
             .prop_map(|(item, position)| Input::MoveQueued { item, position }),
         item.clone().prop_map(|item| Input::RemoveQueued { item }),
+        Just(Input::Halt(problem("DISK"))),
         Just(Input::Pause { by: "me".into() }),
         Just(Input::Resume),
         Just(Input::Used { input_tokens: 1, output_tokens: 1 }),

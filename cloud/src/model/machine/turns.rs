@@ -104,6 +104,24 @@ impl Machine {
         Ok(())
     }
 
+    /// Stops the running turn, which fails.
+    pub(super) fn halt(
+        &mut self,
+        now: Millis,
+        problem: Problem,
+        out: &mut Accepted,
+    ) -> Result<(), Refused> {
+        if self.turn.is_none() {
+            return Err(Refused::NoTurn);
+        }
+        self.stop(now, "cloud", out);
+        if let Some(outcome) = self.turn.as_mut().and_then(|running| running.outcome.as_mut()) {
+            outcome.state = TurnState::Failed;
+            outcome.problem = Some(problem);
+        }
+        Ok(())
+    }
+
     /// Stops the running turn when the agent does not wrap up in time.
     fn finish_by(&self, now: Millis, out: &mut Accepted) {
         let deadline = Deadline::Finish(self.turn_id());
