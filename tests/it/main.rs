@@ -1,1 +1,6 @@
 //! The one integration binary.
+
+mod crash;
+mod journey;
+mod permission;
+mod stop;
