@@ -69,6 +69,7 @@ pub struct Machine {
 /// What a machine must know again after a restart and no event says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each holds or not whatever the others do")]
 pub struct Memory {
     /// The agent's session.
     pub session: Option<String>,
@@ -244,17 +245,17 @@ impl Machine {
         let mut out = Accepted::default();
         match input {
             Input::Message { parts, queue, author } => {
-                self.message(now, parts, queue, &author, &mut out)?
+                self.message(now, parts, queue, &author, &mut out)?;
             }
             Input::Steer { expected_turn, parts, author } => {
                 self.steer(now, &expected_turn, parts, &author, &mut out)?;
             }
             Input::Interrupt { expected_turn, by } => {
-                self.interrupt(now, &expected_turn, &by, &mut out)?
+                self.interrupt(now, &expected_turn, &by, &mut out)?;
             }
             Input::Retry { by, parts } => self.retry(now, &by, parts, &mut out)?,
             Input::Answer { item, option, by } => {
-                self.answer(now, &item, &option, &by, &mut out)?
+                self.answer(now, &item, &option, &by, &mut out)?;
             }
             Input::Update(update) => self.update(update, &mut out)?,
             Input::MoveQueued { item, position } => self.move_queued(&item, position)?,

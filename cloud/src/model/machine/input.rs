@@ -141,7 +141,7 @@ pub enum Fact {
         /// The runner's name of the question.
         question_id: String,
         /// What it asks.
-        question: Question,
+        question: Box<Question>,
     },
     /// A question was answered because the mode became auto.
     Answered {

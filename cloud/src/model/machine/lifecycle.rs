@@ -97,9 +97,9 @@ impl Machine {
                 let events = self.transcript.apply(update, timestamp(now));
                 self.log_all(events, out);
             }
-            Fact::Asked { question_id, question } => self.asked(now, question_id, question, out),
+            Fact::Asked { question_id, question } => self.asked(now, question_id, *question, out),
             Fact::Answered { question_id, option } => {
-                self.answered(now, &question_id, &option, out)
+                self.answered(now, &question_id, &option, out);
             }
             Fact::Withdrawn { question_id } => self.withdrawn(now, &question_id, out),
             Fact::Ended { turn, ending } => self.ended(now, &turn, ending, out),

@@ -139,13 +139,13 @@ impl Machine {
             Phase::Guided => self.settle(now, TurnState::Interrupted, by, None, out),
             Phase::Prompted => match ending {
                 Ending::Completed => {
-                    self.settle(now, TurnState::Completed, String::new(), None, out)
+                    self.settle(now, TurnState::Completed, String::new(), None, out);
                 }
                 Ending::Cancelled => {
-                    self.settle(now, TurnState::Interrupted, "agent".to_owned(), None, out)
+                    self.settle(now, TurnState::Interrupted, "agent".to_owned(), None, out);
                 }
                 Ending::Failed(problem) => {
-                    self.settle(now, TurnState::Failed, String::new(), Some(problem), out)
+                    self.settle(now, TurnState::Failed, String::new(), Some(problem), out);
                 }
             },
             Phase::Waiting | Phase::Killing | Phase::Saving => {}
