@@ -90,15 +90,14 @@ impl Stage {
         items_of(&shown, turn["id"].as_str().unwrap())
     }
 
-    /// Waits for the question that is open.
-    fn question(&self, thread: &str) -> Value {
-        poll::until("a question", || {
+    /// Waits until this question, counted from 1, is open.
+    fn question(&self, thread: &str, number: usize) -> Value {
+        poll::until(&format!("question {number}"), || {
             let shown = self.home.show(thread);
             assert_ne!(shown["thread"]["state"], "idle", "{}", pretty(&shown));
-            let items = shown["items"].as_array().unwrap().clone();
-            items
-                .into_iter()
-                .find(|item| item["type"] == "permission" && item["state"] == "inProgress")
+            let items = shown["items"].as_array().unwrap();
+            let asked = of_type(items, "permission").get(number - 1).copied().cloned();
+            asked.inspect(|asked| assert_eq!(asked["state"], "inProgress", "{}", pretty(&shown)))
         })
     }
 
@@ -133,7 +132,7 @@ impl Stage {
 
     /// A file of the workspace, as the host has it.
     fn file(&self, thread: &str, name: &str) -> PathBuf {
-        self.home.path("s").join(thread).join("workspace").join(name)
+        self.home.path("s/s").join(thread).join("workspace").join(name)
     }
 
     /// The turn is stopped while a command runs: nothing of it is left, and the agent goes on.

@@ -19,10 +19,10 @@ fn walk(stage: &Stage) {
     let write = |path: &str| json!({"tool": "write", "path": path, "content": "made\n"});
     let script = json!([write("/workspace/allowed.txt"), write("/workspace/denied.txt"), {"text": "done"}]);
     let thread = &stage.create("manual", &format!("Remember {FACT}. {}", mark(&script)));
-    stage.question(thread);
+    stage.question(thread, 1);
     assert!(!stage.file(thread, "allowed.txt").exists());
     stage.home.json(["answer", thread, "allow"]);
-    stage.question(thread);
+    stage.question(thread, 2);
     assert!(stage.file(thread, "allowed.txt").exists());
     stage.home.json(["answer", thread, "deny"]);
     let items = stage.ended(thread, 1, "completed");
