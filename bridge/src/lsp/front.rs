@@ -215,7 +215,7 @@ impl LanguageServer for Front {
     }
 }
 
-/// The service, with parameters filled in where an editor leaves them out, and an eye on how it ends.
+/// The service, with parameters as it reads them however an editor writes them, and an eye on how it ends.
 #[derive(Debug)]
 pub(super) struct Leniently<S> {
     service: S,
@@ -245,17 +245,30 @@ impl<S: Service<Request, Response = Option<Response>>> Service<Request> for Leni
             "exit" if !self.shut_down => self.abrupt.store(true, Ordering::Relaxed),
             _ => {}
         }
-        let absent = matches!(request.params(), None | Some(Value::Null));
-        if !absent || !METHODS.contains(&request.method()) {
-            return self.service.call(request);
+        let (method, id, params) = request.into_parts();
+        let params = match method.as_ref() {
+            "shutdown" | "exit" => None,
+            ours if METHODS.contains(&ours) => Some(named(params)),
+            _ => params,
+        };
+        let mut request = Request::build(method);
+        if let Some(params) = params {
+            request = request.params(params);
         }
-        let (method, id, _) = request.into_parts();
-        let request = Request::build(method).params(json!({}));
         self.service.call(match id {
             Some(id) => request.id(id).finish(),
             None => request.finish(),
         })
     }
+}
+
+/// Parameters by name. Clients that know no types send them as the one entry of a list, and `[null]` for none.
+fn named(params: Option<Value>) -> Value {
+    let params = match params {
+        Some(Value::Array(mut entries)) if entries.len() <= 1 => entries.pop(),
+        params => params,
+    };
+    params.filter(|params| !params.is_null()).unwrap_or_else(|| json!({}))
 }
 
 /// Reads parameters; the error names the field.
@@ -286,6 +299,17 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn parameters_may_be_absent_named_or_the_one_entry_of_a_list() {
+        let one = json!({"threadId": "a"});
+        assert_eq!(named(Some(one.clone())), one);
+        assert_eq!(named(Some(json!([one]))), one);
+        for none in [None, Some(Value::Null), Some(json!([])), Some(json!([null]))] {
+            assert_eq!(named(none), json!({}));
+        }
+        assert_eq!(named(Some(json!([1, 2]))), json!([1, 2]));
+    }
 
     #[test]
     fn every_request_of_the_exported_schema_has_a_handler_and_no_other() {
