@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
+use futures_util::future::{Either, Ready, ready};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use tower::Service;
-use tower_lsp::jsonrpc::{self, ErrorCode, Request, Response};
+use tower_lsp::jsonrpc::{self, ErrorCode, Id, Request, Response};
 use tower_lsp::ls_types::{
     ExecuteCommandOptions, ExecuteCommandParams, InitializeParams, InitializeResult,
     ServerCapabilities, ServerInfo,
@@ -61,8 +62,6 @@ macro_rules! methods {
             LspService::build(|_| Front { config, senders, session: OnceLock::new() })
                 $(.custom_method($name, |front: &Front, params: Value| front.answer(params, $handler)))*
                 $(.custom_method($subscription, |front: &Front, params: Value| front.answer_unheard(params, $subscribe)))*
-                .custom_method(frames::NOT_JSON, |_: &Front, _: Value| refuse(jsonrpc::Error::parse_error()))
-                .custom_method(frames::NOT_A_MESSAGE, |_: &Front, _: Value| refuse(jsonrpc::Error::invalid_request()))
                 .finish()
         }
     };
@@ -215,7 +214,7 @@ impl LanguageServer for Front {
     }
 }
 
-/// The service, with parameters as it reads them however an editor writes them, and an eye on how it ends.
+/// The service, with parameters as it reads them however an editor writes them, and an eye on how it ends. Answers broken frames itself.
 #[derive(Debug)]
 pub(super) struct Leniently<S> {
     service: S,
@@ -233,7 +232,7 @@ impl<S> Leniently<S> {
 impl<S: Service<Request, Response = Option<Response>>> Service<Request> for Leniently<S> {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = S::Future;
+    type Future = Either<Ready<Result<Self::Response, Self::Error>>, S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.service.poll_ready(context)
@@ -243,6 +242,9 @@ impl<S: Service<Request, Response = Option<Response>>> Service<Request> for Leni
         match request.method() {
             "shutdown" => self.shut_down = true,
             "exit" if !self.shut_down => self.abrupt.store(true, Ordering::Relaxed),
+            // Not for the library: these have no id of their own, and it refuses an id that is in work.
+            frames::NOT_JSON => return refuse(jsonrpc::Error::parse_error()),
+            frames::NOT_A_MESSAGE => return refuse(jsonrpc::Error::invalid_request()),
             _ => {}
         }
         let (method, id, params) = request.into_parts();
@@ -255,11 +257,16 @@ impl<S: Service<Request, Response = Option<Response>>> Service<Request> for Leni
         if let Some(params) = params {
             request = request.params(params);
         }
-        self.service.call(match id {
+        Either::Right(self.service.call(match id {
             Some(id) => request.id(id).finish(),
             None => request.finish(),
-        })
+        }))
     }
+}
+
+/// Answers a frame that could not be read.
+fn refuse<E, F>(error: jsonrpc::Error) -> Either<Ready<Result<Option<Response>, E>>, F> {
+    Either::Left(ready(Ok(Some(Response::from_error(Id::Null, error)))))
 }
 
 /// Parameters by name. Clients that know no types send them as the one entry of a list, and `[null]` for none.
@@ -288,10 +295,6 @@ fn json_rpc(error: &Error) -> jsonrpc::Error {
         message: error.message.clone().into(),
         data: serde_json::to_value(error.data()).ok(),
     }
-}
-
-fn refuse(error: jsonrpc::Error) -> impl Future<Output = jsonrpc::Result<Value>> + Send {
-    std::future::ready(Err(error))
 }
 
 #[cfg(test)]
