@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use secrecy::SecretString;
 use serde::Deserialize;
 
 /// What the environment says, read once.
@@ -17,6 +18,8 @@ pub struct Environment {
     pub config_dir: Option<PathBuf>,
     /// `ALOFT_DATA_DIR`, or the user's own.
     pub data_dir: Option<PathBuf>,
+    /// `ALOFT_TOKEN`: what callers over TCP must show.
+    pub token: Option<SecretString>,
     /// `ALOFT_AGENTS_DIR`: npm prefixes that hold agents.
     pub agents_dirs: Vec<PathBuf>,
 }
@@ -40,6 +43,7 @@ impl Environment {
             data_dir: text("ALOFT_DATA_DIR")
                 .map(PathBuf::from)
                 .or_else(|| own.as_ref().map(|own| own.data_dir().to_owned())),
+            token: text("ALOFT_TOKEN").map(SecretString::from),
             agents_dirs: paths("ALOFT_AGENTS_DIR"),
         }
     }

@@ -22,7 +22,7 @@ mod steps;
 mod uploads;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -39,7 +39,7 @@ use crate::{
     config::Config,
     git::{mirror::Mirrors, snapshot::Snapshots},
     model::machine::{Input, Machine, Millis, Refused},
-    sandbox::Runtime,
+    sandbox::{Runtime, Sandbox},
     store::{self, Store},
 };
 
@@ -273,39 +273,44 @@ impl Runner {
     /// Takes up every thread where the last cloud left it: turns that ran are interrupted, sandboxes that live are kept.
     pub async fn boot(&self) -> Result<(), Error> {
         let rows = self.parts().store.all_threads().await?;
-        let known: Vec<String> = rows.iter().map(|row| row.thread.id.clone()).collect();
+        let known: HashSet<&str> = rows.iter().map(|row| row.thread.id.as_str()).collect();
+        let mut alive = HashSet::new();
         for listed in self.parts().runtime.list().await? {
-            if !known.contains(&listed.id) {
+            if !known.contains(listed.id.as_str()) {
                 tracing::warn!(sandbox = listed.id, "removing a sandbox no thread has");
                 self.parts().runtime.destroy(&listed.id).await?;
+            } else if listed.running {
+                alive.insert(listed.id);
             }
         }
-        for row in rows {
-            let id = row.thread.id.clone();
-            let sandbox = match self.parts().runtime.attach(&id).await {
-                Ok(sandbox) => sandbox,
-                Err(error) => {
-                    tracing::warn!(
-                        thread = id,
-                        error = whole(&error),
-                        "the sandbox could not be reached"
-                    );
-                    self.parts().runtime.suspend(&id).await?;
-                    None
-                }
-            };
-            let machine = driver::restore(self.parts(), row).await?;
-            let needed = sandbox.is_some() || machine.turn().is_some() || machine.memory().deleting;
-            if needed {
-                let handle = self.begin(&id, machine, sandbox.clone());
-                handle.ask(Input::Restarted { sandbox: sandbox.is_some() }, None).await?;
-            } else if !matches!(machine.thread().state(), ThreadState::Paused | ThreadState::Failed)
-            {
-                let handle = self.begin(&id, machine, None);
-                handle.ask(Input::Restarted { sandbox: false }, None).await?;
+        for row in &rows {
+            let id = &row.thread.id;
+            let settled = matches!(row.thread.state(), ThreadState::Paused | ThreadState::Failed);
+            if settled && !alive.contains(id) {
+                continue;
             }
+            let sandbox = if alive.contains(id) { self.attach(id).await? } else { None };
+            let found = Input::Restarted { sandbox: sandbox.is_some() };
+            let machine = driver::restore(self.parts(), row.clone()).await?;
+            self.begin(id, machine, sandbox).ask(found, None).await?;
         }
         Ok(())
+    }
+
+    /// The sandbox an earlier cloud left running; one that does not answer is ended.
+    async fn attach(&self, id: &str) -> Result<Option<Sandbox>, Error> {
+        match self.parts().runtime.attach(id).await {
+            Ok(sandbox) => Ok(sandbox),
+            Err(error) => {
+                tracing::warn!(
+                    thread = id,
+                    error = whole(&error),
+                    "a sandbox could not be reached"
+                );
+                self.parts().runtime.suspend(id).await?;
+                Ok(None)
+            }
+        }
     }
 
     /// The thread of this id, prefix or slug, with the newest cursor of its log.
@@ -397,12 +402,7 @@ impl Runner {
     }
 
     /// Begins the task of a thread, unless somebody else just did.
-    fn begin(
-        &self,
-        id: &str,
-        machine: Machine,
-        sandbox: Option<crate::sandbox::Sandbox>,
-    ) -> Handle {
+    fn begin(&self, id: &str, machine: Machine, sandbox: Option<Sandbox>) -> Handle {
         let mut live = self.shared.live.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(handle) = live.get(id).filter(|handle| !handle.is_closed()) {
             return handle.clone();

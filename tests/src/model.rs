@@ -102,7 +102,7 @@ async fn answer(
     let path = uri.to_string();
     let key = header("authorization").or_else(|| header("x-api-key")).unwrap_or_default();
     seen.lock().unwrap_or_else(PoisonError::into_inner).push(Seen {
-        path: path.clone(),
+        path,
         key,
         body: body.clone(),
     });

@@ -178,7 +178,7 @@ impl Transcript {
         vec![entry.complete(ItemState::Completed, now)]
     }
 
-    /// A person's message, with the id of its item. It is closed by [`Transcript::deliver`].
+    /// A person's message, with the id of its item. It is closed by [`Transcript::deliver`] or taken back.
     pub fn user_message(
         &mut self,
         input: Vec<Input>,
@@ -188,8 +188,11 @@ impl Transcript {
     ) -> (String, Vec<Payload>) {
         let message = UserMessage { input, author: author.to_owned(), delivery: delivery.into() };
         let mut events = Vec::new();
+        // It belongs to no turn until it is delivered: the turn that runs may not be its own.
+        let turn = std::mem::take(&mut self.turn);
         let id =
             self.start(Role::Person, String::new(), Kind::UserMessage(message), now, &mut events);
+        self.turn = turn;
         (id, events)
     }
 

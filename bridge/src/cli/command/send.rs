@@ -129,9 +129,10 @@ async fn end(
         context.print_thread(thread, sentence)?;
         return Ok(Exit::Done);
     }
-    let until = match (response.turn, response.item) {
-        (Some(turn), _) => Until::Turn(turn.id),
-        (None, Some(item)) => Until::Message(item.id),
+    // A correction may run in a turn of its own, after the one it met.
+    let until = match (response.item, response.turn) {
+        (Some(item), _) => Until::Message(item.id),
+        (None, Some(turn)) => Until::Turn(turn.id),
         (None, None) => Until::AnyTurn,
     };
     // The turn may have ended before the answer came: what was said since the message is read again.
