@@ -144,12 +144,11 @@ impl Starter {
     }
 }
 
-/// Ends every agent process with everything it started; true when all are gone.
+/// Ends every agent process with everything it started; true when all are gone. One that ended by itself may have left
+/// processes behind.
 pub(super) async fn kill(guest: &Guest, grace: Duration) -> bool {
     let Ok(list) = guest.list_processes().await else { return false };
-    for process in
-        list.processes.iter().filter(|process| process.id.starts_with(PREFIX) && process.running)
-    {
+    for process in list.processes.iter().filter(|process| process.id.starts_with(PREFIX)) {
         if let Err(error) = guest.kill(&process.id, grace).await {
             tracing::warn!(error = whole(&error), "could not end an agent");
             return false;
@@ -178,9 +177,10 @@ impl Pump {
             let Some(acp::Report { body, raw }) = report else { return };
             let fact = match body {
                 Body::Update(update) => Fact::Agent(self.redaction.update(update)),
-                Body::Question { id, question } => {
-                    Fact::Asked { question_id: id, question: self.redaction.question(*question) }
-                }
+                Body::Question { id, question } => Fact::Asked {
+                    question_id: id,
+                    question: Box::new(self.redaction.question(*question)),
+                },
                 Body::QuestionAnswered { id, option } => Fact::Answered { question_id: id, option },
                 Body::QuestionWithdrawn { id } => Fact::Withdrawn { question_id: id },
                 Body::TurnEnded(stop) => {
