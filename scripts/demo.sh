@@ -126,6 +126,9 @@ pick_file() {
 }
 
 if [ -n "${REPO:-}" ]; then
+  # Not every shell expands it after `REPO=`.
+  # shellcheck disable=SC2088
+  [ "${REPO#'~/'}" = "$REPO" ] || REPO=$HOME/${REPO#'~/'}
   [ -d "$REPO" ] || die "there is no folder $REPO"
   cd "$REPO"
   git rev-parse --git-dir >/dev/null || die "$REPO is no repository that git reads"
