@@ -5,3 +5,4 @@ mod crash;
 mod journey;
 mod permission;
 mod stop;
+mod wrong;
