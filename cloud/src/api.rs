@@ -3,6 +3,7 @@
 //! Handlers translate: a request becomes an input of the runner or a read of the store, an error becomes a status with a
 //! reason. None waits for an agent or a person.
 
+mod access;
 mod caller;
 mod cloud;
 mod feed;
@@ -20,6 +21,7 @@ use aloft_proto::v1::{
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+pub use self::access::Access;
 use crate::runner::Runner;
 
 /// Largest message either way.
@@ -61,4 +63,10 @@ impl Api {
         .add_service(CloudServiceServer::new(self.clone()))
         .add_service(RepositoryServiceServer::new(self).max_decoding_message_size(MESSAGE))
     }
+}
+
+/// Lets only those calls through that `access` admits.
+pub fn guarded(routes: Routes, access: Access) -> Routes {
+    let guard = axum::middleware::from_fn_with_state(access, access::check);
+    Routes::from(routes.into_axum_router().layer(guard))
 }

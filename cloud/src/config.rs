@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use secrecy::SecretString;
 use serde::Deserialize;
 
 /// What the environment says, read once.
@@ -17,6 +18,8 @@ pub struct Environment {
     pub config_dir: Option<PathBuf>,
     /// `ALOFT_DATA_DIR`, or the user's own.
     pub data_dir: Option<PathBuf>,
+    /// `ALOFT_TOKEN`: what callers over TCP must show.
+    pub token: Option<SecretString>,
     /// `ALOFT_AGENTS_DIR`: npm prefixes that hold agents.
     pub agents_dirs: Vec<PathBuf>,
 }
@@ -40,6 +43,7 @@ impl Environment {
             data_dir: text("ALOFT_DATA_DIR")
                 .map(PathBuf::from)
                 .or_else(|| own.as_ref().map(|own| own.data_dir().to_owned())),
+            token: text("ALOFT_TOKEN").map(SecretString::from),
             agents_dirs: paths("ALOFT_AGENTS_DIR"),
         }
     }
@@ -53,6 +57,8 @@ pub struct Config {
     pub sandbox_dir: Option<PathBuf>,
     /// What one sandbox may use.
     pub limits: Limits,
+    /// Free disk space below which the turn that uses most is stopped, in MiB; default 512.
+    pub disk_reserve_mib: Option<u64>,
     /// How long a thread may be idle before its sandbox is suspended, in seconds; default 600.
     pub idle_seconds: Option<u64>,
     /// Agents beside the known ones, by name.
@@ -127,6 +133,11 @@ impl Config {
         let config = serde_ignored::deserialize(table, |key| unknown.push(format!("serve.{key}")))
             .map_err(parse)?;
         Ok((config, unknown))
+    }
+
+    /// Free disk space below which the turn that uses most is stopped, in bytes.
+    pub fn disk_reserve(&self) -> u64 {
+        self.disk_reserve_mib.unwrap_or(512) << 20
     }
 
     /// How long a thread may be idle before its sandbox is suspended.

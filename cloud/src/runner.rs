@@ -9,6 +9,7 @@
 mod agent;
 mod create;
 mod diff;
+mod disk;
 mod driver;
 mod effects;
 mod handle;
@@ -22,7 +23,7 @@ mod steps;
 mod uploads;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -39,7 +40,7 @@ use crate::{
     config::Config,
     git::{mirror::Mirrors, snapshot::Snapshots},
     model::machine::{Input, Machine, Millis, Refused},
-    sandbox::Runtime,
+    sandbox::{Runtime, Sandbox},
     store::{self, Store},
 };
 
@@ -273,39 +274,44 @@ impl Runner {
     /// Takes up every thread where the last cloud left it: turns that ran are interrupted, sandboxes that live are kept.
     pub async fn boot(&self) -> Result<(), Error> {
         let rows = self.parts().store.all_threads().await?;
-        let known: Vec<String> = rows.iter().map(|row| row.thread.id.clone()).collect();
+        let known: HashSet<&str> = rows.iter().map(|row| row.thread.id.as_str()).collect();
+        let mut alive = HashSet::new();
         for listed in self.parts().runtime.list().await? {
-            if !known.contains(&listed.id) {
+            if !known.contains(listed.id.as_str()) {
                 tracing::warn!(sandbox = listed.id, "removing a sandbox no thread has");
                 self.parts().runtime.destroy(&listed.id).await?;
+            } else if listed.running {
+                alive.insert(listed.id);
             }
         }
-        for row in rows {
-            let id = row.thread.id.clone();
-            let sandbox = match self.parts().runtime.attach(&id).await {
-                Ok(sandbox) => sandbox,
-                Err(error) => {
-                    tracing::warn!(
-                        thread = id,
-                        error = whole(&error),
-                        "the sandbox could not be reached"
-                    );
-                    self.parts().runtime.suspend(&id).await?;
-                    None
-                }
-            };
-            let machine = driver::restore(self.parts(), row).await?;
-            let needed = sandbox.is_some() || machine.turn().is_some() || machine.memory().deleting;
-            if needed {
-                let handle = self.begin(&id, machine, sandbox.clone());
-                handle.ask(Input::Restarted { sandbox: sandbox.is_some() }, None).await?;
-            } else if !matches!(machine.thread().state(), ThreadState::Paused | ThreadState::Failed)
-            {
-                let handle = self.begin(&id, machine, None);
-                handle.ask(Input::Restarted { sandbox: false }, None).await?;
+        for row in &rows {
+            let id = &row.thread.id;
+            let settled = matches!(row.thread.state(), ThreadState::Paused | ThreadState::Failed);
+            if settled && !alive.contains(id) {
+                continue;
             }
+            let sandbox = if alive.contains(id) { self.attach(id).await? } else { None };
+            let found = Input::Restarted { sandbox: sandbox.is_some() };
+            let machine = driver::restore(self.parts(), row.clone()).await?;
+            self.begin(id, machine, sandbox).ask(found, None).await?;
         }
         Ok(())
+    }
+
+    /// The sandbox an earlier cloud left running; one that does not answer is ended.
+    async fn attach(&self, id: &str) -> Result<Option<Sandbox>, Error> {
+        match self.parts().runtime.attach(id).await {
+            Ok(sandbox) => Ok(sandbox),
+            Err(error) => {
+                tracing::warn!(
+                    thread = id,
+                    error = whole(&error),
+                    "a sandbox could not be reached"
+                );
+                self.parts().runtime.suspend(id).await?;
+                Ok(None)
+            }
+        }
     }
 
     /// The thread of this id, prefix or slug, with the newest cursor of its log.
@@ -361,13 +367,6 @@ impl Runner {
         Ok(self.begin(id, machine, None))
     }
 
-    /// Turns that run now.
-    pub async fn running_turns(&self) -> Result<u32, Error> {
-        let rows = self.parts().store.all_threads().await?;
-        let running = rows.iter().filter(|row| is_running(&row.thread)).count();
-        Ok(u32::try_from(running).unwrap_or(u32::MAX))
-    }
-
     /// Ends every task and suspends every sandbox.
     pub async fn stop(&self) {
         self.shared.stop.cancel();
@@ -397,12 +396,7 @@ impl Runner {
     }
 
     /// Begins the task of a thread, unless somebody else just did.
-    fn begin(
-        &self,
-        id: &str,
-        machine: Machine,
-        sandbox: Option<crate::sandbox::Sandbox>,
-    ) -> Handle {
+    fn begin(&self, id: &str, machine: Machine, sandbox: Option<Sandbox>) -> Handle {
         let mut live = self.shared.live.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(handle) = live.get(id).filter(|handle| !handle.is_closed()) {
             return handle.clone();
@@ -467,12 +461,6 @@ impl Runner {
         }
         Ok(Refused::NoQuestion.into())
     }
-}
-
-/// Whether a turn runs in this thread.
-fn is_running(thread: &Thread) -> bool {
-    use aloft_proto::v1::TurnState::Running;
-    thread.last_turn.is_some_and(|turn| turn.state() == Running)
 }
 
 /// The time now, as the machine takes it.

@@ -3,6 +3,7 @@
 mod listen;
 mod places;
 mod sockets;
+mod token;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -20,7 +21,7 @@ use crate::{
         vault::StoreVault,
     },
     acp::known::{Configured, HostAgents, Search},
-    api::{About, Api},
+    api::{self, About, Access, Api},
     config::{Config, Environment},
     git::{mirror::Mirrors, snapshot::Snapshots},
     runner::{Parts, Runner, whole},
@@ -103,20 +104,28 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(aloft_proto::DESCRIPTORS)
         .build_v1()?;
+    let access = match options.listen {
+        Address::Unix(_) => Access::default(),
+        Address::Tcp(_) => {
+            Access::token(&token::of(options.environment.token.clone(), &options.data)?)
+        }
+    };
     let routes = api.routes().add_service(health_service).add_service(reflection);
     let server = Server::builder()
         .tcp_nodelay(true)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
-        .add_routes(routes);
+        .add_routes(api::guarded(routes, access));
     let serving = listener.serve(server, stop.clone());
     tokio::pin!(serving);
     tracing::info!(address = %options.listen, "listening");
 
     let pruning = prune(Arc::clone(&store));
+    let guarding = runner.guard_disk(places.sandboxes.clone());
     tokio::select! {
         ended = &mut serving => ended?,
         () = until_told(&quit) => {}
         () = pruning => {}
+        () = guarding => {}
     }
     tracing::info!("stopping");
     stop.cancel();

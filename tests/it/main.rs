@@ -1,5 +1,6 @@
-//! The one integration binary.
+//! The one integration binary: the real programs, driven through their public faces.
 
+mod agents;
 mod crash;
 mod isolation;
 mod journey;

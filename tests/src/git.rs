@@ -60,7 +60,7 @@ pub fn fingerprint(dir: &Path) -> Vec<String> {
                 folders.push(path);
                 String::new()
             } else if about.is_symlink() {
-                format!("{:?}", std::fs::read_link(&path).unwrap())
+                std::fs::read_link(&path).unwrap().display().to_string()
             } else {
                 format!("{:?}", std::fs::read(&path).unwrap())
             };

@@ -59,7 +59,7 @@ impl Home {
     /// Writes `config.toml`: what the cloud shall know, with the place of sandboxes added.
     pub fn configure(&self, text: &str) {
         std::fs::create_dir_all(self.path("config")).unwrap();
-        let places = format!("[serve]\nsandboxDir = {:?}\n", self.path("s"));
+        let places = format!("[serve]\nsandboxDir = \"{}\"\n", self.path("s").display());
         std::fs::write(self.path("config/config.toml"), format!("{places}{text}")).unwrap();
     }
 

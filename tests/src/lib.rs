@@ -2,6 +2,11 @@
 //!
 //! A [`Home`] is a person's machine: its own home folder, configuration, data and sandboxes, and the real `aloft` in it. It ends
 //! everything it started and removes everything it made when it is dropped, and shows the cloud's log when the test failed.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a harness speaks to whoever reads a failed test, and ends it where something is not as it must be"
+)]
 
 pub mod git;
 pub mod home;

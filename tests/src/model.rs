@@ -45,6 +45,8 @@ pub struct Seen {
     pub path: String,
     /// The `authorization` or `x-api-key` header.
     pub key: String,
+    /// All values of its headers.
+    pub headers: Vec<String>,
     /// The body.
     pub body: Value,
 }
@@ -102,8 +104,12 @@ async fn answer(
     let path = uri.to_string();
     let key = header("authorization").or_else(|| header("x-api-key")).unwrap_or_default();
     seen.lock().unwrap_or_else(PoisonError::into_inner).push(Seen {
-        path: path.clone(),
+        path,
         key,
+        headers: headers
+            .values()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            .collect(),
         body: body.clone(),
     });
     answer::to(uri.path(), &request::Request::read(uri.path(), &body))

@@ -25,6 +25,7 @@ impl From<Error> for Status {
 pub(super) fn status(kind: ErrorKind, problem: Problem) -> Status {
     let code = match kind {
         ErrorKind::Invalid => Code::InvalidArgument,
+        ErrorKind::Unauthenticated => Code::Unauthenticated,
         ErrorKind::NotFound => Code::NotFound,
         ErrorKind::Precondition => Code::FailedPrecondition,
         ErrorKind::Unavailable => Code::Unavailable,

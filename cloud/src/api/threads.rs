@@ -64,7 +64,7 @@ impl ThreadService for Api {
             parts: asked.input,
             carry: Some(asked.carry_commit).filter(|commit| !commit.is_empty()),
         };
-        thread_reply(self.runner.create(create, key).await?)
+        Ok(thread_reply(self.runner.create(create, key).await?))
     }
 
     async fn list_threads(
@@ -147,14 +147,16 @@ impl ThreadService for Api {
             model: asked.model,
             keep: asked.keep,
         };
-        thread_reply(self.runner.apply(&owner, &asked.thread_id, Input::Update(update), key).await?)
+        Ok(thread_reply(
+            self.runner.apply(&owner, &asked.thread_id, Input::Update(update), key).await?,
+        ))
     }
 
     async fn start_turn(&self, request: Request<StartTurnRequest>) -> Reply<TurnResponse> {
         let (owner, asked, key) = keyed!(request, "StartTurn");
         let input =
             Input::Message { parts: asked.input, queue: asked.queue, author: owner.clone() };
-        turn_reply(self.runner.apply(&owner, &asked.thread_id, input, key).await?)
+        Ok(turn_reply(self.runner.apply(&owner, &asked.thread_id, input, key).await?))
     }
 
     async fn steer_turn(&self, request: Request<SteerTurnRequest>) -> Reply<TurnResponse> {
@@ -164,7 +166,7 @@ impl ThreadService for Api {
             parts: asked.input,
             author: owner.clone(),
         };
-        turn_reply(self.runner.apply(&owner, &asked.thread_id, input, key).await?)
+        Ok(turn_reply(self.runner.apply(&owner, &asked.thread_id, input, key).await?))
     }
 
     async fn interrupt_turn(
@@ -172,7 +174,11 @@ impl ThreadService for Api {
         request: Request<InterruptTurnRequest>,
     ) -> Reply<InterruptTurnResponse> {
         let (owner, asked, key) = keyed!(request, "InterruptTurn");
-        let input = Input::Interrupt { expected_turn: asked.expected_turn_id, by: owner.clone() };
+        let input = Input::Interrupt {
+            expected_turn: asked.expected_turn_id,
+            finish: asked.finish,
+            by: owner.clone(),
+        };
         let applied = self.runner.apply(&owner, &asked.thread_id, input, key).await?;
         Ok(Response::new(InterruptTurnResponse { cursor: applied.cursor }))
     }
@@ -180,7 +186,7 @@ impl ThreadService for Api {
     async fn retry_turn(&self, request: Request<RetryTurnRequest>) -> Reply<TurnResponse> {
         let (owner, asked, key) = keyed!(request, "RetryTurn");
         let input = Input::Retry { by: owner.clone(), parts: Vec::new() };
-        turn_reply(self.runner.apply(&owner, &asked.thread_id, input, key).await?)
+        Ok(turn_reply(self.runner.apply(&owner, &asked.thread_id, input, key).await?))
     }
 
     async fn answer_permission(
@@ -221,17 +227,17 @@ impl ThreadService for Api {
     async fn pause_thread(&self, request: Request<PauseThreadRequest>) -> Reply<ThreadResponse> {
         let (owner, asked, key) = keyed!(request, "PauseThread");
         let input = Input::Pause { by: owner.clone() };
-        thread_reply(self.runner.apply(&owner, &asked.thread_id, input, key).await?)
+        Ok(thread_reply(self.runner.apply(&owner, &asked.thread_id, input, key).await?))
     }
 
     async fn resume_thread(&self, request: Request<ResumeThreadRequest>) -> Reply<ThreadResponse> {
         let (owner, asked, key) = keyed!(request, "ResumeThread");
-        thread_reply(self.runner.apply(&owner, &asked.thread_id, Input::Resume, key).await?)
+        Ok(thread_reply(self.runner.apply(&owner, &asked.thread_id, Input::Resume, key).await?))
     }
 
     async fn delete_thread(&self, request: Request<DeleteThreadRequest>) -> Reply<ThreadResponse> {
         let (owner, asked, key) = keyed!(request, "DeleteThread");
-        thread_reply(self.runner.apply(&owner, &asked.thread_id, Input::Delete, key).await?)
+        Ok(thread_reply(self.runner.apply(&owner, &asked.thread_id, Input::Delete, key).await?))
     }
 
     async fn get_diff(&self, request: Request<GetDiffRequest>) -> Reply<Self::GetDiffStream> {
@@ -266,16 +272,12 @@ impl ThreadService for Api {
     }
 }
 
-fn thread_reply(applied: Applied) -> Reply<ThreadResponse> {
-    Ok(Response::new(ThreadResponse { thread: Some(applied.thread), cursor: applied.cursor }))
+fn thread_reply(applied: Applied) -> Response<ThreadResponse> {
+    Response::new(ThreadResponse { thread: Some(applied.thread), cursor: applied.cursor })
 }
 
-fn turn_reply(applied: Applied) -> Reply<TurnResponse> {
-    Ok(Response::new(TurnResponse {
-        turn: applied.turn,
-        cursor: applied.cursor,
-        item: applied.item,
-    }))
+fn turn_reply(applied: Applied) -> Response<TurnResponse> {
+    Response::new(TurnResponse { turn: applied.turn, cursor: applied.cursor, item: applied.item })
 }
 
 /// A page size: the default where none is asked for, never over the most.

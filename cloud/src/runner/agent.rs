@@ -177,9 +177,10 @@ impl Pump {
             let Some(acp::Report { body, raw }) = report else { return };
             let fact = match body {
                 Body::Update(update) => Fact::Agent(self.redaction.update(update)),
-                Body::Question { id, question } => {
-                    Fact::Asked { question_id: id, question: self.redaction.question(*question) }
-                }
+                Body::Question { id, question } => Fact::Asked {
+                    question_id: id,
+                    question: Box::new(self.redaction.question(*question)),
+                },
                 Body::QuestionAnswered { id, option } => Fact::Answered { question_id: id, option },
                 Body::QuestionWithdrawn { id } => Fact::Withdrawn { question_id: id },
                 Body::TurnEnded(stop) => {

@@ -30,6 +30,9 @@ const KILL_GRACE: Duration = Duration::from_millis(200);
 /// How long a killed agent may take to be gone before the whole sandbox is ended instead.
 const KILL_LIMIT: Duration = Duration::from_millis(1_500);
 
+/// Between tries to remove a thread.
+const DESTROY_AGAIN: Duration = Duration::from_secs(2);
+
 /// The world of one thread.
 #[derive(Debug)]
 pub(super) struct World {
@@ -150,7 +153,7 @@ impl World {
             Effect::KillAgent => self.kill_agent(machine),
             Effect::Snapshot { turn, number } => self.snapshot(machine, turn, number),
             Effect::Destroy => {
-                self.destroy(machine).await?;
+                self.destroy_at_last(machine).await;
                 return Ok(true);
             }
             Effect::Wake { at, deadline } => {
@@ -219,22 +222,21 @@ impl World {
                 return reporter.say(Fact::AgentFailed(gone())).await;
             };
             let started = async {
-                let token = match token {
-                    Some(token) => token,
+                let token = if let Some(token) = token {
+                    token
+                } else {
                     // The sandbox outlived the cloud that opened its socket.
-                    None => {
-                        let token = SecretString::from(uuid::Uuid::new_v4().simple().to_string());
-                        start::open_socket(
-                            &starter.parts,
-                            &starter.thread,
-                            &handle,
-                            &opened,
-                            &socket,
-                            &token,
-                        )
-                        .await?;
-                        token
-                    }
+                    let token = SecretString::from(uuid::Uuid::new_v4().simple().to_string());
+                    start::open_socket(
+                        &starter.parts,
+                        &starter.thread,
+                        &handle,
+                        &opened,
+                        &socket,
+                        &token,
+                    )
+                    .await?;
+                    token
                 };
                 let (agent, session) = starter.start(&sandbox.guest, &token).await?;
                 let mut live = live.lock().await;
@@ -343,6 +345,21 @@ impl World {
             }
             reporter.say(Fact::Suspended).await;
         });
+    }
+
+    /// Removes the thread, again and again until it works or the cloud stops; then the next start goes on with it.
+    async fn destroy_at_last(&self, machine: &Machine) {
+        while let Err(error) = self.destroy(machine).await {
+            tracing::error!(
+                thread = machine.thread().id,
+                error = whole(&error),
+                "could not remove a thread"
+            );
+            tokio::select! {
+                () = self.scope.cancelled() => return,
+                () = tokio::time::sleep(DESTROY_AGAIN) => {}
+            }
+        }
     }
 
     /// Removes the thread from everywhere, rows last: what a crash leaves is removed at the next start.

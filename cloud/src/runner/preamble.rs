@@ -71,7 +71,8 @@ fn line(item: &Item) -> Option<String> {
     if text.is_empty() {
         return None;
     }
-    let end = text.floor_char_boundary(LONGEST_ITEM.min(text.len()));
+    let longest = LONGEST_ITEM.min(text.len());
+    let end = (0..=longest).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
     let more = if end < text.len() { " …" } else { "" };
     Some(format!("{who}: {}{more}", &text[..end]))
 }

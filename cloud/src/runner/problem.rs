@@ -14,6 +14,8 @@ const AGAIN: &str = "send a message or `aloft resume` to try again";
 pub enum Kind {
     /// The request is not well formed.
     Invalid,
+    /// Nobody knows who asks.
+    Unauthenticated,
     /// What it names is not there.
     NotFound,
     /// It cannot be done as things stand.
@@ -87,11 +89,12 @@ impl Error {
                 (Kind::Unavailable, "AGENT_FAILED", "`aloft retry` tries the turn again")
             }
             Self::Launch(problem) => return (Kind::Precondition, Problem::clone(problem)),
-            Self::Scratch { .. } => (Kind::Exhausted, "STORE_FULL", FULL),
             Self::Guest(_) => (Kind::Unavailable, "SANDBOX_GUEST", AGAIN),
             Self::SetUp { .. } => (Kind::Unavailable, "WORKSPACE_FAILED", AGAIN),
             Self::Ended => (Kind::Unavailable, "CLOUD_STOPPING", "try again in a moment"),
-            Self::Store(store::Error::Full(_)) => (Kind::Exhausted, "STORE_FULL", FULL),
+            Self::Scratch { .. } | Self::Store(store::Error::Full(_)) => {
+                (Kind::Exhausted, "STORE_FULL", FULL)
+            }
             Self::Key(error) => key_row(error),
             Self::Store(_) => {
                 (Kind::Internal, "INTERNAL", "`aloft cloud logs` shows what happened")

@@ -61,7 +61,9 @@ impl Redaction {
         tool.arguments = text(tool.arguments);
         tool.result = text(tool.result);
         if let Some(changes) = &mut tool.changes {
-            changes.iter_mut().for_each(|change| self.change(change));
+            for change in changes {
+                self.change(change);
+            }
         }
         let ends = tool.state.is_some_and(|state| state != aloft_proto::v1::ItemState::InProgress);
         tool.output = self.output(&tool.key, tool.output, ends);

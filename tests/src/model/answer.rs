@@ -90,7 +90,7 @@ fn tool(request: &Request, step: &Step) -> (String, Value) {
             ("write_file".into(), json!({"path": path, "content": content}))
         }
         Step::Write { path, content } => {
-            let lines: String = content.lines().map(|line| format!("+{line}\n")).collect();
+            let lines = content.lines().fold(String::new(), |text, line| text + "+" + line + "\n");
             let patch = format!(
                 "apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: {path}\n{lines}*** End Patch\nEOF"
             );

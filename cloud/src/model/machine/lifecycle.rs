@@ -97,9 +97,9 @@ impl Machine {
                 let events = self.transcript.apply(update, timestamp(now));
                 self.log_all(events, out);
             }
-            Fact::Asked { question_id, question } => self.asked(now, question_id, question, out),
+            Fact::Asked { question_id, question } => self.asked(now, question_id, *question, out),
             Fact::Answered { question_id, option } => {
-                self.answered(now, &question_id, &option, out)
+                self.answered(now, &question_id, &option, out);
             }
             Fact::Withdrawn { question_id } => self.withdrawn(now, &question_id, out),
             Fact::Ended { turn, ending } => self.ended(now, &turn, ending, out),
@@ -213,6 +213,12 @@ impl Machine {
             Deadline::Stop(turn) => {
                 if running(turn, |phase| matches!(phase, Phase::Guided | Phase::Stopping)) {
                     self.kill(out);
+                }
+            }
+            Deadline::Finish(turn) => {
+                if running(turn, |phase| matches!(phase, Phase::Waiting | Phase::Prompted)) {
+                    let by = self.turn().map(|turn| turn.stopped_by.clone()).unwrap_or_default();
+                    self.stop(now, &by, out);
                 }
             }
             Deadline::Snapshot(turn) => {

@@ -78,7 +78,7 @@ impl Machine {
                 self.memory.guides.push(id);
             }
             Phase::Guided | Phase::Stopping | Phase::Killing | Phase::Saving => {
-                self.memory.guides.push(id)
+                self.memory.guides.push(id);
             }
         }
         Ok(())

@@ -34,7 +34,7 @@ fn steer(words: &str) -> Input {
 }
 
 fn stop(turn: &str) -> Input {
-    Input::Interrupt { expected_turn: turn.into(), by: "me".into() }
+    Input::Interrupt { expected_turn: turn.into(), finish: false, by: "me".into() }
 }
 
 fn problem(reason: &str) -> Problem {
@@ -141,6 +141,18 @@ fn a_stop_asks_then_ends_the_agent_and_only_then_reports() {
 }
 
 #[test]
+fn a_halted_turn_fails_with_the_reason() {
+    let mut machine = prompted();
+    take(&mut machine, vec![Input::Halt(problem("DISK_FULL"))]);
+    let out = take(
+        &mut machine,
+        vec![ended("t1", Ending::Cancelled), Input::Fact(Fact::AgentKilled), snapshot("t1")],
+    );
+    assert_eq!(ends(&out), [(1, TurnState::Failed)]);
+    assert_eq!(machine.last.as_ref().unwrap().error.as_ref().unwrap().reason, "DISK_FULL");
+}
+
+#[test]
 fn a_late_stop_never_hits_the_next_turn() {
     let mut machine = prompted();
     take(&mut machine, vec![ended("t1", Ending::Completed), snapshot("t1"), message("next")]);
@@ -208,11 +220,37 @@ fn a_stop_holds_the_queue_until_the_next_message() {
 }
 
 #[test]
+fn a_finish_lets_the_agent_wrap_up_and_then_rests() {
+    let mut machine = prompted();
+    let finish = Input::Interrupt { expected_turn: "t1".into(), finish: true, by: "me".into() };
+    let out = take(&mut machine, vec![queued("later"), finish]);
+    assert!(out.effects.contains(&Effect::Cancel));
+    let out = take(&mut machine, vec![ended("t1", Ending::Cancelled), snapshot("t1")]);
+    assert!(prompts(&out)[0].starts_with("Please stop here"), "{out:?}");
+    let out = take(&mut machine, vec![ended("t2", Ending::Completed), snapshot("t2")]);
+    assert_eq!(
+        (prompts(&out).len(), machine.thread().queued, machine.thread().state()),
+        (0, 1, ThreadState::Idle)
+    );
+}
+
+#[test]
+fn an_agent_that_does_not_wrap_up_is_stopped() {
+    let mut machine = prompted();
+    let finish = Input::Interrupt { expected_turn: String::new(), finish: true, by: "me".into() };
+    take(&mut machine, vec![finish, ended("t1", Ending::Cancelled), snapshot("t1")]);
+    let out = take(&mut machine, vec![Input::Fact(Fact::Deadline(Deadline::Finish("t2".into())))]);
+    assert!(out.effects.contains(&Effect::Cancel));
+    let out = take(&mut machine, vec![Input::Fact(Fact::Deadline(Deadline::Stop("t2".into())))]);
+    assert!(out.effects.contains(&Effect::KillAgent));
+}
+
+#[test]
 fn a_question_waits_for_a_person_and_is_answered_once() {
     let mut machine = prompted();
     take(
         &mut machine,
-        vec![Input::Fact(Fact::Asked { question_id: "q".into(), question: question() })],
+        vec![Input::Fact(Fact::Asked { question_id: "q".into(), question: Box::new(question()) })],
     );
     assert_eq!(machine.thread().state(), ThreadState::RequiresAction);
     let answer = |option: &str| Input::Answer {
@@ -307,7 +345,11 @@ fn any_input() -> impl Strategy<Value = Input> {
             parts: text("g"),
             author: "me".into()
         }),
-        turn.clone().prop_map(|t| stop(&t)),
+        (turn.clone(), any::<bool>()).prop_map(|(expected_turn, finish)| Input::Interrupt {
+            expected_turn,
+            finish,
+            by: "me".into()
+        }),
         Just(Input::Retry { by: "me".into(), parts: text("r") }),
         item.clone().prop_map(|item| Input::Answer {
             item,
@@ -319,6 +361,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         (item.clone(), 0..4_usize)
             .prop_map(|(item, position)| Input::MoveQueued { item, position }),
         item.clone().prop_map(|item| Input::RemoveQueued { item }),
+        Just(Input::Halt(problem("DISK"))),
         Just(Input::Pause { by: "me".into() }),
         Just(Input::Resume),
         Just(Input::Used { input_tokens: 1, output_tokens: 1 }),
@@ -329,8 +372,10 @@ fn any_input() -> impl Strategy<Value = Input> {
             .prop_map(|steering| Input::Fact(Fact::AgentReady(Session { steering, ..session() }))),
         Just(Input::Fact(Fact::AgentFailed(problem("X")))),
         Just(Input::Fact(Fact::Agent(AgentUpdate::Message { message: None, text: "hi".into() }))),
-        id.clone()
-            .prop_map(|question_id| Input::Fact(Fact::Asked { question_id, question: question() })),
+        id.clone().prop_map(|question_id| Input::Fact(Fact::Asked {
+            question_id,
+            question: Box::new(question())
+        })),
         id.prop_map(|question_id| Input::Fact(Fact::Withdrawn { question_id })),
         (turn.clone(), ending).prop_map(|(t, ending)| ended(&t, ending)),
         (item, any::<bool>()).prop_map(|(item, taken)| Input::Fact(Fact::Steered { item, taken })),
@@ -342,6 +387,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(Input::Fact(Fact::SandboxGone(problem("X")))),
         Just(Input::Fact(Fact::Suspended)),
         turn.clone().prop_map(|t| Input::Fact(Fact::Deadline(Deadline::Stop(t)))),
+        turn.clone().prop_map(|t| Input::Fact(Fact::Deadline(Deadline::Finish(t)))),
         turn.prop_map(|t| Input::Fact(Fact::Deadline(Deadline::Snapshot(t)))),
         (0..6_u64).prop_map(|n| Input::Fact(Fact::Deadline(Deadline::Idle(n)))),
     ]
@@ -438,12 +484,11 @@ proptest! {
         let mut reader = Reader::default();
         for (second, input) in inputs.into_iter().enumerate() {
             let before = shown(&machine);
-            match machine.accept(Millis::try_from(second).unwrap(), input) {
-                Ok(out) => {
-                    out.events.iter().for_each(|record| reader.read(record));
-                    prop_assert_eq!(machine.thread().state(), machine.state());
-                }
-                Err(_) => prop_assert_eq!(before, shown(&machine), "a refused input changed something"),
+            if let Ok(out) = machine.accept(Millis::try_from(second).unwrap(), input) {
+                out.events.iter().for_each(|record| reader.read(record));
+                prop_assert_eq!(machine.thread().state(), machine.state());
+            } else {
+                prop_assert_eq!(before, shown(&machine), "a refused input changed something");
             }
             prop_assert_eq!(reader.running, machine.turn().map(|turn| turn.number));
         }
