@@ -138,7 +138,10 @@ impl Stage {
     /// The turn is stopped while a command runs: nothing of it is left, and the agent goes on.
     fn stops(&self, thread: &str, number: u64) {
         let sleep = Sleep::new();
-        self.send(thread, &mark(&json!([{"tool": "shell", "cmd": sleep.command()}, {"text": "no"}])));
+        self.send(
+            thread,
+            &mark(&json!([{"tool": "shell", "cmd": sleep.command()}, {"text": "no"}])),
+        );
         sleep.begun();
         self.home.json(["stop", thread]);
         let items = self.ended(thread, number, "interrupted");
@@ -155,7 +158,8 @@ impl Stage {
         ]);
         self.send(thread, &mark(&first));
         poll::until("the command to run", || self.file(thread, "waits").exists().then_some(()));
-        let then = json!([{"tool": "shell", "cmd": "echo new way > guided.txt"}, {"text": "guided"}]);
+        let then =
+            json!([{"tool": "shell", "cmd": "echo new way > guided.txt"}, {"text": "guided"}]);
         self.send(thread, &mark(&then));
         // Where the agent lets the command finish first, it waits for this.
         self.item(thread, "the message to reach the agent", |item| {
@@ -184,7 +188,11 @@ impl Stage {
         assert_eq!((&bad["exitCode"], &bad["state"]), (&json!(3), &json!("failed")), "{bad:#}");
         assert!(bad["output"].as_str().unwrap().contains("out-42"), "{bad:#}");
         assert!(bad["command"].as_str().unwrap().contains("exit 3"), "{bad:#}");
-        assert_eq!((&good["exitCode"], &good["state"]), (&json!(0), &json!("completed")), "{good:#}");
+        assert_eq!(
+            (&good["exitCode"], &good["state"]),
+            (&json!(0), &json!("completed")),
+            "{good:#}"
+        );
         assert_eq!(good["output"].as_str().unwrap().trim(), "fine", "{good:#}");
         assert_eq!(words(&items), "ran");
     }
@@ -198,7 +206,8 @@ impl Stage {
              echo keys: $(grep -c '{canary}' /tmp/env) $(grep -rlaE '{canary}' \"$HOME\" /workspace /run /tmp 2>/dev/null | wc -l); \
              echo token: $(grep -aE '^(ALOFT_MODEL_TOKEN|ANTHROPIC_AUTH_TOKEN)=' /tmp/env | head -n 1 | cut -d= -f2 | rev)"
         );
-        let items = self.turn(thread, number, &json!([{"tool": "shell", "cmd": look}, {"text": "looked"}]));
+        let items =
+            self.turn(thread, number, &json!([{"tool": "shell", "cmd": look}, {"text": "looked"}]));
         let output = commands(&items)[0]["output"].as_str().unwrap().to_owned();
         assert!(output.contains("keys: 0 0"), "{output}");
         let token: String = output

@@ -7,9 +7,11 @@ use std::{
     time::Duration,
 };
 
+use aloft_proto::v1::TurnState;
+
 use crate::{
     model::machine::{Input, Refused},
-    runner::{Error, Runner, is_running, problem, whole},
+    runner::{Error, Runner, problem, whole},
 };
 
 /// Between looks at the disk.

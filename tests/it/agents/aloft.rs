@@ -17,7 +17,8 @@ fn aloft_does_everything_over_openai_chat() {
 fn walk(stage: &Stage) {
     // It asks before it acts; the first turn tells the fact.
     let write = |path: &str| json!({"tool": "write", "path": path, "content": "made\n"});
-    let script = json!([write("/workspace/allowed.txt"), write("/workspace/denied.txt"), {"text": "done"}]);
+    let script =
+        json!([write("/workspace/allowed.txt"), write("/workspace/denied.txt"), {"text": "done"}]);
     let thread = &stage.create("manual", &format!("Remember {FACT}. {}", mark(&script)));
     stage.question(thread, 1);
     assert!(!stage.file(thread, "allowed.txt").exists());
