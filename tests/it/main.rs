@@ -2,7 +2,10 @@
 
 mod agents;
 mod crash;
+mod isolation;
 mod journey;
+mod many;
 mod permission;
 mod stop;
+mod uploads;
 mod wrong;
