@@ -236,6 +236,22 @@ impl Stage {
     }
 }
 
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let shown = self.home.run(["show", "@last", "--json"]);
+            eprintln!("-- thread --\n{}{}", shown.text(), shown.stderr);
+            eprintln!("-- model calls --");
+            for seen in self.server.seen().iter().rev().take(2).rev() {
+                let said = [&seen.body["messages"], &seen.body["input"]];
+                let said = said.into_iter().filter_map(Value::as_array).flatten();
+                let last: Vec<&Value> = said.rev().take(5).collect();
+                eprintln!("{} ends with, newest first: {last:#?}", seen.path);
+            }
+        }
+    }
+}
+
 /// A command that runs until it is ended, known by its odd number of seconds.
 #[derive(Debug)]
 struct Sleep {
