@@ -24,6 +24,8 @@ use serde_json::{Value, json};
 const FACT: &str = "heron-4711";
 /// Asks for the fact.
 const RECALL: &str = "heron-";
+/// A model no agent knows.
+const MODEL: &str = "fable-9";
 
 /// Which model keys a machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,14 +65,13 @@ impl Stage {
         Self { home, server, repository, agent, steers: agent != "opencode" }
     }
 
-    /// Creates the thread, whose first turn ends in this state.
-    fn create(&self, mode: &str, prompt: &str) -> String {
+    /// Creates the thread with its first message.
+    fn create(&self, mode: &str, model: Option<&str>, prompt: &str) -> String {
         let repository = self.repository.to_str().unwrap();
-        let thread = self.home.json([
-            "new", "--agent", self.agent, "--model", "fable-9", "--mode", mode, "--repo",
-            repository, prompt,
-        ]);
-        thread["id"].as_str().unwrap().to_owned()
+        let mut args = vec!["new", "--agent", self.agent, "--mode", mode, "--repo", repository];
+        args.extend(model.iter().flat_map(|model| ["--model", model]));
+        args.push(prompt);
+        self.home.json(args)["id"].as_str().unwrap().to_owned()
     }
 
     /// Sends a message.
@@ -138,7 +139,10 @@ impl Stage {
     /// The turn is stopped while a command runs: nothing of it is left, and the agent goes on.
     fn stops(&self, thread: &str, number: u64) {
         let sleep = Sleep::new();
-        self.send(thread, &mark(&json!([{"tool": "shell", "cmd": sleep.command()}, {"text": "no"}])));
+        self.send(
+            thread,
+            &mark(&json!([{"tool": "shell", "cmd": sleep.command()}, {"text": "no"}])),
+        );
         sleep.begun();
         self.home.json(["stop", thread]);
         let items = self.ended(thread, number, "interrupted");
@@ -155,7 +159,8 @@ impl Stage {
         ]);
         self.send(thread, &mark(&first));
         poll::until("the command to run", || self.file(thread, "waits").exists().then_some(()));
-        let then = json!([{"tool": "shell", "cmd": "echo new way > guided.txt"}, {"text": "guided"}]);
+        let then =
+            json!([{"tool": "shell", "cmd": "echo new way > guided.txt"}, {"text": "guided"}]);
         self.send(thread, &mark(&then));
         // Where the agent lets the command finish first, it waits for this.
         self.item(thread, "the message to reach the agent", |item| {
@@ -184,7 +189,11 @@ impl Stage {
         assert_eq!((&bad["exitCode"], &bad["state"]), (&json!(3), &json!("failed")), "{bad:#}");
         assert!(bad["output"].as_str().unwrap().contains("out-42"), "{bad:#}");
         assert!(bad["command"].as_str().unwrap().contains("exit 3"), "{bad:#}");
-        assert_eq!((&good["exitCode"], &good["state"]), (&json!(0), &json!("completed")), "{good:#}");
+        assert_eq!(
+            (&good["exitCode"], &good["state"]),
+            (&json!(0), &json!("completed")),
+            "{good:#}"
+        );
         assert_eq!(good["output"].as_str().unwrap().trim(), "fine", "{good:#}");
         assert_eq!(words(&items), "ran");
     }
@@ -198,7 +207,8 @@ impl Stage {
              echo keys: $(grep -c '{canary}' /tmp/env) $(grep -rlaE '{canary}' \"$HOME\" /workspace /run /tmp 2>/dev/null | wc -l); \
              echo token: $(grep -aE '^(ALOFT_MODEL_TOKEN|ANTHROPIC_AUTH_TOKEN)=' /tmp/env | head -n 1 | cut -d= -f2 | rev)"
         );
-        let items = self.turn(thread, number, &json!([{"tool": "shell", "cmd": look}, {"text": "looked"}]));
+        let items =
+            self.turn(thread, number, &json!([{"tool": "shell", "cmd": look}, {"text": "looked"}]));
         let output = commands(&items)[0]["output"].as_str().unwrap().to_owned();
         assert!(output.contains("keys: 0 0"), "{output}");
         let token: String = output
@@ -225,14 +235,19 @@ impl Stage {
         assert_eq!(found, Vec::<PathBuf>::new(), "the key is on disk");
     }
 
-    /// Tokens were counted for the thread, and the model asked for was the one named.
+    /// Tokens were counted for the thread.
     fn was_counted(&self, thread: &str) {
         let usage = &self.home.show(thread)["thread"]["usage"];
         assert!(usage["inputTokens"].as_u64().unwrap() >= 100, "{usage}");
         assert!(usage["outputTokens"].as_u64().unwrap() >= 10, "{usage}");
+    }
+
+    /// The model was asked for by this name.
+    fn used(&self, model: &str) {
         let seen = self.server.seen();
-        let named = seen.iter().filter(|seen| seen.body["model"] == "fable-9").count();
-        assert!(named > 0, "the model asked for was never fable-9");
+        let found = seen.iter().any(|seen| seen.body["model"] == model);
+        let all: Vec<&Value> = seen.iter().map(|seen| &seen.body["model"]).collect();
+        assert!(found, "{model} is not among {all:?}");
     }
 }
 
