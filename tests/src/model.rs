@@ -45,6 +45,8 @@ pub struct Seen {
     pub path: String,
     /// The `authorization` or `x-api-key` header.
     pub key: String,
+    /// All values of its headers.
+    pub headers: Vec<String>,
     /// The body.
     pub body: Value,
 }
@@ -104,6 +106,10 @@ async fn answer(
     seen.lock().unwrap_or_else(PoisonError::into_inner).push(Seen {
         path,
         key,
+        headers: headers
+            .values()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            .collect(),
         body: body.clone(),
     });
     answer::to(uri.path(), &request::Request::read(uri.path(), &body))

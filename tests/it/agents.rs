@@ -1,0 +1,343 @@
+//! The real agents, through the whole product: sandbox, gateway, log, diff. Their model is the scripted server on loopback.
+//!
+//! An agent takes seconds to start, so each has one walk over all that it must do instead of many small tests.
+
+mod aloft;
+mod claude;
+mod codex;
+mod listed;
+mod opencode;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use aloft_tests::{
+    home::Home,
+    model::{ModelServer, UPSTREAM_KEY},
+    poll,
+};
+use serde_json::{Value, json};
+
+/// Told in the first turn only.
+const FACT: &str = "heron-4711";
+/// Asks for the fact.
+const RECALL: &str = "heron-";
+
+/// Which model keys a machine has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keys {
+    Anthropic,
+    OpenAi,
+}
+
+/// A machine with an agent and its model.
+#[derive(Debug)]
+struct Stage {
+    // Before the server: the cloud ends first.
+    home: Home,
+    server: ModelServer,
+    repository: PathBuf,
+    agent: &'static str,
+    /// A message in a turn goes into that turn.
+    steers: bool,
+}
+
+impl Stage {
+    fn new(agent: &'static str, keys: Keys) -> Self {
+        let server = ModelServer::new();
+        let home = match keys {
+            Keys::Anthropic => Home::new()
+                .with("ANTHROPIC_API_KEY", UPSTREAM_KEY)
+                .with("ANTHROPIC_BASE_URL", server.anthropic()),
+            Keys::OpenAi => Home::new()
+                .with("OPENAI_API_KEY", UPSTREAM_KEY)
+                .with("OPENAI_BASE_URL", server.openai()),
+        };
+        let home = match agent {
+            "aloft" => home,
+            _ => home.with("ALOFT_AGENTS_DIR", installed().to_str().unwrap()),
+        };
+        let repository = home.repository();
+        Self { home, server, repository, agent, steers: agent != "opencode" }
+    }
+
+    /// Creates the thread, whose first turn ends in this state.
+    fn create(&self, mode: &str, prompt: &str) -> String {
+        let repository = self.repository.to_str().unwrap();
+        let thread = self.home.json([
+            "new", "--agent", self.agent, "--model", "fable-9", "--mode", mode, "--repo",
+            repository, prompt,
+        ]);
+        thread["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Sends a message.
+    fn send(&self, thread: &str, message: &str) {
+        self.home.json(["send", thread, message]);
+    }
+
+    /// Waits until the turn of this number has ended, as it must; gives its items.
+    fn ended(&self, thread: &str, number: u64, state: &str) -> Vec<Value> {
+        let shown = poll::until(&format!("turn {number} to be {state}"), || {
+            let shown = self.home.show(thread);
+            let last = &shown["thread"]["lastTurn"];
+            (last["number"] == number && last["state"] != "running").then_some(shown)
+        });
+        let turn = shown["turns"].as_array().unwrap().last().unwrap();
+        assert_eq!(turn["state"], state, "{}", pretty(&shown));
+        items_of(&shown, turn["id"].as_str().unwrap())
+    }
+
+    /// Waits until this question, counted from 1, is open.
+    fn question(&self, thread: &str, number: usize) -> Value {
+        poll::until(&format!("question {number}"), || {
+            let shown = self.home.show(thread);
+            assert_ne!(shown["thread"]["state"], "idle", "{}", pretty(&shown));
+            let items = shown["items"].as_array().unwrap();
+            let asked = of_type(items, "permission").get(number - 1).copied().cloned();
+            asked.inspect(|asked| assert_eq!(asked["state"], "inProgress", "{}", pretty(&shown)))
+        })
+    }
+
+    /// Waits until an item of the thread is so.
+    fn item(&self, thread: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+        poll::until(what, || {
+            let shown = self.home.show(thread);
+            shown["items"].as_array().unwrap().iter().find(|item| is(item)).cloned()
+        })
+    }
+
+    /// The diff of the thread, as text.
+    fn diff(&self, thread: &str) -> String {
+        self.home.ok(["diff", thread])
+    }
+
+    /// Runs a script in a new turn, which must complete; gives the items.
+    fn turn(&self, thread: &str, number: u64, script: &Value) -> Vec<Value> {
+        self.send(thread, &mark(script));
+        self.ended(thread, number, "completed")
+    }
+
+    /// The agent still knows what it was told in the first turn, by itself.
+    fn recalls(&self, thread: &str, number: u64) {
+        let items = self.turn(thread, number, &json!([{"recall": RECALL}]));
+        assert_eq!(words(&items), FACT, "{items:#?}");
+        // An agent that had to be told its history would have been told these words of ours.
+        let seen = self.server.seen();
+        let told = seen.iter().any(|seen| seen.body.to_string().contains("aloft://thread/history"));
+        assert!(!told, "the agent lost its session");
+    }
+
+    /// A file of the workspace, as the host has it.
+    fn file(&self, thread: &str, name: &str) -> PathBuf {
+        self.home.path("s/s").join(thread).join("workspace").join(name)
+    }
+
+    /// The turn is stopped while a command runs: nothing of it is left, and the agent goes on.
+    fn stops(&self, thread: &str, number: u64) {
+        let sleep = Sleep::new();
+        self.send(
+            thread,
+            &mark(&json!([{"tool": "shell", "cmd": sleep.command()}, {"text": "no"}])),
+        );
+        sleep.begun();
+        self.home.json(["stop", thread]);
+        let items = self.ended(thread, number, "interrupted");
+        assert_eq!(sleep.processes(), Vec::<i32>::new(), "a stopped command runs on");
+        let open = items.iter().filter(|item| item["state"] == "inProgress").count();
+        assert_eq!(open, 0, "{items:#?}");
+    }
+
+    /// A message during the turn: what it asks for is done.
+    fn is_guided(&self, thread: &str, number: u64) {
+        let first = json!([
+            {"tool": "shell", "cmd": "touch waits; until [ -e go ]; do sleep 0.1; done"},
+            {"text": "first way"},
+        ]);
+        self.send(thread, &mark(&first));
+        poll::until("the command to run", || self.file(thread, "waits").exists().then_some(()));
+        let then =
+            json!([{"tool": "shell", "cmd": "echo new way > guided.txt"}, {"text": "guided"}]);
+        self.send(thread, &mark(&then));
+        // Where the agent lets the command finish first, it waits for this.
+        self.item(thread, "the message to reach the agent", |item| {
+            item["type"] == "userMessage"
+                && item["delivery"] != "queued"
+                && item["input"][0]["text"].as_str().is_some_and(|text| text.contains("new way"))
+        });
+        std::fs::write(self.file(thread, "go"), "").unwrap();
+        let last = if self.steers { number } else { number + 1 };
+        let items = self.ended(thread, last, "completed");
+        assert!(words(&items).ends_with("guided"), "{items:#?}");
+        assert!(self.diff(thread).contains("+new way"));
+    }
+
+    /// A command shows with its output and exit code.
+    fn runs_commands(&self, thread: &str, number: u64) {
+        let script = json!([
+            {"tool": "shell", "cmd": "echo out-$((40 + 2)); exit 3"},
+            {"tool": "shell", "cmd": "printf 'fine\\n'"},
+            {"text": "ran"},
+        ]);
+        let items = self.turn(thread, number, &script);
+        let commands = commands(&items);
+        assert_eq!(commands.len(), 2, "{items:#?}");
+        let (bad, good) = (&commands[0], &commands[1]);
+        assert_eq!((&bad["exitCode"], &bad["state"]), (&json!(3), &json!("failed")), "{bad:#}");
+        assert!(bad["output"].as_str().unwrap().contains("out-42"), "{bad:#}");
+        assert!(bad["command"].as_str().unwrap().contains("exit 3"), "{bad:#}");
+        assert_eq!(
+            (&good["exitCode"], &good["state"]),
+            (&json!(0), &json!("completed")),
+            "{good:#}"
+        );
+        assert_eq!(good["output"].as_str().unwrap().trim(), "fine", "{good:#}");
+        assert_eq!(words(&items), "ran");
+    }
+
+    /// No key of the cloud is in the sandbox, and no token of the sandbox goes beyond the cloud.
+    fn keeps_secrets(&self, thread: &str, number: u64) {
+        // The pattern does not match itself. What is found is told backwards, or it would be redacted.
+        let canary = "sk-upstream-[c]anary";
+        let look = format!(
+            "cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' > /tmp/env; \
+             echo keys: $(grep -c '{canary}' /tmp/env) $(grep -rlaE '{canary}' \"$HOME\" /workspace /run /tmp 2>/dev/null | wc -l); \
+             echo token: $(grep -aE '^(ALOFT_MODEL_TOKEN|ANTHROPIC_AUTH_TOKEN)=' /tmp/env | head -n 1 | cut -d= -f2 | rev)"
+        );
+        let items =
+            self.turn(thread, number, &json!([{"tool": "shell", "cmd": look}, {"text": "looked"}]));
+        let output = commands(&items)[0]["output"].as_str().unwrap().to_owned();
+        assert!(output.contains("keys: 0 0"), "{output}");
+        let token: String = output
+            .lines()
+            .find_map(|line| line.strip_prefix("token: "))
+            .unwrap()
+            .trim()
+            .chars()
+            .rev()
+            .collect();
+        assert!(token.len() >= 32, "no token was found: {output}");
+        let seen = self.server.seen();
+        assert!(!seen.is_empty());
+        for request in seen {
+            let key = request.key.trim_start_matches("Bearer ");
+            assert_eq!(key, UPSTREAM_KEY, "{}", request.path);
+            let leaks = request.headers.iter().any(|header| header.contains(&token))
+                || request.body.to_string().contains(&token);
+            assert!(!leaks, "the thread's token went upstream: {}", request.path);
+        }
+        let log = std::fs::read_to_string(self.home.path("data/cloud/cloud.log")).unwrap();
+        assert!(!log.contains(UPSTREAM_KEY) && !log.contains(&token), "a secret is in the log");
+        let found = holding(&self.home.path(""), UPSTREAM_KEY.as_bytes());
+        assert_eq!(found, Vec::<PathBuf>::new(), "the key is on disk");
+    }
+
+    /// Tokens were counted for the thread, and the model asked for was the one named.
+    fn was_counted(&self, thread: &str) {
+        let usage = &self.home.show(thread)["thread"]["usage"];
+        assert!(usage["inputTokens"].as_u64().unwrap() >= 100, "{usage}");
+        assert!(usage["outputTokens"].as_u64().unwrap() >= 10, "{usage}");
+        let seen = self.server.seen();
+        let named = seen.iter().filter(|seen| seen.body["model"] == "fable-9").count();
+        assert!(named > 0, "the model asked for was never fable-9");
+    }
+}
+
+/// A command that runs until it is ended, known by its odd number of seconds.
+#[derive(Debug)]
+struct Sleep {
+    seconds: String,
+}
+
+impl Sleep {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { seconds: format!("600.{}{number:03}", std::process::id()) }
+    }
+
+    /// A command with a child in a session of its own, which only a thorough stop reaches.
+    fn command(&self) -> String {
+        let seconds = &self.seconds;
+        format!("setsid sleep {seconds} & sleep {seconds}")
+    }
+
+    fn processes(&self) -> Vec<i32> {
+        Home::processes_with(&self.seconds)
+    }
+
+    fn begun(&self) {
+        let mark = format!("sleep\0{}", self.seconds);
+        poll::until("the command to run", || {
+            (!Home::processes_with(&mark).is_empty()).then_some(())
+        });
+    }
+}
+
+/// Where the real agents are.
+fn installed() -> PathBuf {
+    let folder = std::env::var_os("ALOFT_TEST_AGENTS").map_or_else(
+        || {
+            let tests = std::env::current_exe().unwrap();
+            let target = tests.ancestors().nth(3).unwrap();
+            target.join("agents")
+        },
+        PathBuf::from,
+    );
+    assert!(
+        folder.join("stamp").exists(),
+        "no agents in {}: scripts/install-agents.sh target/agents",
+        folder.display()
+    );
+    folder.canonicalize().unwrap()
+}
+
+/// A message whose script the model follows.
+fn mark(script: &Value) -> String {
+    format!("MARK {script}")
+}
+
+fn items_of(shown: &Value, turn: &str) -> Vec<Value> {
+    let items = shown["items"].as_array().unwrap();
+    items.iter().filter(|item| item["turnId"] == turn).cloned().collect()
+}
+
+fn of_type<'a>(items: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    items.iter().filter(|item| item["type"] == kind).collect()
+}
+
+fn commands(items: &[Value]) -> Vec<&Value> {
+    of_type(items, "commandExecution")
+}
+
+/// All that the agent said.
+fn words(items: &[Value]) -> String {
+    let said = of_type(items, "agentMessage");
+    said.iter().filter_map(|item| item["text"].as_str()).collect::<Vec<_>>().join("\n")
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}")
+}
+
+/// Files below a folder that hold these bytes; what may not be read is passed over.
+fn holding(folder: &Path, bytes: &[u8]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file()
+                && std::fs::read(entry.path())
+                    .is_ok_and(|content| content.windows(bytes.len()).any(|part| part == bytes))
+            {
+                found.push(entry.path());
+            }
+        }
+    }
+    found
+}

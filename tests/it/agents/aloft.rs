@@ -1,0 +1,48 @@
+//! The built-in agent over both APIs.
+
+use serde_json::json;
+
+use crate::agents::{FACT, Keys, Stage, mark, of_type, words};
+
+#[test]
+fn aloft_does_everything_over_anthropic_messages() {
+    walk(&Stage::new("aloft", Keys::Anthropic));
+}
+
+#[test]
+fn aloft_does_everything_over_openai_chat() {
+    walk(&Stage::new("aloft", Keys::OpenAi));
+}
+
+fn walk(stage: &Stage) {
+    // It asks before it acts; the first turn tells the fact.
+    let write = |path: &str| json!({"tool": "write", "path": path, "content": "made\n"});
+    let script =
+        json!([write("/workspace/allowed.txt"), write("/workspace/denied.txt"), {"text": "done"}]);
+    let thread = &stage.create("manual", &format!("Remember {FACT}. {}", mark(&script)));
+    stage.question(thread, 1);
+    assert!(!stage.file(thread, "allowed.txt").exists());
+    stage.home.json(["answer", thread, "allow"]);
+    stage.question(thread, 2);
+    assert!(stage.file(thread, "allowed.txt").exists());
+    stage.home.json(["answer", thread, "deny"]);
+    let items = stage.ended(thread, 1, "completed");
+    assert_eq!(words(&items), "done", "{items:#?}");
+    let changes = of_type(&items, "fileChange");
+    assert_eq!((changes.len(), &changes[1]["state"]), (2, &json!("declined")), "{items:#?}");
+    let diff = stage.diff(thread);
+    assert!(diff.contains("b/allowed.txt") && diff.contains("+made"), "{diff}");
+    assert!(!diff.contains("denied.txt"), "{diff}");
+
+    stage.home.json(["mode", thread, "auto"]);
+    stage.runs_commands(thread, 2);
+    stage.stops(thread, 3);
+    stage.recalls(thread, 4);
+    stage.home.json(["pause", thread]);
+    stage.recalls(thread, 5);
+    stage.home.kill_cloud();
+    stage.recalls(thread, 6);
+    stage.keeps_secrets(thread, 7);
+    stage.is_guided(thread, 8);
+    stage.was_counted(thread);
+}
