@@ -7,5 +7,6 @@ mod journey;
 mod many;
 mod permission;
 mod stop;
+mod tidy;
 mod uploads;
 mod wrong;
