@@ -1,6 +1,7 @@
 //! The one integration binary: the real programs, driven through their public faces.
 
 mod agents;
+mod bad_input;
 mod crash;
 mod isolation;
 mod journey;
