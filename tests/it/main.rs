@@ -9,3 +9,4 @@ mod many;
 mod permission;
 mod stop;
 mod uploads;
+mod wrong;
