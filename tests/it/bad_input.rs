@@ -207,14 +207,17 @@ done
 /// A machine with agents that misbehave, by name: what each does when it is prompted.
 fn with_agents(agents: &[(&str, &str)]) -> Home {
     let home = Home::new();
-    let mut text = String::new();
-    for (name, prompt) in agents {
-        let script = format!("PROMPT={}\n{AGENT}", quoted(prompt));
-        text.push_str(&format!(
-            "[serve.agents.{name}]\ncommand = [\"bash\", \"-c\", {script:?}]\n"
-        ));
-    }
-    home.configure(&text.replace("\\u{1b}", "\\u001b"));
+    let text: String = agents
+        .iter()
+        .flat_map(|(name, prompt)| {
+            let script = format!("PROMPT={}\n{AGENT}", quoted(prompt));
+            [
+                format!("[serve.agents.{name}]\n"),
+                format!("command = [\"bash\", \"-c\", {script:?}]\n"),
+            ]
+        })
+        .collect();
+    home.configure(&text);
     home
 }
 
@@ -235,11 +238,10 @@ fn agents_that_end_fail_their_turn_with_what_they_said_last() {
     let home = with_agents(&[("dies", "echo 'I am lost' >&2; exit 3")]);
     home.repository();
     let text = fs::read_to_string(home.path("config/config.toml")).unwrap();
-    let never = "[serve.agents.never]\ncommand = [\"bash\", \"-c\", \"echo no luck today >&2; exit 4\"]\n";
+    let never =
+        "[serve.agents.never]\ncommand = [\"bash\", \"-c\", \"echo no luck today >&2; exit 4\"]\n";
     fs::write(home.path("config/config.toml"), text + never).unwrap();
-    for (name, word) in
-        [("dies", "I am lost"), ("never", "no luck today")]
-    {
+    for (name, word) in [("dies", "I am lost"), ("never", "no luck today")] {
         let id = run_agent(&home, name);
         let turn = home.wait_turn(&id, 1);
         assert_eq!(turn["state"], "failed", "{name}: {turn}");
