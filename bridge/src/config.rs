@@ -19,7 +19,7 @@ pub use directories::Directories;
 pub use error::Error;
 
 use crate::protocol::request::thread::Dirty;
-use crate::protocol::thread::Mode;
+use crate::protocol::thread::{Mode, asked_mode};
 
 /// The environment variables that matter, read once.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +78,7 @@ pub struct Settings {
     /// Model of new threads.
     pub model: Option<String>,
     /// Mode of new threads.
+    #[serde(deserialize_with = "asked_mode")]
     pub mode: Option<Mode>,
     /// Environment of new threads.
     pub environment: Option<String>,

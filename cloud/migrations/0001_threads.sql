@@ -21,6 +21,8 @@ create table threads (
 ) strict;
 create index threads_of_owner on threads (owner, number);
 create index threads_of_repository on threads (repository, branch);
+-- Starting, running, waiting for a person.
+create index threads_busy on threads (number) where state in (1, 2, 3);
 
 -- The log. `record` is the event without what the columns say: its thread and its cursor. `item` is set for appends alone.
 create table events (

@@ -2,6 +2,7 @@
 //! the cloud.
 
 pub mod coder;
+pub mod leftover;
 pub mod shell;
 pub mod stdio;
 

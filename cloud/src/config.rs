@@ -57,6 +57,8 @@ pub struct Config {
     pub sandbox_dir: Option<PathBuf>,
     /// What one sandbox may use.
     pub limits: Limits,
+    /// Free disk space below which the turn that uses most is stopped, in MiB; default 512.
+    pub disk_reserve_mib: Option<u64>,
     /// How long a thread may be idle before its sandbox is suspended, in seconds; default 600.
     pub idle_seconds: Option<u64>,
     /// Agents beside the known ones, by name.
@@ -131,6 +133,11 @@ impl Config {
         let config = serde_ignored::deserialize(table, |key| unknown.push(format!("serve.{key}")))
             .map_err(parse)?;
         Ok((config, unknown))
+    }
+
+    /// Free disk space below which the turn that uses most is stopped, in bytes.
+    pub fn disk_reserve(&self) -> u64 {
+        self.disk_reserve_mib.unwrap_or(512) << 20
     }
 
     /// How long a thread may be idle before its sandbox is suspended.

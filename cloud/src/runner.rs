@@ -9,6 +9,7 @@
 mod agent;
 mod create;
 mod diff;
+mod disk;
 mod driver;
 mod effects;
 mod handle;
@@ -366,13 +367,6 @@ impl Runner {
         Ok(self.begin(id, machine, None))
     }
 
-    /// Turns that run now.
-    pub async fn running_turns(&self) -> Result<u32, Error> {
-        let rows = self.parts().store.all_threads().await?;
-        let running = rows.iter().filter(|row| is_running(&row.thread)).count();
-        Ok(u32::try_from(running).unwrap_or(u32::MAX))
-    }
-
     /// Ends every task and suspends every sandbox.
     pub async fn stop(&self) {
         self.shared.stop.cancel();
@@ -467,12 +461,6 @@ impl Runner {
         }
         Ok(Refused::NoQuestion.into())
     }
-}
-
-/// Whether a turn runs in this thread.
-fn is_running(thread: &Thread) -> bool {
-    use aloft_proto::v1::TurnState::Running;
-    thread.last_turn.is_some_and(|turn| turn.state() == Running)
 }
 
 /// The time now, as the machine takes it.

@@ -120,10 +120,12 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     tracing::info!(address = %options.listen, "listening");
 
     let pruning = prune(Arc::clone(&store));
+    let guarding = runner.guard_disk(places.sandboxes.clone());
     tokio::select! {
         ended = &mut serving => ended?,
         () = until_told(&quit) => {}
         () = pruning => {}
+        () = guarding => {}
     }
     tracing::info!("stopping");
     stop.cancel();

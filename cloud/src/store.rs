@@ -194,6 +194,15 @@ pub enum Turns {
     Numbers(RangeInclusive<u32>),
 }
 
+/// How many threads there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ThreadCounts {
+    /// Of every owner.
+    pub all: u32,
+    /// Those that start or have a turn under way.
+    pub busy: u32,
+}
+
 /// Items of a thread, oldest first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ItemPage {
@@ -272,6 +281,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     fn list_threads<'a>(&'a self, owner: &'a str, query: ThreadQuery) -> Answer<'a, ThreadPage>;
     /// Returns every thread of every owner, oldest first.
     fn all_threads(&self) -> Answer<'_, Vec<ThreadRow>>;
+    /// Counts the threads of every owner, without reading them.
+    fn count_threads(&self) -> Answer<'_, ThreadCounts>;
     /// Tells whether some thread has this slug.
     fn slug_taken<'a>(&'a self, slug: &'a str) -> Answer<'a, bool>;
     /// Tells whether some thread of the repository has this branch.

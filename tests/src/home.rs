@@ -145,6 +145,36 @@ impl Home {
         ])
     }
 
+    /// Creates a thread of the `shell` agent in mode auto without waiting for anything; gives its id.
+    pub fn begin(&self, repository: &Path, mode: &str, prompt: &str) -> String {
+        let repository = repository.to_str().unwrap();
+        let words = ["new", "--agent", "shell", "--mode", mode, "--repo", repository, prompt];
+        self.json(words)["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Where a thread's workspace lies on this machine.
+    pub fn workspace(&self, thread: &str) -> PathBuf {
+        self.path("s/s").join(thread).join("workspace")
+    }
+
+    /// A word that stands nowhere else on this machine.
+    pub fn mark(&self, name: &str) -> String {
+        let own = self.root.path().file_name().unwrap().to_string_lossy().into_owned();
+        format!("mark-{own}-{name}")
+    }
+
+    /// Waits until a turn has ended, and gives it.
+    pub fn wait_turn(&self, thread: &str, number: u64) -> Value {
+        poll::until(&format!("turn {number} of {thread} to end"), || {
+            let shown = self.show(thread);
+            let turns = shown["turns"].as_array().unwrap();
+            turns
+                .iter()
+                .find(|turn| turn["number"] == number && turn["state"] != "running")
+                .cloned()
+        })
+    }
+
     /// The thread with its turns and items.
     pub fn show(&self, thread: &str) -> Value {
         self.json(["show", thread])
@@ -156,6 +186,14 @@ impl Home {
             let shown = self.show(thread);
             (shown["thread"]["state"] == state).then_some(shown)
         })
+    }
+
+    /// Waits until the cloud knows a thread no more.
+    pub fn wait_gone(&self, thread: &str) {
+        poll::until(&format!("{thread} to be gone"), || {
+            let run = self.run(["show", thread, "--json"]);
+            (run.code == 1 && run.text().contains("THREAD_NOT_FOUND")).then_some(())
+        });
     }
 
     /// All events of a thread's log.
@@ -193,7 +231,15 @@ impl Home {
         poll::until("the cloud to be gone", || (!alive(pid)).then_some(()));
     }
 
-    /// Processes of this machine whose command line or environment holds `mark`.
+    /// Waits until at least `count` processes have `mark` in their command line.
+    pub fn wait_processes(mark: &str, count: usize) -> Vec<i32> {
+        poll::until(&format!("{count} processes with {mark}"), || {
+            let found = Self::processes_with(mark);
+            (found.len() >= count).then_some(found)
+        })
+    }
+
+    /// Processes of this machine whose command line holds `mark`, without this one.
     pub fn processes_with(mark: &str) -> Vec<i32> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
@@ -230,6 +276,22 @@ impl Drop for Home {
                 .stderr(Stdio::null())
                 .status();
         }
+    }
+}
+
+/// Items of one kind, in order, from what `aloft show --json` gave.
+pub fn items<'a>(shown: &'a Value, kind: &str) -> Vec<&'a Value> {
+    shown["items"].as_array().unwrap().iter().filter(|item| item["type"] == kind).collect()
+}
+
+/// Checks that a log lacks nothing and holds nothing twice: each cursor follows the one before, what was folded counted in.
+pub fn assert_whole(events: &[Value]) {
+    let mut last = 0;
+    for event in events {
+        let cursor = event["cursor"].as_u64().unwrap();
+        let folded = event["folded"].as_u64().unwrap_or_default();
+        assert_eq!(cursor, last + folded + 1, "after {last} comes {event}");
+        last = cursor;
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Renderer {
     streaming: Option<String>,
     unfinished: bool,
     step: String,
+    /// A turn was seen to begin and not to end.
+    turn_runs: bool,
 }
 
 /// What was shown of an item.
@@ -50,6 +52,7 @@ impl Renderer {
             streaming: None,
             unfinished: false,
             step: String::new(),
+            turn_runs: false,
         }
     }
 
@@ -57,13 +60,30 @@ impl Renderer {
     pub(crate) fn event(&mut self, event: &v1::Event) -> io::Result<()> {
         match &event.payload {
             Some(Payload::ThreadChanged(thread)) => self.thread(thread),
+            // That a message waits is worth a word only where another turn is under way.
+            Some(Payload::ItemStarted(item)) if !self.turn_runs => {
+                self.item(&item::delivered(item), false)
+            }
             Some(Payload::ItemStarted(item)) => self.item(item, false),
+            // The message of a turn that began before we looked is no news at its end.
+            Some(Payload::ItemCompleted(item))
+                if item::is_message(item) && !self.shown.contains_key(&item.id) =>
+            {
+                Ok(())
+            }
             Some(Payload::ItemCompleted(item)) => self.item(item, true),
             Some(Payload::ItemAppended(appended)) => {
                 self.stream(&appended.item_id, appended.offset, &appended.delta)
             }
-            Some(Payload::TurnCompleted(turn)) => self.turn(turn),
-            Some(Payload::TurnStarted(_) | Payload::DiffChanged(_)) | None => Ok(()),
+            Some(Payload::TurnStarted(_)) => {
+                self.turn_runs = true;
+                Ok(())
+            }
+            Some(Payload::TurnCompleted(turn)) => {
+                self.turn_runs = false;
+                self.turn(turn)
+            }
+            Some(Payload::DiffChanged(_)) | None => Ok(()),
         }
     }
 
@@ -93,8 +113,13 @@ impl Renderer {
                     _ => Ok(()),
                 }
             }
-            // A message is shown once, though it comes again when the agent has it.
-            Some(Kind::UserMessage(_)) if self.shown.contains_key(&item.id) => Ok(()),
+            Some(Kind::UserMessage(message))
+                if message.delivery() == v1::Delivery::Queued
+                    && self.shown.contains_key(&item.id) =>
+            {
+                Ok(())
+            }
+            Some(Kind::Plan(plan)) => self.plan(&item.id, &item::steps(self.output, plan)),
             Some(kind) => match item::form(self.output, &self.name, kind, item.state(), ended) {
                 Some(form) => self.block(&item.id, &form),
                 None => Ok(()),
@@ -150,6 +175,26 @@ impl Renderer {
         self.output.line(form)
     }
 
+    /// Shows a plan; when it comes again, only the steps that are new or have changed.
+    fn plan(&mut self, id: &str, steps: &[String]) -> io::Result<()> {
+        let shown = self.shown.entry(id.to_owned()).or_default();
+        let first = shown.form.is_empty();
+        let news: Vec<&str> = steps
+            .iter()
+            .map(String::as_str)
+            .filter(|step| !shown.form.lines().any(|line| line == *step))
+            .collect();
+        shown.form = steps.join("\n");
+        if news.is_empty() {
+            return Ok(());
+        }
+        self.finish()?;
+        if first {
+            self.output.line("plan:")?;
+        }
+        self.output.line(&news.join("\n"))
+    }
+
     fn thread(&mut self, thread: &v1::Thread) -> io::Result<()> {
         let step = match thread.state() {
             v1::ThreadState::Starting if thread.queue_position > 0 => {
@@ -177,11 +222,11 @@ impl Renderer {
 
     fn turn(&mut self, turn: &v1::Turn) -> io::Result<()> {
         self.finish()?;
-        let seconds = |moment: &Option<prost_types::Timestamp>| {
-            moment.as_ref().map_or(0, |moment| moment.seconds)
+        let millis = |moment: &Option<prost_types::Timestamp>| {
+            moment.as_ref().map_or(0, |at| at.seconds * 1000 + i64::from(at.nanos) / 1_000_000)
         };
-        let took = text::duration(
-            u64::try_from(seconds(&turn.end_time) - seconds(&turn.start_time)).unwrap_or(0),
+        let took = text::took(
+            u64::try_from(millis(&turn.end_time) - millis(&turn.start_time)).unwrap_or(0),
         );
         let (style, words) = match turn.state() {
             v1::TurnState::Completed => {

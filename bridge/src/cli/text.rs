@@ -111,6 +111,22 @@ pub(crate) fn duration(seconds: u64) -> String {
     }
 }
 
+/// Returns how long something took: short times with their tenths.
+pub(crate) fn took(millis: u64) -> String {
+    match millis {
+        0..10_000 => format!("{}.{}s", millis / 1000, millis % 1000 / 100),
+        10_000..60_000 => format!("{}s", millis / 1000),
+        60_000..3_600_000 => format!("{}m {}s", millis / 60_000, millis % 60_000 / 1000),
+        _ => format!("{}h {}m", millis / 3_600_000, millis % 3_600_000 / 60_000),
+    }
+}
+
+/// Returns a number of things that take an s where there are more or none.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// Returns a size in its largest unit.
 pub(crate) fn size(bytes: u64) -> String {
     match bytes {
@@ -207,6 +223,11 @@ mod tests {
         for (passed, words) in cases {
             assert_eq!(ago(at(1000), at(1000 + passed)), words);
         }
+        assert_eq!(
+            [took(40), took(9_999), took(59_999), took(61_000), took(3_660_000)],
+            ["0.0s", "9.9s", "59s", "1m 1s", "1h 1m"]
+        );
+        assert_eq!([count(0, "file"), count(1, "file")], ["0 files", "1 file"]);
         assert_eq!([size(5), size(2048), size(3 << 19)], ["5 B", "2 KiB", "1.5 MiB"]);
     }
 

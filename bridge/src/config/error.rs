@@ -30,8 +30,8 @@ pub enum Error {
     /// An editor sent something else than it should.
     #[error("understand the editor's options: {source}")]
     Options {
-        /// Why.
-        source: serde_json::Error,
+        /// Which, and why.
+        source: serde_path_to_error::Error<serde_json::Error>,
     },
     /// Neither a configured name nor an address.
     #[error("use the cloud {text:?}: {problem}")]

@@ -33,7 +33,9 @@ pub(crate) fn options(
         return Ok(Default::default());
     };
     let mut unknown = Vec::new();
-    let settings = serde_ignored::deserialize(options, |key| unknown.push(key.to_string()))
-        .map_err(|source| Error::Options { source })?;
+    let mut note = |key: serde_ignored::Path<'_>| unknown.push(key.to_string());
+    let settings =
+        serde_path_to_error::deserialize(serde_ignored::Deserializer::new(options, &mut note))
+            .map_err(|source| Error::Options { source })?;
     Ok((settings, unknown))
 }

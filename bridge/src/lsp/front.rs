@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
+use futures_util::future::{Either, Ready, ready};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use tower::Service;
-use tower_lsp::jsonrpc::{self, ErrorCode, Request, Response};
+use tower_lsp::jsonrpc::{self, ErrorCode, Id, Request, Response};
 use tower_lsp::ls_types::{
     ExecuteCommandOptions, ExecuteCommandParams, InitializeParams, InitializeResult,
     ServerCapabilities, ServerInfo,
@@ -61,8 +62,6 @@ macro_rules! methods {
             LspService::build(|_| Front { config, senders, session: OnceLock::new() })
                 $(.custom_method($name, |front: &Front, params: Value| front.answer(params, $handler)))*
                 $(.custom_method($subscription, |front: &Front, params: Value| front.answer_unheard(params, $subscribe)))*
-                .custom_method(frames::NOT_JSON, |_: &Front, _: Value| refuse(jsonrpc::Error::parse_error()))
-                .custom_method(frames::NOT_A_MESSAGE, |_: &Front, _: Value| refuse(jsonrpc::Error::invalid_request()))
                 .finish()
         }
     };
@@ -215,7 +214,7 @@ impl LanguageServer for Front {
     }
 }
 
-/// The service, with parameters filled in where an editor leaves them out, and an eye on how it ends.
+/// The service, with parameters as it reads them however an editor writes them, and an eye on how it ends. Answers broken frames itself.
 #[derive(Debug)]
 pub(super) struct Leniently<S> {
     service: S,
@@ -233,7 +232,7 @@ impl<S> Leniently<S> {
 impl<S: Service<Request, Response = Option<Response>>> Service<Request> for Leniently<S> {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = S::Future;
+    type Future = Either<Ready<Result<Self::Response, Self::Error>>, S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.service.poll_ready(context)
@@ -243,19 +242,40 @@ impl<S: Service<Request, Response = Option<Response>>> Service<Request> for Leni
         match request.method() {
             "shutdown" => self.shut_down = true,
             "exit" if !self.shut_down => self.abrupt.store(true, Ordering::Relaxed),
+            // Not for the library: these have no id of their own, and it refuses an id that is in work.
+            frames::NOT_JSON => return refuse(jsonrpc::Error::parse_error()),
+            frames::NOT_A_MESSAGE => return refuse(jsonrpc::Error::invalid_request()),
             _ => {}
         }
-        let absent = matches!(request.params(), None | Some(Value::Null));
-        if !absent || !METHODS.contains(&request.method()) {
-            return self.service.call(request);
+        let (method, id, params) = request.into_parts();
+        let params = match method.as_ref() {
+            "shutdown" | "exit" => None,
+            ours if METHODS.contains(&ours) => Some(named(params)),
+            _ => params,
+        };
+        let mut request = Request::build(method);
+        if let Some(params) = params {
+            request = request.params(params);
         }
-        let (method, id, _) = request.into_parts();
-        let request = Request::build(method).params(json!({}));
-        self.service.call(match id {
+        Either::Right(self.service.call(match id {
             Some(id) => request.id(id).finish(),
             None => request.finish(),
-        })
+        }))
     }
+}
+
+/// Answers a frame that could not be read.
+fn refuse<E, F>(error: jsonrpc::Error) -> Either<Ready<Result<Option<Response>, E>>, F> {
+    Either::Left(ready(Ok(Some(Response::from_error(Id::Null, error)))))
+}
+
+/// Parameters by name. Clients that know no types send them as the one entry of a list, and `[null]` for none.
+fn named(params: Option<Value>) -> Value {
+    let params = match params {
+        Some(Value::Array(mut entries)) if entries.len() <= 1 => entries.pop(),
+        params => params,
+    };
+    params.filter(|params| !params.is_null()).unwrap_or_else(|| json!({}))
 }
 
 /// Reads parameters; the error names the field.
@@ -277,15 +297,22 @@ fn json_rpc(error: &Error) -> jsonrpc::Error {
     }
 }
 
-fn refuse(error: jsonrpc::Error) -> impl Future<Output = jsonrpc::Result<Value>> + Send {
-    std::future::ready(Err(error))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn parameters_may_be_absent_named_or_the_one_entry_of_a_list() {
+        let one = json!({"threadId": "a"});
+        assert_eq!(named(Some(one.clone())), one);
+        assert_eq!(named(Some(json!([one]))), one);
+        for none in [None, Some(Value::Null), Some(json!([])), Some(json!([null]))] {
+            assert_eq!(named(none), json!({}));
+        }
+        assert_eq!(named(Some(json!([1, 2]))), json!([1, 2]));
+    }
 
     #[test]
     fn every_request_of_the_exported_schema_has_a_handler_and_no_other() {

@@ -1,7 +1,8 @@
 //! Threads and turns.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::protocol::time::Time;
 
@@ -112,6 +113,26 @@ pub enum Mode {
     #[serde(other)]
     #[schemars(skip)]
     Unknown,
+}
+
+/// Reads a state that is asked for. One that nobody knows is an error here: taken as none, it would ask for all.
+pub(crate) fn asked_state<'de, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<ThreadState>, D::Error> {
+    let state = Option::deserialize(value)?;
+    if state == Some(ThreadState::Unknown) {
+        return Err(D::Error::custom("there is no such state of a thread"));
+    }
+    Ok(state)
+}
+
+/// Reads a mode that is asked for. One that nobody knows is an error here: taken as none, it would be the default.
+pub(crate) fn asked_mode<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Mode>, D::Error> {
+    let mode = Option::deserialize(value)?;
+    if mode == Some(Mode::Unknown) {
+        return Err(D::Error::custom("expected auto or manual"));
+    }
+    Ok(mode)
 }
 
 /// A source of code.

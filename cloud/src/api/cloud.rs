@@ -21,20 +21,20 @@ type Reply<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl CloudService for Api {
     async fn get_status(&self, _request: Request<GetStatusRequest>) -> Reply<GetStatusResponse> {
-        let threads = self.store().all_threads().await.map_err(Error::from)?.len();
+        let threads = self.store().count_threads().await.map_err(Error::from)?;
         Ok(Response::new(GetStatusResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             data_dir: self.about.data_dir.clone(),
             address: self.about.address.clone(),
-            threads: u32::try_from(threads).unwrap_or(u32::MAX),
-            running_turns: self.runner.running_turns().await?,
+            threads: threads.all,
+            running_turns: threads.busy,
             checks: self.about.checks.clone(),
         }))
     }
 
     async fn shutdown(&self, request: Request<ShutdownRequest>) -> Reply<ShutdownResponse> {
-        let running = self.runner.running_turns().await?;
+        let running = self.store().count_threads().await.map_err(Error::from)?.busy;
         if request.into_inner().only_when_idle && running > 0 {
             return Err(Error::from(Refused::TurnActive(format!("of {running} threads"))).into());
         }

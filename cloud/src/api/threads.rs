@@ -174,7 +174,11 @@ impl ThreadService for Api {
         request: Request<InterruptTurnRequest>,
     ) -> Reply<InterruptTurnResponse> {
         let (owner, asked, key) = keyed!(request, "InterruptTurn");
-        let input = Input::Interrupt { expected_turn: asked.expected_turn_id, by: owner.clone() };
+        let input = Input::Interrupt {
+            expected_turn: asked.expected_turn_id,
+            finish: asked.finish,
+            by: owner.clone(),
+        };
         let applied = self.runner.apply(&owner, &asked.thread_id, input, key).await?;
         Ok(Response::new(InterruptTurnResponse { cursor: applied.cursor }))
     }

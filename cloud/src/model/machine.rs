@@ -41,6 +41,8 @@ use crate::model::{time::timestamp, transcript::Transcript};
 
 /// How long an agent has to stop by itself before it is ended.
 pub const STOP_GRACE: Millis = 1_200;
+/// How long an agent has to wrap up.
+pub const FINISH_GRACE: Millis = 120_000;
 /// How long a stopped turn waits for its snapshot before it is reported without one.
 pub const SNAPSHOT_GRACE: Millis = 1_200;
 
@@ -57,6 +59,8 @@ pub struct Machine {
     agent: Agent,
     /// The turn whose snapshot is being made.
     saving: Option<String>,
+    /// The agent wraps up; afterwards the thread rests.
+    finishing: bool,
     /// What to do once the turn has ended.
     then: Option<Then>,
     deleting: bool,
@@ -197,6 +201,7 @@ impl Machine {
             sandbox: Sandbox::Absent,
             agent: Agent::Absent,
             saving: None,
+            finishing: false,
             then: None,
             deleting: memory.deleting,
             activity: 0,
@@ -250,9 +255,10 @@ impl Machine {
             Input::Steer { expected_turn, parts, author } => {
                 self.steer(now, &expected_turn, parts, &author, &mut out)?;
             }
-            Input::Interrupt { expected_turn, by } => {
-                self.interrupt(now, &expected_turn, &by, &mut out)?;
+            Input::Interrupt { expected_turn, finish, by } => {
+                self.interrupt(now, &expected_turn, finish, &by, &mut out)?;
             }
+            Input::Halt(problem) => self.halt(now, problem, &mut out)?,
             Input::Retry { by, parts } => self.retry(now, &by, parts, &mut out)?,
             Input::Answer { item, option, by } => {
                 self.answer(now, &item, &option, &by, &mut out)?;

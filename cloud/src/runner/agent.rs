@@ -153,12 +153,11 @@ impl Starter {
     }
 }
 
-/// Ends every agent process with everything it started; true when all are gone.
+/// Ends every agent process with everything it started; true when all are gone. One that ended by itself may have left
+/// processes behind.
 pub(super) async fn kill(guest: &Guest, grace: Duration) -> bool {
     let Ok(list) = guest.list_processes().await else { return false };
-    for process in
-        list.processes.iter().filter(|process| process.id.starts_with(PREFIX) && process.running)
-    {
+    for process in list.processes.iter().filter(|process| process.id.starts_with(PREFIX)) {
         if let Err(error) = guest.kill(&process.id, grace).await {
             tracing::warn!(error = whole(&error), "could not end an agent");
             return false;

@@ -60,6 +60,15 @@ impl Places {
             std::fs::remove_dir_all(&places.scratch)
                 .with_context(|| format!("empty {}", places.scratch.display()))?;
         }
+        // Who removes the data directory finds the rest by this.
+        let elsewhere = places.store.join("elsewhere");
+        if shared == places.store {
+            let _absent = std::fs::remove_file(&elsewhere);
+        } else {
+            use std::os::unix::ffi::OsStrExt;
+            std::fs::write(&elsewhere, shared.as_os_str().as_bytes())
+                .with_context(|| format!("write {}", elsewhere.display()))?;
+        }
         make(&places.snapshots, 0o700)?;
         make(&places.scratch, 0o700)?;
         make(&places.sandboxes, 0o711)?;

@@ -35,7 +35,7 @@ use tokio::sync::watch;
 
 use crate::store::{
     Answer, Commit, Committed, Error, Found, ItemPage, NoticePage, OutputPage, Repository,
-    RepositoryKey, Request, Result, Store, ThreadPage, ThreadQuery, ThreadRow, Turns,
+    RepositoryKey, Request, Result, Store, ThreadCounts, ThreadPage, ThreadQuery, ThreadRow, Turns,
     sqlite::{connection::Directory, readers::Readers, writer::Writer},
     watchers::Watchers,
 };
@@ -114,6 +114,10 @@ impl Store for Sqlite {
 
     fn all_threads(&self) -> Answer<'_, Vec<ThreadRow>> {
         self.read(threads::all)
+    }
+
+    fn count_threads(&self) -> Answer<'_, ThreadCounts> {
+        self.read(threads::count)
     }
 
     fn slug_taken<'a>(&'a self, slug: &'a str) -> Answer<'a, bool> {

@@ -10,6 +10,7 @@ use crate::checkout::{self, Local};
 use crate::cli::command::diff;
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure, Outcome, local};
+use crate::cli::text;
 use crate::protocol::request::thread::Against;
 
 /// Arguments of `aloft apply`.
@@ -71,8 +72,9 @@ pub(crate) async fn apply(context: &Context, args: ApplyArgs) -> Outcome {
     }
     let sentence = match applied.files.len() {
         0 => format!("{} has nothing that {root} lacks", thread.slug),
-        1 => format!("applied {} to {root}: 1 file changed", thread.slug),
-        files => format!("applied {} to {root}: {files} files changed", thread.slug),
+        files => {
+            format!("applied {} to {root}: {} changed", thread.slug, text::count(files, "file"))
+        }
     };
     context.print_thread(thread, &sentence)?;
     Ok(if applied.conflicts.is_empty() { Exit::Done } else { Exit::Failed })

@@ -63,8 +63,9 @@ fn loss(thread: &v1::Thread) -> String {
             format!("what was not pushed to {} since is lost", text::line(&request.url, 200))
         }
         (files, _, None) => format!(
-            "its work on {} was never pushed and is lost: {files} files, +{} -{}",
+            "its work on {} was never pushed and is lost: {}, +{} -{}",
             text::line(&thread.branch, 100),
+            text::count(files as usize, "file"),
             diff.additions,
             diff.deletions
         ),

@@ -171,10 +171,9 @@ async fn bring(
     let mut plan =
         output.waiting("looking at the repository", local.plan(reference, first)).await?;
     if dirty.is_none() && plan.dirty_files > 0 {
-        let files = plan.dirty_files;
+        let files = text::count(plan.dirty_files, "file");
         if output.interactive {
-            let question =
-                format!("{files} files have uncommitted changes. What shall become of them?");
+            let question = format!("{files} with uncommitted changes: what shall become of them?");
             match ask::choose(output, &question, &["carry", "ignore", "refuse"]).await.as_deref() {
                 Some("carry") => plan = local.plan(reference, checkout::Dirty::Carry).await?,
                 Some("ignore") => {}
@@ -191,7 +190,7 @@ async fn bring(
             }
         } else {
             output.warn(&format!(
-                "{files} files with uncommitted changes stay behind; --dirty carry takes them along"
+                "{files} with uncommitted changes left behind; --dirty carry takes them along"
             ));
         }
     }

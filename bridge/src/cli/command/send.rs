@@ -63,7 +63,8 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
     let (response, guided) = context.output.waiting("sending the message", sending).await?;
     let sentence = match (&response.turn, guided) {
         (None, _) => format!("queued for {}", thread.slug),
-        (Some(turn), true) => format!("guided {}: turn {} begins", thread.slug, turn.number),
+        // An agent that can be corrected as it works stays in its turn; for another a new one begins.
+        (Some(_), true) => format!("guided {}", thread.slug),
         (Some(turn), false) => format!("sent to {}: turn {} begins", thread.slug, turn.number),
     };
     end(context, thread, before, response, &sentence, args.wait).await

@@ -93,22 +93,20 @@ fn head(context: &Context, thread: &Thread) -> Result<(), Failure> {
     let mode = if thread.mode == crate::protocol::thread::Mode::Auto { "auto" } else { "manual" };
     let base: String =
         thread.base_commit.iter().flat_map(|commit| commit.chars().take(12)).collect();
+    // A base that was given as a commit is named once.
+    let named = thread.base_commit.as_ref() != Some(&thread.base_ref);
+    let from = if named { text::line(&thread.base_ref, 100) + " " } else { String::new() };
     let facts = [
         ("agent", format!("{}{model}, {mode}", text::line(&thread.agent, 40))),
         ("repository", text::line(&thread.repository.name, 100)),
-        (
-            "branch",
-            format!(
-                "{} from {} {base}",
-                text::line(&thread.branch, 200),
-                text::line(&thread.base_ref, 100)
-            ),
-        ),
+        ("branch", format!("{} from {from}{base}", text::line(&thread.branch, 200))),
         (
             "diff",
             format!(
-                "{} files, +{} -{}",
-                thread.diff.files, thread.diff.additions, thread.diff.deletions
+                "{}, +{} -{}",
+                text::count(thread.diff.files as usize, "file"),
+                thread.diff.additions,
+                thread.diff.deletions
             ),
         ),
     ];

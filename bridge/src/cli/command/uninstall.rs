@@ -22,9 +22,10 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
     let output = context.output;
     let embedded = Embedded::new(&context.config);
     let directories = &context.config.directories;
-    let folders: Vec<&Path> = [&directories.data, &directories.config, &directories.runtime]
+    let own = [&directories.data, &directories.config, &directories.runtime];
+    let folders: Vec<PathBuf> = elsewhere(&directories.cloud())
         .into_iter()
-        .map(PathBuf::as_path)
+        .chain(own.into_iter().cloned())
         .filter(|path| path.exists())
         .collect();
     if !args.yes {
@@ -60,4 +61,10 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         output.line("everything of Aloft but its programs is gone")?;
     }
     Ok(Exit::Done)
+}
+
+/// Where a cloud that root started keeps its sandboxes, as it wrote it down.
+fn elsewhere(data: &Path) -> Option<PathBuf> {
+    let path = PathBuf::from(std::fs::read_to_string(data.join("elsewhere")).ok()?);
+    (path.is_absolute() && path.components().count() > 2).then_some(path)
 }

@@ -44,13 +44,29 @@ pub(crate) fn form(
 ) -> Option<String> {
     match kind {
         Kind::UserMessage(message) => Some(user_message(output, message)),
-        Kind::Plan(plan) => Some(steps(output, plan)),
         Kind::FileChange(change) => ended.then(|| files(output, change, state)),
         Kind::ToolCall(call) => Some(tool_call(output, call, state)),
         Kind::Permission(permission) => Some(question(output, thread, permission)),
         Kind::Notice(notice) => Some(notice_line(output, notice)),
-        Kind::AgentMessage(_) | Kind::Reasoning(_) | Kind::CommandExecution(_) => None,
+        // These grow, and are shown as they do.
+        Kind::AgentMessage(_) | Kind::Reasoning(_) | Kind::CommandExecution(_) | Kind::Plan(_) => {
+            None
+        }
     }
+}
+
+/// Tells whether an item is a person's message.
+pub(crate) fn is_message(item: &v1::Item) -> bool {
+    matches!(item.kind, Some(Kind::UserMessage(_)))
+}
+
+/// Returns an item as it is once the agent has it.
+pub(crate) fn delivered(item: &v1::Item) -> v1::Item {
+    let mut item = item.clone();
+    if let Some(Kind::UserMessage(message)) = &mut item.kind {
+        message.set_delivery(v1::Delivery::Delivered);
+    }
+    item
 }
 
 fn user_message(output: Output, message: &v1::UserMessage) -> String {
@@ -85,7 +101,8 @@ fn user_message(output: Output, message: &v1::UserMessage) -> String {
     format!("{}{waits}", output.paint(Style::Cyan, &lines))
 }
 
-fn steps(output: Output, plan: &v1::Plan) -> String {
+/// The steps of a plan, a line each.
+pub(crate) fn steps(output: Output, plan: &v1::Plan) -> Vec<String> {
     let lines = plan.steps.iter().map(|step| {
         let words = text::line(&step.text, 200);
         match step.state() {
@@ -94,7 +111,7 @@ fn steps(output: Output, plan: &v1::Plan) -> String {
             v1::PlanStepState::Pending | v1::PlanStepState::Unspecified => format!("  [ ] {words}"),
         }
     });
-    ["plan:".to_owned()].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+    lines.collect()
 }
 
 fn files(output: Output, change: &v1::FileChange, state: v1::ItemState) -> String {
@@ -179,18 +196,30 @@ fn question(output: Output, thread: &str, permission: &v1::Permission) -> String
         } else {
             format!(" ({})", text::line(&permission.answered_by, 40))
         };
-        return output
-            .paint(Style::Dim, &format!("  answered: {}{by}", text::line(&permission.answer, 60)));
+        let words = match permission.answer.as_str() {
+            "cancelled" => "  taken back: the turn was stopped".to_owned(),
+            answer => format!("  answered: {}{by}", text::line(&word_of(permission, answer), 60)),
+        };
+        return output.paint(Style::Dim, &words);
     }
     let mut lines =
         vec![output.paint(Style::Yellow, &format!("? {}", text::line(&permission.title, 200)))];
-    let detail = permission.detail.lines().take(PATCH_LINES);
+    let says_more = permission.detail.trim() != permission.title.trim();
+    let detail = permission.detail.lines().take(if says_more { PATCH_LINES } else { 0 });
     lines.extend(detail.map(|line| format!("  {}", patch_line(output, line.as_bytes()))));
     let words = answers(permission).into_iter().map(|(word, label)| format!("{word} ({label})"));
     let how =
         format!("  answer with: aloft answer {thread} {}", words.collect::<Vec<_>>().join(" | "));
     lines.push(output.paint(Style::Dim, &how));
     lines.join("\n")
+}
+
+/// The word for an answer that was given.
+fn word_of(permission: &v1::Permission, answer: &str) -> String {
+    let place = permission.options.iter().position(|option| option.id == answer);
+    place
+        .and_then(|place| answers(permission).into_iter().nth(place))
+        .map_or_else(|| answer.to_owned(), |(word, _)| word)
 }
 
 /// The words that answer a permission, with their labels: our own short ones where the meaning is known.
@@ -253,9 +282,12 @@ mod tests {
             ),
             "{shown}"
         );
-        permission.answer = "allow".into();
-        permission.answered_by = "local".into();
-        assert_eq!(question(output(), "fix-1", &permission), "  answered: allow (local)");
+        for (answer, word) in [("o1", "allow"), ("o2", "o2"), ("o3", "deny"), ("o9", "o9")] {
+            permission.answer = answer.into();
+            permission.answered_by = "local".into();
+            let shown = question(output(), "fix-1", &permission);
+            assert_eq!(shown, format!("  answered: {word} (local)"));
+        }
     }
 
     #[test]
@@ -264,13 +296,14 @@ mod tests {
             text: text.into(),
             state: state.into(),
         };
-        let plan = Kind::Plan(v1::Plan {
+        let plan = v1::Plan {
             steps: vec![
                 step("a", v1::PlanStepState::Completed),
                 step("b", v1::PlanStepState::InProgress),
                 step("c", v1::PlanStepState::Pending),
             ],
-        });
+        };
+        assert_eq!(steps(output(), &plan), ["  [x] a", "  [~] b", "  [ ] c"]);
         let file = v1::FileDiff {
             path: "a.txt".into(),
             status: v1::FileStatus::Modified.into(),
@@ -286,7 +319,6 @@ mod tests {
             author: v1::Author::Agent.into(),
         });
         let cases = [
-            (plan, "plan:\n  [x] a\n  [~] b\n  [ ] c"),
             (change, "M a.txt  +1 -1\n  @@ -1 +1 @@\n  -old\n  +new"),
             (
                 Kind::Notice(v1::NoticeItem { level: v1::Level::Error.into(), text: "no".into() }),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::diff::FileDiff;
 use crate::protocol::input::Input;
 use crate::protocol::item::Item;
-use crate::protocol::thread::{Mode, Thread, ThreadState, Turn};
+use crate::protocol::thread::{Mode, Thread, ThreadState, Turn, asked_mode, asked_state};
 
 /// What is done with uncommitted changes of a local checkout.
 #[derive(
@@ -55,7 +55,7 @@ pub struct ThreadCreateParams {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Absent = `manual`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "asked_mode", skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
     /// One line; absent = from the message.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,7 +89,7 @@ pub struct ThreadResult {
 #[serde(rename_all = "camelCase")]
 pub struct ThreadListParams {
     /// Only threads in this state.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "asked_state", skip_serializing_if = "Option::is_none")]
     pub state: Option<ThreadState>,
     /// Words in title, slug, branch or repository.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -182,7 +182,7 @@ pub struct ThreadUpdateParams {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub muted: Option<bool>,
     /// In effect at the agent's next question.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "asked_mode", skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
     /// In effect at the next model call the agent makes anew.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use crate::agent::{
+    leftover,
     shell::script::Command,
     stdio::{
         message::{ToolCall, Update},
@@ -52,6 +53,8 @@ pub enum Outcome {
 struct Running {
     child: Child,
     group: Option<Pid>,
+    /// In the environment of everything it starts.
+    mark: String,
     output: Receiver,
 }
 
@@ -74,6 +77,7 @@ pub async fn run(session: &Session, id: &str, command: &Command) -> Outcome {
         if let Some(group) = group {
             end_group(group).await;
         }
+        leftover::end(&running.mark).await;
         let status = running.child.wait().await.ok();
         return Outcome::Stopped(status.and_then(|status| status.signal()).map(signal_name));
     }
@@ -127,10 +131,12 @@ fn is_alive(group: Pid) -> bool {
 impl Running {
     fn start(session: &Session, command: &Command) -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
+        let mark = leftover::mark();
         let child = tokio::process::Command::new(command.interpreter[0])
             .args(&command.interpreter[1..])
             .arg(&command.text)
             .current_dir(session.cwd())
+            .env(leftover::VARIABLE, &mark)
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
             .stderr(writer)
@@ -139,7 +145,7 @@ impl Running {
             .spawn()?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let output = Receiver::from_owned_fd(reader.into())?;
-        Ok(Self { child, group, output })
+        Ok(Self { child, group, mark, output })
     }
 
     /// Sends its output until it has ended and nothing more comes.

@@ -32,9 +32,13 @@ pub enum Input {
     Interrupt {
         /// The turn it is meant for; empty = whichever runs.
         expected_turn: String,
+        /// Let the agent wrap up in one short turn first.
+        finish: bool,
         /// Who stops it.
         by: String,
     },
+    /// Stop the running turn because the host cannot bear it: it fails with this problem.
+    Halt(Problem),
     /// The failed or interrupted turn again.
     Retry {
         /// Who asks.
@@ -224,6 +228,8 @@ pub struct Session {
 pub enum Deadline {
     /// The agent must have stopped this turn.
     Stop(String),
+    /// The agent must have wrapped up in this turn.
+    Finish(String),
     /// The snapshot of this stopped turn must be there.
     Snapshot(String),
     /// Nothing happened in this idle thread since then.

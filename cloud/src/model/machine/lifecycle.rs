@@ -215,6 +215,12 @@ impl Machine {
                     self.kill(out);
                 }
             }
+            Deadline::Finish(turn) => {
+                if running(turn, |phase| matches!(phase, Phase::Waiting | Phase::Prompted)) {
+                    let by = self.turn().map(|turn| turn.stopped_by.clone()).unwrap_or_default();
+                    self.stop(now, &by, out);
+                }
+            }
             Deadline::Snapshot(turn) => {
                 if running(turn, |phase| phase == Phase::Saving) {
                     self.complete(now, None, out);

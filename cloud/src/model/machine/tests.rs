@@ -34,7 +34,7 @@ fn steer(words: &str) -> Input {
 }
 
 fn stop(turn: &str) -> Input {
-    Input::Interrupt { expected_turn: turn.into(), by: "me".into() }
+    Input::Interrupt { expected_turn: turn.into(), finish: false, by: "me".into() }
 }
 
 fn problem(reason: &str) -> Problem {
@@ -141,6 +141,18 @@ fn a_stop_asks_then_ends_the_agent_and_only_then_reports() {
 }
 
 #[test]
+fn a_halted_turn_fails_with_the_reason() {
+    let mut machine = prompted();
+    take(&mut machine, vec![Input::Halt(problem("DISK_FULL"))]);
+    let out = take(
+        &mut machine,
+        vec![ended("t1", Ending::Cancelled), Input::Fact(Fact::AgentKilled), snapshot("t1")],
+    );
+    assert_eq!(ends(&out), [(1, TurnState::Failed)]);
+    assert_eq!(machine.last.as_ref().unwrap().error.as_ref().unwrap().reason, "DISK_FULL");
+}
+
+#[test]
 fn a_late_stop_never_hits_the_next_turn() {
     let mut machine = prompted();
     take(&mut machine, vec![ended("t1", Ending::Completed), snapshot("t1"), message("next")]);
@@ -205,6 +217,32 @@ fn a_stop_holds_the_queue_until_the_next_message() {
         vec![message("instead"), ready, ended("t2", Ending::Completed), snapshot("t2")],
     );
     assert_eq!(prompts(&out), ["instead", "later"]);
+}
+
+#[test]
+fn a_finish_lets_the_agent_wrap_up_and_then_rests() {
+    let mut machine = prompted();
+    let finish = Input::Interrupt { expected_turn: "t1".into(), finish: true, by: "me".into() };
+    let out = take(&mut machine, vec![queued("later"), finish]);
+    assert!(out.effects.contains(&Effect::Cancel));
+    let out = take(&mut machine, vec![ended("t1", Ending::Cancelled), snapshot("t1")]);
+    assert!(prompts(&out)[0].starts_with("Please stop here"), "{out:?}");
+    let out = take(&mut machine, vec![ended("t2", Ending::Completed), snapshot("t2")]);
+    assert_eq!(
+        (prompts(&out).len(), machine.thread().queued, machine.thread().state()),
+        (0, 1, ThreadState::Idle)
+    );
+}
+
+#[test]
+fn an_agent_that_does_not_wrap_up_is_stopped() {
+    let mut machine = prompted();
+    let finish = Input::Interrupt { expected_turn: String::new(), finish: true, by: "me".into() };
+    take(&mut machine, vec![finish, ended("t1", Ending::Cancelled), snapshot("t1")]);
+    let out = take(&mut machine, vec![Input::Fact(Fact::Deadline(Deadline::Finish("t2".into())))]);
+    assert!(out.effects.contains(&Effect::Cancel));
+    let out = take(&mut machine, vec![Input::Fact(Fact::Deadline(Deadline::Stop("t2".into())))]);
+    assert!(out.effects.contains(&Effect::KillAgent));
 }
 
 #[test]
@@ -307,7 +345,11 @@ fn any_input() -> impl Strategy<Value = Input> {
             parts: text("g"),
             author: "me".into()
         }),
-        turn.clone().prop_map(|t| stop(&t)),
+        (turn.clone(), any::<bool>()).prop_map(|(expected_turn, finish)| Input::Interrupt {
+            expected_turn,
+            finish,
+            by: "me".into()
+        }),
         Just(Input::Retry { by: "me".into(), parts: text("r") }),
         item.clone().prop_map(|item| Input::Answer {
             item,
@@ -319,6 +361,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         (item.clone(), 0..4_usize)
             .prop_map(|(item, position)| Input::MoveQueued { item, position }),
         item.clone().prop_map(|item| Input::RemoveQueued { item }),
+        Just(Input::Halt(problem("DISK"))),
         Just(Input::Pause { by: "me".into() }),
         Just(Input::Resume),
         Just(Input::Used { input_tokens: 1, output_tokens: 1 }),
@@ -344,6 +387,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(Input::Fact(Fact::SandboxGone(problem("X")))),
         Just(Input::Fact(Fact::Suspended)),
         turn.clone().prop_map(|t| Input::Fact(Fact::Deadline(Deadline::Stop(t)))),
+        turn.clone().prop_map(|t| Input::Fact(Fact::Deadline(Deadline::Finish(t)))),
         turn.prop_map(|t| Input::Fact(Fact::Deadline(Deadline::Snapshot(t)))),
         (0..6_u64).prop_map(|n| Input::Fact(Fact::Deadline(Deadline::Idle(n)))),
     ]

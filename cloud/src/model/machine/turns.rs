@@ -1,17 +1,21 @@
 //! The way of a turn: begun, given to the agent, stopped or ended, saved, completed.
 
 use aloft_proto::v1::{
-    Delivery, DiffStat, ItemState, Level, NoticeKind, Problem, Turn, TurnState, TurnSummary,
-    event::Payload,
+    Delivery, DiffStat, Input as Part, ItemState, Level, NoticeKind, Problem, TextInput, Turn,
+    TurnState, TurnSummary, event::Payload, input,
 };
 
 use crate::model::{
     machine::{
-        Accepted, Agent, Deadline, Effect, Ending, Machine, Millis, Outcome, Phase, Refused,
-        Running, SNAPSHOT_GRACE, STOP_GRACE, Sandbox, Saved,
+        Accepted, Agent, Deadline, Effect, Ending, FINISH_GRACE, Machine, Millis, Outcome, Phase,
+        Refused, Running, SNAPSHOT_GRACE, STOP_GRACE, Sandbox, Saved,
     },
     time::{millis, timestamp},
 };
+
+/// What an agent is told that is to wrap up.
+const WRAP_UP: &str = "Please stop here: leave the work in a clean state and say in a few sentences what is done and what is not. \
+                       Start nothing new.";
 
 impl Machine {
     /// Begins a turn with these messages; the agent gets it as soon as it is ready.
@@ -35,6 +39,9 @@ impl Machine {
         self.turn = Some(Running { turn: turn.clone(), phase: Phase::Waiting, outcome: None });
         self.log(Payload::TurnStarted(turn), out);
         self.deliver(now, Delivery::Queued, out);
+        if self.finishing {
+            self.finish_by(now, out);
+        }
         self.advance(now, out);
     }
 
@@ -79,15 +86,46 @@ impl Machine {
         &mut self,
         now: Millis,
         expected: &str,
+        finish: bool,
         by: &str,
         out: &mut Accepted,
     ) -> Result<(), Refused> {
         self.expect_turn(expected)?;
+        let Some(running) = &self.turn else { return Err(Refused::NoTurn) };
+        if !finish || running.phase != Phase::Prompted {
+            self.stop(now, by, out);
+            return Ok(());
+        }
+        if !self.finishing {
+            self.finishing = true;
+            self.finish_by(now, out);
+            self.steer(now, expected, vec![words(WRAP_UP)], by, out)?;
+        }
+        Ok(())
+    }
+
+    /// Stops the running turn, which fails.
+    pub(super) fn halt(
+        &mut self,
+        now: Millis,
+        problem: Problem,
+        out: &mut Accepted,
+    ) -> Result<(), Refused> {
         if self.turn.is_none() {
             return Err(Refused::NoTurn);
         }
-        self.stop(now, by, out);
+        self.stop(now, "cloud", out);
+        if let Some(outcome) = self.turn.as_mut().and_then(|running| running.outcome.as_mut()) {
+            outcome.state = TurnState::Failed;
+            outcome.problem = Some(problem);
+        }
         Ok(())
+    }
+
+    /// Stops the running turn when the agent does not wrap up in time.
+    fn finish_by(&self, now: Millis, out: &mut Accepted) {
+        let deadline = Deadline::Finish(self.turn_id());
+        out.effects.push(Effect::Wake { at: now + FINISH_GRACE, deadline });
     }
 
     /// Stops the running turn: asked first, then ended with everything it started.
@@ -304,6 +342,9 @@ impl Machine {
             TurnState::Unspecified | TurnState::Running | TurnState::Interrupted => {}
         }
         self.last = Some(turn);
+        if self.memory.guides.is_empty() && std::mem::take(&mut self.finishing) {
+            self.memory.held = true;
+        }
         self.next(now, out);
     }
 
@@ -332,4 +373,9 @@ impl Machine {
             self.log_all(events, out);
         }
     }
+}
+
+/// Words as a message.
+fn words(text: &str) -> Part {
+    Part { kind: Some(input::Kind::Text(TextInput { text: text.to_owned() })) }
 }

@@ -5,7 +5,7 @@ use prost::Message as _;
 use rusqlite::{Connection, OptionalExtension as _, Row, ffi, params};
 
 use crate::store::{
-    Error, Found, Result, ThreadPage, ThreadQuery, ThreadRow,
+    Error, Found, Result, ThreadCounts, ThreadPage, ThreadQuery, ThreadRow,
     sqlite::{feed, log},
 };
 
@@ -136,6 +136,13 @@ pub(super) fn all(db: &Connection) -> Result<Vec<ThreadRow>> {
     db.prepare_cached("select record, private from threads order by number")?
         .query_and_then([], row)?
         .collect()
+}
+
+/// Counts all threads and those that are busy; both are looked up in an index.
+pub(super) fn count(db: &Connection) -> Result<ThreadCounts> {
+    let select = "select (select count(*) from threads), (select count(*) from threads where state in (1, 2, 3))";
+    let counts = |row: &Row<'_>| Ok(ThreadCounts { all: row.get(0)?, busy: row.get(1)? });
+    Ok(db.prepare_cached(select)?.query_row([], counts)?)
 }
 
 /// Tells whether a thread has this slug.

@@ -21,6 +21,7 @@ use crate::agent::{
         approvals::Sort,
         tools::{Call, Outcome},
     },
+    leftover,
     stdio::{
         message::{Status, ToolCall, Update},
         session::Session,
@@ -87,7 +88,8 @@ pub(super) async fn run(call: &Call<'_>) -> Result<String, Outcome> {
     }
     let begun = ToolCall::status(&call.id, Status::InProgress);
     session.update(Update::ToolCallUpdate(begun)).await;
-    let (mut child, mut output) = match start(session, &arguments.command) {
+    let mark = leftover::mark();
+    let (mut child, mut output) = match start(session, &arguments.command, &mark) {
         Ok(started) => started,
         Err(error) => {
             let failed = ToolCall::status(&call.id, Status::Failed);
@@ -109,18 +111,20 @@ pub(super) async fn run(call: &Call<'_>) -> Result<String, Outcome> {
     };
     if let (End::Stopped | End::TimedOut(_), Some(group)) = (&end, &group) {
         end_group(group.0, &mut child).await;
+        leftover::end(&mark).await;
     }
     drop(group);
     report(call, &end, &kept).await
 }
 
-fn start(session: &Session, command: &str) -> io::Result<(Child, Receiver)> {
+fn start(session: &Session, command: &str, mark: &str) -> io::Result<(Child, Receiver)> {
     let (reader, writer) = io::pipe()?;
     let shell = if std::path::Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" };
     let child = tokio::process::Command::new(shell)
         .arg("-c")
         .arg(command)
         .current_dir(session.cwd())
+        .env(leftover::VARIABLE, mark)
         .env("GIT_TERMINAL_PROMPT", "0")
         .envs([("PAGER", "cat"), ("GIT_PAGER", "cat")])
         .stdin(Stdio::null())

@@ -3,7 +3,7 @@
 use aloft_proto::v1::{Repository, Thread, ThreadState};
 
 use crate::store::{
-    Commit, Error, Found, Store as _, ThreadQuery, ThreadRow,
+    Commit, Error, Found, Store as _, ThreadCounts, ThreadQuery, ThreadRow,
     sqlite::{
         Sqlite,
         tests::{create, fresh, thread},
@@ -117,4 +117,25 @@ async fn names_in_use_are_known() {
     assert!(!store.branch_taken("r2", "aloft/a").await.unwrap());
     let (row, cursor) = store.thread("named").await.unwrap().unwrap();
     assert_eq!((&*row.private, cursor), (&b"private"[..], 0));
+}
+
+#[tokio::test]
+async fn threads_are_counted_and_those_that_are_busy() {
+    let (_directory, store) = fresh();
+    assert_eq!(store.count_threads().await.unwrap(), ThreadCounts::default());
+    let states = [
+        ThreadState::Starting,
+        ThreadState::Running,
+        ThreadState::RequiresAction,
+        ThreadState::Idle,
+        ThreadState::Paused,
+        ThreadState::Failed,
+        ThreadState::Deleting,
+    ];
+    for (number, state) in states.into_iter().enumerate() {
+        let mut busy = thread(&format!("thread{number}"));
+        busy.set_state(state);
+        put(&store, busy).await;
+    }
+    assert_eq!(store.count_threads().await.unwrap(), ThreadCounts { all: 7, busy: 3 });
 }
