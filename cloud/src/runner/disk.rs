@@ -41,9 +41,10 @@ impl Runner {
     /// Stops the running turn whose sandbox is the largest.
     async fn stop_largest(&self, sandboxes: &Path, free: u64) -> Result<(), Error> {
         let mut largest = None;
-        for row in self.parts().store.all_threads().await?.into_iter().filter(|row| {
-            row.thread.last_turn.is_some_and(|turn| turn.state() == TurnState::Running)
-        }) {
+        for row in self.parts().store.all_threads().await? {
+            if row.thread.last_turn.is_none_or(|turn| turn.state() != TurnState::Running) {
+                continue;
+            }
             let folder = sandboxes.join(&row.thread.id);
             let size = tokio::task::spawn_blocking(move || size(&folder)).await.unwrap_or_default();
             if largest.as_ref().is_none_or(|(most, _)| size > *most) {
