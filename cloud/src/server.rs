@@ -182,6 +182,7 @@ async fn find_agents(options: &Options) -> anyhow::Result<HostAgents> {
         path: options.environment.path.clone(),
         folders: options.environment.agents_dirs.clone(),
         configured: configured.collect(),
+        own_users: rustix::process::geteuid().is_root(),
     };
     Ok(tokio::task::spawn_blocking(move || HostAgents::find(&search)).await?)
 }

@@ -24,6 +24,8 @@ use serde_json::{Value, json};
 const FACT: &str = "heron-4711";
 /// Asks for the fact.
 const RECALL: &str = "heron-";
+/// A model no agent knows.
+const MODEL: &str = "fable-9";
 
 /// Which model keys a machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,14 +65,13 @@ impl Stage {
         Self { home, server, repository, agent, steers: agent != "opencode" }
     }
 
-    /// Creates the thread, whose first turn ends in this state.
-    fn create(&self, mode: &str, prompt: &str) -> String {
+    /// Creates the thread with its first message.
+    fn create(&self, mode: &str, model: Option<&str>, prompt: &str) -> String {
         let repository = self.repository.to_str().unwrap();
-        let thread = self.home.json([
-            "new", "--agent", self.agent, "--model", "fable-9", "--mode", mode, "--repo",
-            repository, prompt,
-        ]);
-        thread["id"].as_str().unwrap().to_owned()
+        let mut args = vec!["new", "--agent", self.agent, "--mode", mode, "--repo", repository];
+        args.extend(model.iter().flat_map(|model| ["--model", model]));
+        args.push(prompt);
+        self.home.json(args)["id"].as_str().unwrap().to_owned()
     }
 
     /// Sends a message.
@@ -234,14 +235,35 @@ impl Stage {
         assert_eq!(found, Vec::<PathBuf>::new(), "the key is on disk");
     }
 
-    /// Tokens were counted for the thread, and the model asked for was the one named.
+    /// Tokens were counted for the thread.
     fn was_counted(&self, thread: &str) {
         let usage = &self.home.show(thread)["thread"]["usage"];
         assert!(usage["inputTokens"].as_u64().unwrap() >= 100, "{usage}");
         assert!(usage["outputTokens"].as_u64().unwrap() >= 10, "{usage}");
+    }
+
+    /// The model was asked for by this name.
+    fn used(&self, model: &str) {
         let seen = self.server.seen();
-        let named = seen.iter().filter(|seen| seen.body["model"] == "fable-9").count();
-        assert!(named > 0, "the model asked for was never fable-9");
+        let found = seen.iter().any(|seen| seen.body["model"] == model);
+        let all: Vec<&Value> = seen.iter().map(|seen| &seen.body["model"]).collect();
+        assert!(found, "{model} is not among {all:?}");
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let shown = self.home.run(["show", "@last", "--json"]);
+            eprintln!("-- thread --\n{}{}", shown.text(), shown.stderr);
+            eprintln!("-- model calls --");
+            for seen in self.server.seen().iter().rev().take(2).rev() {
+                let said = [&seen.body["messages"], &seen.body["input"]];
+                let said = said.into_iter().filter_map(Value::as_array).flatten();
+                let last: Vec<&Value> = said.rev().take(5).collect();
+                eprintln!("{} ends with, newest first: {last:#?}", seen.path);
+            }
+        }
     }
 }
 

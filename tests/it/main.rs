@@ -2,7 +2,11 @@
 
 mod agents;
 mod crash;
+mod isolation;
 mod journey;
+mod many;
 mod permission;
 mod stop;
 mod tidy;
+mod uploads;
+mod wrong;

@@ -150,8 +150,7 @@ pub(super) async fn diff(
     let request = v1::GetDiffRequest {
         thread_id: params.thread_id,
         against: Some(params.against.unwrap_or_default().into()),
-        path: String::new(),
-        stat_only: false,
+        ..Default::default()
     };
     let stream = session.mirror.client().get_diff(request).await?;
     let mut room = PATCHES;
@@ -178,7 +177,7 @@ pub(super) async fn file_diff(
         thread_id: params.thread_id,
         against: Some(params.against.unwrap_or_default().into()),
         path: params.path.clone(),
-        stat_only: false,
+        ..Default::default()
     };
     let stream = session.mirror.client().get_diff(request).await?;
     let file = collect(&session, stream).await?.into_iter().next();

@@ -4,6 +4,7 @@
 
 mod environment;
 mod key;
+mod offer;
 mod trial;
 
 pub use self::{
@@ -186,6 +187,14 @@ impl Keys {
     /// Makes one tiny call with the key in effect and says what came of it.
     pub async fn test(&self, owner: &str, provider: Provider) -> Result<Verdict, Error> {
         Ok(trial::try_key(&self.resolve(owner, provider).await?).await)
+    }
+
+    /// The models that the API offers to the key in effect; empty where it does not say.
+    pub async fn models(&self, owner: &str, provider: Provider) -> Vec<String> {
+        match self.resolve(owner, provider).await {
+            Ok(key) => offer::models(&key).await,
+            Err(_) => Vec::new(),
+        }
     }
 
     fn unseal(&self, owner: &str, provider: Provider, sealed: &[u8]) -> Result<Stored, Error> {

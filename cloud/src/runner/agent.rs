@@ -76,9 +76,18 @@ impl Starter {
     /// How the agent is started, with what must be mounted for it.
     pub(super) async fn launch(&self, token: &SecretString) -> Result<Launch, Error> {
         let keys = providers(&self.parts, &self.thread.owner).await?;
+        let model = Some(self.thread.model.as_str()).filter(|model| !model.is_empty());
+        let offered = match self.parts.agents.asks_for_models_of(&self.thread.agent) {
+            Some(provider) if model.is_none() => {
+                let provider = provider.parse().map_err(Error::Key)?;
+                self.parts.keys.models(&self.thread.owner, provider).await
+            }
+            _ => Vec::new(),
+        };
         let options = LaunchOptions {
             mode: self.thread.mode(),
-            model: Some(self.thread.model.as_str()).filter(|model| !model.is_empty()),
+            model,
+            offered: &offered,
             token,
             port: RELAY_PORT,
         };

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::agents::{FACT, Keys, Stage, mark, of_type, words};
+use crate::agents::{FACT, Keys, MODEL, Stage, mark, of_type, words};
 
 #[test]
 fn aloft_does_everything_over_anthropic_messages() {
@@ -19,7 +19,8 @@ fn walk(stage: &Stage) {
     let write = |path: &str| json!({"tool": "write", "path": path, "content": "made\n"});
     let script =
         json!([write("/workspace/allowed.txt"), write("/workspace/denied.txt"), {"text": "done"}]);
-    let thread = &stage.create("manual", &format!("Remember {FACT}. {}", mark(&script)));
+    let thread =
+        &stage.create("manual", Some(MODEL), &format!("Remember {FACT}. {}", mark(&script)));
     stage.question(thread, 1);
     assert!(!stage.file(thread, "allowed.txt").exists());
     stage.home.json(["answer", thread, "allow"]);
@@ -45,4 +46,5 @@ fn walk(stage: &Stage) {
     stage.keeps_secrets(thread, 7);
     stage.is_guided(thread, 8);
     stage.was_counted(thread);
+    stage.used(MODEL);
 }

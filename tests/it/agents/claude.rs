@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::agents::{FACT, Keys, Stage, mark, of_type, words};
+use crate::agents::{FACT, Keys, MODEL, Stage, mark, of_type, words};
 
 #[test]
 fn claude_does_everything() {
@@ -14,7 +14,8 @@ fn claude_does_everything() {
         {"tool": "shell", "cmd": "touch denied.txt"},
         {"text": "done"},
     ]);
-    let thread = &stage.create("manual", &format!("Remember {FACT}. {}", mark(&script)));
+    let thread =
+        &stage.create("manual", Some(MODEL), &format!("Remember {FACT}. {}", mark(&script)));
     stage.question(thread, 1);
     assert!(!stage.file(thread, "allowed.txt").exists());
     stage.home.json(["answer", thread, "allow"]);
@@ -39,4 +40,5 @@ fn claude_does_everything() {
     stage.keeps_secrets(thread, 7);
     stage.is_guided(thread, 8);
     stage.was_counted(thread);
+    stage.used(MODEL);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::agents::{FACT, Keys, Stage, mark, of_type};
+use crate::agents::{FACT, Keys, MODEL, Stage, mark, of_type};
 
 #[test]
 fn codex_does_everything() {
@@ -10,7 +10,7 @@ fn codex_does_everything() {
     // In manual mode it asks before each edit; the first turn tells the fact.
     let write = |path: &str| json!([{"tool": "write", "path": path, "content": "made\n"}, {"text": "done"}]);
     let first = format!("Remember {FACT}. {}", mark(&write("allowed.txt")));
-    let thread = &stage.create("manual", &first);
+    let thread = &stage.create("manual", Some(MODEL), &first);
     stage.question(thread, 1);
     assert!(!stage.file(thread, "allowed.txt").exists());
     stage.home.json(["answer", thread, "allow"]);
@@ -37,4 +37,5 @@ fn codex_does_everything() {
     stage.keeps_secrets(thread, 8);
     stage.is_guided(thread, 9);
     stage.was_counted(thread);
+    stage.used(MODEL);
 }

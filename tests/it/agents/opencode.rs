@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::agents::{FACT, Keys, Stage, mark, of_type};
+use crate::agents::{FACT, Keys, MODEL, Stage, mark, of_type};
 
 #[test]
 fn opencode_does_everything() {
@@ -13,7 +13,7 @@ fn opencode_does_everything() {
         {"tool": "shell", "cmd": "touch denied.txt"},
         {"text": "done"},
     ]);
-    let thread = &stage.create("manual", &format!("Remember {FACT}. {}", mark(&script)));
+    let thread = &stage.create("manual", None, &format!("Remember {FACT}. {}", mark(&script)));
     stage.question(thread, 1);
     assert!(!stage.file(thread, "allowed.txt").exists());
     stage.home.json(["answer", thread, "allow"]);
@@ -31,9 +31,13 @@ fn opencode_does_everything() {
     stage.runs_commands(thread, 2);
     stage.stops(thread, 3);
     stage.recalls(thread, 4);
+    // Nobody named a model, so it is one that the API offers; the new one is used from its next start.
+    stage.used("m");
+    stage.home.json(["model", thread, MODEL]);
     stage.home.json(["pause", thread]);
     stage.recalls(thread, 5);
     stage.keeps_secrets(thread, 6);
     stage.is_guided(thread, 7);
     stage.was_counted(thread);
+    stage.used(MODEL);
 }

@@ -1,6 +1,9 @@
 //! Answers in the form of each API, streamed where that was asked for.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use axum::{
     body::{Body, Bytes},
@@ -109,7 +112,8 @@ fn pieces(step: &Step) -> Vec<(u64, String)> {
 }
 
 fn chat(request: &Request, step: &Step) -> Vec<Block> {
-    let chunk = |choices: Value| json!({"id": "chatcmpl-1", "created": 1, "model": "m", "object": "chat.completion.chunk", "choices": choices});
+    let id = unique("chatcmpl");
+    let chunk = |choices: Value| json!({"id": id, "created": 1, "model": "m", "object": "chat.completion.chunk", "choices": choices});
     let delta = |delta: Value| chunk(json!([{"index": 0, "delta": delta, "finish_reason": null}]));
     let mut blocks = vec![(0, None, delta(json!({"role": "assistant", "content": ""})))];
     let reason = if let Step::Text { .. } = step {
@@ -119,7 +123,7 @@ fn chat(request: &Request, step: &Step) -> Vec<Block> {
         "stop"
     } else {
         let (name, arguments) = tool(request, step);
-        let call = json!([{"index": 0, "id": call_id(), "type": "function", "function": {"name": name, "arguments": ""}}]);
+        let call = json!([{"index": 0, "id": unique("call"), "type": "function", "function": {"name": name, "arguments": ""}}]);
         blocks.push((0, None, delta(json!({"tool_calls": call}))));
         let arguments = json!([{"index": 0, "function": {"arguments": arguments.to_string()}}]);
         blocks.push((0, None, delta(json!({"tool_calls": arguments}))));
@@ -134,8 +138,9 @@ fn chat(request: &Request, step: &Step) -> Vec<Block> {
 
 fn responses(request: &Request, step: &Step) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
+    let (id, item_id) = (unique("resp"), unique("item"));
     let response = |status: &str, output: Value| {
-        json!({"id": "resp_1", "object": "response", "status": status, "output": output, "usage": {
+        json!({"id": id, "object": "response", "status": status, "output": output, "usage": {
             "input_tokens": 100, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": 10,
             "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 110}})
     };
@@ -143,21 +148,21 @@ fn responses(request: &Request, step: &Step) -> Vec<Block> {
         json!({"type": "response.created", "response": response("in_progress", json!([]))});
     blocks.push((0, Some("response.created"), created));
     let item = if let Step::Text { text, .. } = step {
-        let begun = json!({"type": "message", "id": "msg_1", "role": "assistant", "status": "in_progress", "content": []});
+        let begun = json!({"type": "message", "id": item_id, "role": "assistant", "status": "in_progress", "content": []});
         blocks.push((
             0,
             Some("response.output_item.added"),
             json!({"type": "response.output_item.added", "output_index": 0, "item": begun}),
         ));
         for (pause, piece) in pieces(step) {
-            let delta = json!({"type": "response.output_text.delta", "item_id": "msg_1", "output_index": 0, "content_index": 0, "delta": piece});
+            let delta = json!({"type": "response.output_text.delta", "item_id": item_id, "output_index": 0, "content_index": 0, "delta": piece});
             blocks.push((pause, Some("response.output_text.delta"), delta));
         }
-        json!({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+        json!({"type": "message", "id": item_id, "role": "assistant", "status": "completed",
             "content": [{"type": "output_text", "text": text, "annotations": []}]})
     } else {
         let (name, arguments) = tool(request, step);
-        let item = json!({"type": "function_call", "id": "fc_1", "call_id": call_id(), "name": name,
+        let item = json!({"type": "function_call", "id": item_id, "call_id": unique("call"), "name": name,
             "arguments": arguments.to_string(), "status": "completed"});
         blocks.push((
             0,
@@ -182,7 +187,7 @@ fn responses(request: &Request, step: &Step) -> Vec<Block> {
 
 fn messages(request: &Request, step: &Step) -> Vec<Block> {
     let usage = json!({"input_tokens": 100, "output_tokens": 1});
-    let start = json!({"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": "assistant",
+    let start = json!({"type": "message_start", "message": {"id": unique("msg"), "type": "message", "role": "assistant",
         "model": "m", "content": [], "stop_reason": null, "stop_sequence": null, "usage": usage}});
     let mut blocks = vec![(0, Some("message_start"), start)];
     let delta = |pause: u64, delta: Value| {
@@ -205,7 +210,7 @@ fn messages(request: &Request, step: &Step) -> Vec<Block> {
         "end_turn"
     } else {
         let (name, arguments) = tool(request, step);
-        let block = json!({"type": "tool_use", "id": call_id(), "name": name, "input": {}});
+        let block = json!({"type": "tool_use", "id": unique("call"), "name": name, "input": {}});
         blocks.push((
             0,
             Some("content_block_start"),
@@ -226,13 +231,12 @@ fn messages(request: &Request, step: &Step) -> Vec<Block> {
 
 fn message(step: &Step) -> Value {
     let Step::Text { text, .. } = step else { return json!({"type": "error"}) };
-    json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn",
+    json!({"id": unique("msg"), "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn",
         "stop_sequence": null, "content": [{"type": "text", "text": text}], "usage": {"input_tokens": 10, "output_tokens": 1}})
 }
 
-/// A name no other call of this server has: agents take two calls of one name for one.
-fn call_id() -> String {
-    use std::sync::atomic::{AtomicU32, Ordering};
+/// A name no other thing of this server has: agents take two messages or calls of one name for one.
+fn unique(kind: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
-    format!("call_{}", NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("{kind}_{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }

@@ -27,6 +27,8 @@ pub(super) struct Program {
     pub(super) needs_node: bool,
     /// Of its package; empty = not known.
     pub(super) version: String,
+    /// What keeps the users of sandboxes from it.
+    pub(super) closed: Option<PathBuf>,
 }
 
 /// A Node as a sandbox sees it.
@@ -38,6 +40,8 @@ pub(super) struct Node {
     pub(super) mount: Option<(PathBuf, PathBuf)>,
     /// First number of its version.
     pub(super) major: u32,
+    /// What keeps the users of sandboxes from it.
+    pub(super) closed: Option<PathBuf>,
 }
 
 /// Finds the program of agent `name`: in the folders of agents, then in PATH. `native` is preferred, below an npm prefix.
@@ -54,12 +58,15 @@ pub(super) fn program(search: &Search, name: &str, program: &str, native: &str) 
     });
     // An absolute path stays itself when it is joined.
     let in_path = search.path.iter().map(|folder| folder.join(program));
-    let found = in_folders.chain(in_path).find(|path| is_program(path))?;
-    let real = found.canonicalize().ok()?;
+    let found = in_folders.chain(in_path).filter(|path| is_program(path));
+    let real = found.filter_map(|path| path.canonicalize().ok());
+    let all: Vec<_> = real.map(|real| (closed(search, &real), real)).collect();
+    let open = all.iter().find(|(closed, _)| closed.is_none());
+    let (closed, real) = open.or(all.first())?.clone();
     let needs_node = is_node_script(&real);
     let version = package_version(&real);
     let (path, mount) = inside(&real, &Path::new(INSIDE).join(name));
-    Some(Program { path, mount, needs_node, version })
+    Some(Program { path, mount, needs_node, version, closed })
 }
 
 /// Every Node that can be found, those of the folders of agents first.
@@ -71,7 +78,7 @@ pub(super) fn nodes(search: &Search) -> Vec<Node> {
         let major = node_major(&path)?;
         let real = path.canonicalize().ok()?;
         let (path, mount) = inside(&real, &Path::new(INSIDE).join(format!("node-{major}")));
-        Some(Node { path, mount, major })
+        Some(Node { path, mount, major, closed: closed(search, &real) })
     };
     in_folders.chain(in_path).filter(|path| is_program(path)).filter_map(node).collect()
 }
@@ -106,6 +113,19 @@ fn inside(real: &Path, place: &Path) -> (PathBuf, Option<(PathBuf, PathBuf)>) {
             (path.clone(), Some((real.to_owned(), path)))
         }
     }
+}
+
+/// The program itself or the folder above it that the users of sandboxes cannot pass; they are others to everything.
+fn closed(search: &Search, program: &Path) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let lacks = |path: &Path, bits: u32| {
+        path.metadata().is_ok_and(|about| about.permissions().mode() & bits != bits)
+    };
+    if !search.own_users {
+        return None;
+    }
+    let folder = program.ancestors().skip(1).filter(|folder| lacks(folder, 0o001)).last();
+    folder.or(Some(program).filter(|program| lacks(program, 0o005))).map(Path::to_owned)
 }
 
 fn is_program(path: &Path) -> bool {

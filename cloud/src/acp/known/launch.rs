@@ -20,8 +20,8 @@ const PATH: &str =
     "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/home/agent/.local/bin";
 /// Where the configuration of opencode goes, below HOME.
 const OPENCODE_CONFIG: &str = ".config/aloft/opencode.json";
-/// opencode has no choice of its own: the model its provider is asked for when nobody named one.
-const OPENCODE_MODEL: &str = "gpt-5.6-luna";
+/// opencode has no choice of its own: this one is used when nobody named one, or the first the API offers where it lacks this.
+const OPENCODE_MODEL: &str = "gpt-5";
 
 pub(super) fn launch(
     found: &Found,
@@ -124,7 +124,9 @@ impl Launch {
     }
 
     fn opencode(&mut self, options: &LaunchOptions<'_>) {
-        let model = options.model.unwrap_or(OPENCODE_MODEL);
+        let has_default = options.offered.iter().any(|model| model == OPENCODE_MODEL);
+        let first = options.offered.first().filter(|_| !has_default);
+        let model = options.model.unwrap_or_else(|| first.map_or(OPENCODE_MODEL, String::as_str));
         let name = format!("aloft/{model}");
         let config = json!({
             "model": name,

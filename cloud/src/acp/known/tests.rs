@@ -35,7 +35,7 @@ fn keys(names: &[&str]) -> BTreeSet<String> {
 }
 
 fn options<'a>(mode: Mode, model: Option<&'a str>, token: &'a SecretString) -> LaunchOptions<'a> {
-    LaunchOptions { mode, model, token, port: 3128 }
+    LaunchOptions { mode, model, offered: &[], token, port: 3128 }
 }
 
 #[test]
@@ -126,6 +126,44 @@ fn an_old_node_is_a_reason() {
 }
 
 #[test]
+fn an_agent_behind_a_closed_folder_is_used_only_where_sandboxes_are_the_same_user() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    put(&root.join("in/opencode"), "\u{7f}ELF");
+    let find = |own_users| {
+        let folders = vec![root.join("in")];
+        HostAgents::find(&Search { folders, own_users, ..Search::default() })
+    };
+    // A temporary folder is closed to others.
+    assert_eq!(find(false).check("opencode", &keys(&["openai"])), Ok(()));
+    let problem = find(true).check("opencode", &keys(&["openai"])).unwrap_err();
+    let expected = format!("{} is closed to the users of sandboxes", root.display());
+    assert!(problem.message.contains(&expected), "{}", problem.message);
+}
+
+#[test]
+fn opencode_takes_its_usual_model_or_the_first_that_is_offered() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder.path().join("opencode"), "\u{7f}ELF");
+    let host =
+        HostAgents::find(&Search { folders: vec![folder.path().to_owned()], ..Search::default() });
+    assert_eq!(host.asks_for_models_of("opencode"), Some("openai"));
+    assert_eq!(host.asks_for_models_of("codex"), None);
+    let token = SecretString::from("t");
+    let model = |named, offered: &[&str]| {
+        let offered: Vec<String> = offered.iter().map(|model| (*model).to_owned()).collect();
+        let options = LaunchOptions { offered: &offered, ..options(Mode::Auto, named, &token) };
+        let launch = host.launch("opencode", &keys(&["openai"]), &options).unwrap();
+        let config: Value = serde_json::from_slice(&launch.files[0].1).unwrap();
+        config["model"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(model(Some("mine"), &["first", "gpt-5"]), "aloft/mine");
+    assert_eq!(model(None, &["first", "gpt-5"]), "aloft/gpt-5");
+    assert_eq!(model(None, &["first", "second"]), "aloft/first");
+    assert_eq!(model(None, &[]), "aloft/gpt-5");
+}
+
+#[test]
 fn single_programs_and_configured_ones() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().canonicalize().unwrap();
@@ -139,6 +177,7 @@ fn single_programs_and_configured_ones() {
         path: vec![root.clone(), PathBuf::from("/usr/bin")],
         folders: vec![],
         configured: vec![mine(command)],
+        own_users: false,
     };
     let host = HostAgents::find(&search(&["env", "my-agent"]));
     let token = SecretString::from("t");
