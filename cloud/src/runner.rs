@@ -316,13 +316,7 @@ impl Runner {
 
     /// The thread of this id, prefix or slug, with the newest cursor of its log.
     pub async fn find(&self, owner: &str, name: &str) -> Result<(Thread, u64), Error> {
-        match self.parts().store.find_thread(owner, name).await? {
-            store::Found::One(row, cursor) => Ok((row.thread, cursor)),
-            store::Found::None => Err(Error::ThreadNotFound { name: name.to_owned() }),
-            store::Found::Ambiguous(candidates) => {
-                Err(Error::ThreadAmbiguous { name: name.to_owned(), candidates })
-            }
-        }
+        only_one(self.parts().store.find_thread(owner, name).await?, name)
     }
 
     /// Gives a thread an input once, however often the request comes.
@@ -460,6 +454,17 @@ impl Runner {
             return Ok(Refused::AlreadyAnswered(asked.answer).into());
         }
         Ok(Refused::NoQuestion.into())
+    }
+}
+
+/// The thread that was found under a name, with the newest cursor of its log; an error where it is none or several.
+pub fn only_one(found: store::Found, name: &str) -> Result<(Thread, u64), Error> {
+    match found {
+        store::Found::One(row, cursor) => Ok((row.thread, cursor)),
+        store::Found::None => Err(Error::ThreadNotFound { name: name.to_owned() }),
+        store::Found::Ambiguous(candidates) => {
+            Err(Error::ThreadAmbiguous { name: name.to_owned(), candidates })
+        }
     }
 }
 
