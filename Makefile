@@ -4,6 +4,10 @@ SHELL := /bin/bash
 
 # One build, one profile, for tests and demo alike.
 export CARGO_INCREMENTAL ?= 1
+# An installation of Rust of a moment ago is not on PATH yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+PREFIX ?= $(HOME)/.local
 
 .PHONY: help demo test soak install bench lint setup build
 
@@ -21,7 +25,7 @@ build:
 	@cargo build --workspace --all-targets --quiet
 
 demo: setup
-	@cargo build --workspace --bins --quiet
+	@cargo build --workspace --bins
 	@scripts/demo.sh
 
 lint:
@@ -33,12 +37,13 @@ test: setup
 
 soak: setup
 	@ALOFT_SOAK=1 scripts/test.sh
+	@scripts/breaks.sh
 
 bench: setup
 	@scripts/bench.sh
 
-install:
+install: setup
 	cargo build --workspace --bins --release
-	install -D -m 0755 target/release/aloft $(or $(PREFIX),$(HOME)/.local)/bin/aloft
-	install -D -m 0755 target/release/aloft-cloud $(or $(PREFIX),$(HOME)/.local)/bin/aloft-cloud
-	@echo 'installed; is $(or $(PREFIX),$(HOME)/.local)/bin on your PATH?'
+	install -D -m 0755 target/release/aloft '$(PREFIX)/bin/aloft'
+	install -D -m 0755 target/release/aloft-cloud '$(PREFIX)/bin/aloft-cloud'
+	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo 'put $(PREFIX)/bin on your PATH' ;; esac

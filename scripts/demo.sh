@@ -94,20 +94,22 @@ make_repository() {
     printf '# Greeter\n\nSays hello.\n' > README.md
     printf '*.log\n' > .gitignore
     plain_git add -A && plain_git commit -qm 'Begin'
+    # shellcheck disable=SC2016 # It is the script that expands them.
     printf '#!/bin/sh\n. "$(dirname "$0")/words.sh"\necho "$(greeting), ${1:-world}"\n' > src/greet.sh
     printf 'greeting() { echo Helo; }\n' > src/words.sh
     chmod +x src/greet.sh
     plain_git add -A && plain_git commit -qm 'Say hello'
+    # shellcheck disable=SC2016
     printf '#!/bin/sh\ntest "$(sh src/greet.sh you)" = "Hello, you"\n' > tests/run.sh
     plain_git add -A && plain_git commit -qm 'Test the greeting'
   )
 }
 
-# Every file below the repository's folders with its kind, mode, size, times of change and, unless git ignores it, content.
+# Every file below the repository's folders with its kind, mode, owner, size, time of change and, unless git ignores it, content.
 fingerprint() {
   local folder
   for folder in "${folders[@]}"; do
-    find "$folder" -printf '%P %y %m %U:%G %i %s %T@ %C@ %l\n' | LC_ALL=C sort
+    find "$folder" -printf '%P %y %m %U:%G %i %s %T@ %l\n' | LC_ALL=C sort
   done
   find "${folders[@]:1}" -type f -exec sha256sum {} + | LC_ALL=C sort
   if [ -e "$repository/.git" ]; then
@@ -124,6 +126,9 @@ pick_file() {
 }
 
 if [ -n "${REPO:-}" ]; then
+  # Not every shell expands it after `REPO=`.
+  # shellcheck disable=SC2088
+  [ "${REPO#'~/'}" = "$REPO" ] || REPO=$HOME/${REPO#'~/'}
   [ -d "$REPO" ] || die "there is no folder $REPO"
   cd "$REPO"
   git rev-parse --git-dir >/dev/null || die "$REPO is no repository that git reads"
@@ -143,11 +148,12 @@ for clone in by-hand checkout; do
 done
 folder=aloft-demo
 while [ -e "$scratch/by-hand/$folder" ]; do folder=$folder-again; done
-! plain_git -C "$scratch/by-hand" check-ignore -q "$folder/count.txt" "$folder/count.sh" \
+! plain_git -C "$scratch/by-hand" check-ignore "$folder/count.txt" "$folder/count.sh" >/dev/null \
   || die "$repository ignores new files such as $folder/count.txt: there would be no change to show"
 
 # ── What the agent is told; the same is done by hand in a clone, to compare ──
 
+# shellcheck disable=SC2016
 inside='for n in user mnt pid net ipc uts cgroup; do readlink /proc/self/ns/$n; done'
 count="sh $folder/count.sh | tee $folder/count.txt"
 script='#!/bin/sh
@@ -193,7 +199,8 @@ by_hand() {
 }
 
 # Processes of this machine whose command line holds what the file says; the pattern itself is in no command line.
-processes_with() { { grep -lsF -f - /proc/[0-9]*/cmdline < "$1" || true; } | sed -n 's:^/proc/\([0-9]*\)/.*:\1:p'; }
+# shellcheck disable=SC2062 # The pattern comes by --file.
+processes_with() { { grep -lsF --file=- /proc/[0-9]*/cmdline < "$1" || true; } | sed -n 's:^/proc/\([0-9]*\)/.*:\1:p'; }
 runs() { [ -n "$(processes_with "$1")" ]; }
 is_gone() { ! runs "$1"; }
 # A command that goes on for hours and does not end when it is asked to.
@@ -341,4 +348,4 @@ heading "$((${#kept[@]} + ${#broken[@]})) checks, $((SECONDS - began)) s"
 for sentence in "${kept[@]}"; do printf '%s✓%s %s\n' "$green" "$off" "$sentence"; done
 for sentence in ${broken[@]+"${broken[@]}"}; do printf '%s✗ not so: %s%s\n' "$red" "$sentence" "$off"; done
 [ ${#broken[@]} -eq 0 ] || exit 1
-printf '\nNow on a repository of yours: %smake demo REPO=PATH%s, or %saloft new --agent shell "\$ ls"%s in it.\n' "$bold" "$off" "$bold" "$off"
+printf '\nNow on a repository of yours: %smake demo REPO=PATH%s. It stays untouched.\n' "$bold" "$off"

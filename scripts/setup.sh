@@ -1,33 +1,46 @@
 #!/usr/bin/env bash
 # Installs what building, demo and tests need and this machine lacks: with apt, as root or through sudo.
+# usage: scripts/setup.sh [tests]
 set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() {
+  printf 'error: %s\nhint: %s\n' "$1" "$2" >&2
+  exit 1
+}
+
+[ "$(uname -s)" = Linux ] || fail 'the cloud, and with it demo and tests, is for Linux' \
+  'on other systems build the bridge alone: cargo build --release -p aloft-bridge'
+
+# An installation of a moment ago is not on PATH yet.
+command -v cargo >/dev/null || PATH=$PATH:$HOME/.cargo/bin
+wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+mend="install Rust $wanted or newer from https://rustup.rs, then run this again"
+command -v cargo >/dev/null || fail 'Rust is missing' "$mend"
+found=$(rustc --version | cut -d ' ' -f 2)
+[ "$(printf '%s\n' "$wanted" "$found" | sort -V | head -n 1)" = "$wanted" ] || fail "Rust $found is too old" "$mend"
 
 need=()
 command -v bwrap >/dev/null || need+=(bubblewrap)
 command -v git >/dev/null || need+=(git)
 command -v cc >/dev/null || need+=(build-essential)
+[ -e /etc/ssl/certs/ca-certificates.crt ] || need+=(ca-certificates)
 if [ "${1:-}" = tests ]; then
-  command -v node >/dev/null || need+=(nodejs npm)
+  command -v node >/dev/null && command -v npm >/dev/null || need+=(nodejs npm)
   command -v ssh >/dev/null || need+=(openssh-client)
   command -v setpriv >/dev/null || need+=(util-linux)
 fi
-if ! command -v cargo >/dev/null; then
-  echo 'error: Rust is missing' >&2
-  echo 'hint: install it with your package manager or rustup, then run this again' >&2
-  exit 1
-fi
-[ ${#need[@]} -eq 0 ] && exit 0
+[ ${#need[@]} -gt 0 ] || exit 0
 
+command -v apt-get >/dev/null || fail "missing: ${need[*]}" 'install these with the package manager of this system'
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
-  if ! command -v sudo >/dev/null; then
-    echo "error: ${need[*]} missing, and neither root nor sudo is at hand" >&2
-    echo "hint: ask an administrator for: apt-get install ${need[*]}" >&2
-    exit 1
-  fi
+  command -v sudo >/dev/null || fail "missing: ${need[*]}, and neither root nor sudo is at hand" \
+    "ask an administrator for: apt-get install ${need[*]}"
   as_root=(sudo)
 fi
 echo "installing ${need[*]}" >&2
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive sh -c \
-  'apt-get install -y -qq --no-install-recommends "$@" >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }' \
-  install "${need[@]}"
+apt() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@"; }
+install() { apt install -y --no-install-recommends "${need[@]}" >/dev/null; }
+# What a fresh machine knows of packages may be nothing, or too old.
+install 2>/dev/null || { apt update && install; }

@@ -22,6 +22,7 @@ mod upload;
 pub use apply::Applied;
 pub use error::Error;
 pub use local::Local;
+pub use patch::whole_patch;
 pub use plan::{Dirty, Plan};
 pub use upload::{Progress, upload};
 

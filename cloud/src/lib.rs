@@ -1,7 +1,7 @@
 //! The cloud of Aloft: it drives threads, runs their agents in sandboxes and keeps everything they did.
 //!
 //! The rows of `ARCHITECTURE.md`, from the bottom: [`model`] is pure and knows no I/O; [`store`], [`sandbox`], [`git`], [`acp`]
-//! and [`trust`] each own one part of the outside world; [`accounts`] and [`notices`] stand on the store; [`runner`] drives
+//! and [`trust`] each own one part of the outside world; [`accounts`] stands on the store; [`runner`] drives
 //! threads; [`api`] and [`host`] are its faces to bridges and to sandboxes; [`server`] builds all of it. [`guest`] and [`agent`]
 //! are islands: they run inside a sandbox and know none of the rest.
 
@@ -15,7 +15,6 @@ pub mod git;
 pub mod guest;
 pub mod host;
 pub mod model;
-pub mod notices;
 pub mod runner;
 pub mod sandbox;
 pub mod server;

@@ -3,11 +3,17 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stderr,
-    reason = "a test fails by a panic and then shows what it saw"
+    reason = "a test that cannot go on has failed, and tells its reader why"
 )]
 
 mod agents;
+mod bad_input;
 mod crash;
+mod isolation;
 mod journey;
+mod many;
 mod permission;
 mod stop;
+mod tidy;
+mod uploads;
+mod wrong;

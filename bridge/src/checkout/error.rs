@@ -74,6 +74,12 @@ pub enum Error {
         /// What git said.
         detail: String,
     },
+    /// The cloud left a patch out; nothing was changed.
+    #[error("apply the changes: that of {path} is too large for a patch")]
+    TooLarge {
+        /// The file, relative to the root.
+        path: String,
+    },
     /// Files were changed while the patch was being applied; nothing was changed by us.
     #[error("apply the changes: {} changed meanwhile", paths.join(", "))]
     Changed {
@@ -145,12 +151,13 @@ impl Error {
             Self::Missing { .. } => "PATH_NOT_FOUND",
             Self::NotRepository { .. } => "NOT_A_REPOSITORY",
             Self::Unborn { .. } => "NO_COMMIT",
-            Self::Shallow { .. } => "SHALLOW_CLONE",
+            Self::Shallow { .. } => "REPOSITORY_SHALLOW",
             Self::Bare { .. } => "NO_WORKING_TREE",
-            Self::UnknownRef { .. } => "UNKNOWN_REF",
+            Self::UnknownRef { .. } => "REF_UNKNOWN",
             Self::Dirty { .. } => "UNCOMMITTED_CHANGES",
             Self::CarryElsewhere { .. } => "CARRY_ELSEWHERE",
             Self::Conflict { .. } | Self::DoesNotFit { .. } => "APPLY_CONFLICT",
+            Self::TooLarge { .. } => "PATCH_TOO_LARGE",
             Self::Changed { .. } => "CHECKOUT_CHANGED",
             Self::Diverged { .. } => "BRANCH_DIVERGED",
             Self::CheckedOut { .. } => "BRANCH_CHECKED_OUT",
@@ -188,7 +195,7 @@ impl Error {
             Self::Conflict { .. } => {
                 "commit or stash your own changes, or apply with conflict markers".into()
             }
-            Self::DoesNotFit { .. } => {
+            Self::DoesNotFit { .. } | Self::TooLarge { .. } => {
                 "take the thread's branch instead (checkout), then merge it".into()
             }
             Self::Changed { .. } => "try again when nothing else writes there".into(),

@@ -1,4 +1,8 @@
-//! Reads in the headers of a patch what its files were before.
+//! The patch of a thread's change, and what its headers say its files were before.
+
+use aloft_proto::v1;
+
+use crate::checkout::{Error, Result};
 
 /// One file of a patch as it was before it.
 #[derive(Debug, PartialEq)]
@@ -9,6 +13,15 @@ pub(super) struct Before {
     pub(super) mode: String,
     /// Name of its content, perhaps shortened; none where the patch leaves the content alone.
     pub(super) blob: Option<String>,
+}
+
+/// Puts the patches of all files together. One that the cloud left out, because it is too large, is an error: a change is
+/// applied whole or not at all.
+pub fn whole_patch(files: &[v1::FileDiff]) -> Result<Vec<u8>> {
+    if let Some(file) = files.iter().find(|file| file.patch.is_empty()) {
+        return Err(Error::TooLarge { path: file.path.clone() });
+    }
+    Ok(files.iter().flat_map(|file| file.patch.iter().copied()).collect())
 }
 
 /// The files that a patch changes, renames or deletes; those it creates were nothing before.

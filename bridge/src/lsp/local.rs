@@ -128,9 +128,10 @@ pub(super) async fn apply(
     let client = session.mirror.client();
     let key = local.root().display().to_string();
     let applied = in_order(&session, &key, async {
-        let whole = v1::GetDiffRequest { thread_id: thread.id.clone(), ..Default::default() };
+        let whole =
+            v1::GetDiffRequest { thread_id: thread.id.clone(), binary: true, ..Default::default() };
         let files = collect(&session, client.get_diff(whole.clone()).await?).await?;
-        let patch: Vec<u8> = files.iter().flat_map(|file| file.patch.iter().copied()).collect();
+        let patch = checkout::whole_patch(&files)?;
         match local.apply(&patch, params.conflicts).await {
             // The base is not known here: the cloud has it.
             Err(checkout::Error::DoesNotFit { .. }) => {}

@@ -38,6 +38,8 @@ pub struct DiffOptions {
     pub path: Option<String>,
     /// No patches.
     pub stat_only: bool,
+    /// Patches to apply: of binary files too, with whole object names.
+    pub binary: bool,
     /// The whole content before and after; up to 32 MiB each.
     pub with_texts: bool,
 }
@@ -60,7 +62,9 @@ pub(crate) async fn stream(
     if changes.is_empty() {
         return Ok(receiver);
     }
-    let command = git_diff(&repository, from, to).args(["--patch", "--"]);
+    let form: &[&str] =
+        if options.binary { &["--patch", "--binary", "--full-index"] } else { &["--patch"] };
+    let command = git_diff(&repository, from, to).args(form).args(["--"]);
     let command = if options.path.is_some() {
         command.args(changes.iter().flat_map(Change::pathspecs))
     } else {

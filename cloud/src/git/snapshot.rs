@@ -113,10 +113,7 @@ impl Snapshots {
                 set_ref(&path, BASE, base).await
             };
         }
-        let format = Git::at(mirror, "read the object format")
-            .args(["rev-parse", "--show-object-format"])
-            .line()
-            .await?;
+        let format = if base.len() == 64 { "sha256" } else { "sha1" };
         let root = self.root.clone();
         let scratch = blocking(move || {
             std::fs::create_dir_all(&root)
@@ -127,7 +124,7 @@ impl Snapshots {
                 .map_err(Error::io(format!("make a folder in {}", root.display())))
         })
         .await?;
-        make_bare(scratch.path(), &format, "0600").await?;
+        make_bare(scratch.path(), format, "0600").await?;
         borrow(scratch.path(), mirror).await?;
         set_ref(scratch.path(), BASE, base).await?;
         let root = self.root.clone();
@@ -256,6 +253,11 @@ impl Snapshots {
             return Ok(parent.to_owned());
         }
         let (name, email) = author;
+        // The snapshot's own time: made again, the commit is the same one.
+        let time = Git::at(&path, "read the time of the snapshot")
+            .args(["log", "-1", "--format=%ct +0000", snapshot])
+            .line()
+            .await?;
         let command = Git::at(&path, "commit the snapshot")
             .args(["commit-tree", tree, "-p", parent])
             .input(message);
@@ -264,6 +266,8 @@ impl Snapshots {
             ("GIT_AUTHOR_EMAIL", email),
             ("GIT_COMMITTER_NAME", name),
             ("GIT_COMMITTER_EMAIL", email),
+            ("GIT_AUTHOR_DATE", &time),
+            ("GIT_COMMITTER_DATE", &time),
         ];
         let commit = people
             .into_iter()

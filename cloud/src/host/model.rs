@@ -247,7 +247,7 @@ fn no_key(provider: Provider, error: &keys::Error) -> Refusal {
 
 fn too_large(limit: u64) -> Refusal {
     let message = format!("the request is larger than {} MiB", limit / 1024 / 1024);
-    let hint = Some("start with a shorter conversation or smaller pictures".to_owned());
+    let hint = Some("send smaller pictures, or begin a new thread".to_owned());
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "REQUEST_TOO_LARGE", message, hint)
 }
 

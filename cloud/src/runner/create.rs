@@ -52,6 +52,11 @@ impl Runner {
         if let Some(known) = self.remembered(request.as_ref()).await? {
             return Ok(known);
         }
+        // There is one so far; a name that means nothing must not be taken for it.
+        if !matches!(create.environment.as_str(), "" | "default") {
+            let message = format!("there is no environment {}", create.environment);
+            return Err(Error::Invalid { message });
+        }
         let agent = self.choose_agent(&create.owner, &create.agent).await?;
         let repository = self.repository(&create.owner, &create.repository).await?;
         let id = naming::id(driver::random());

@@ -27,8 +27,12 @@ impl Runner {
             return Ok(receiver);
         };
         let one = Some(asked.path).filter(|path| !path.is_empty());
-        let options =
-            DiffOptions { with_texts: one.is_some(), path: one, stat_only: asked.stat_only };
+        let options = DiffOptions {
+            with_texts: one.is_some(),
+            path: one,
+            stat_only: asked.stat_only,
+            binary: asked.binary,
+        };
         let mut files = self.parts().snapshots.diff(&thread.id, &from, &to, options).await?;
         tokio::spawn(async move {
             while let Some(file) = files.recv().await {

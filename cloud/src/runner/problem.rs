@@ -36,7 +36,7 @@ pub fn problem(reason: &str, message: impl Into<String>, hint: &str, retryable: 
 impl Error {
     /// The kind of this error and what to tell the person.
     pub fn explain(&self) -> (Kind, Problem) {
-        let text = whole(self);
+        let text = self.sentence();
         let (kind, reason, hint) = match self {
             Self::Refused(refused) => refused_row(refused),
             Self::ThreadNotFound { .. } => {
@@ -107,6 +107,27 @@ impl Error {
         };
         let retryable = matches!(kind, Kind::Unavailable | Kind::Exhausted);
         (kind, problem(reason, text, hint, retryable))
+    }
+
+    /// What programs want to know beside the text, by name.
+    pub fn details(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Refused(Refused::AlreadyAnswered(answer)) => Some(("answer", answer.clone())),
+            _ => None,
+        }
+    }
+
+    /// The error as people read it: what other modules attempted in vain is said to have failed.
+    fn sentence(&self) -> String {
+        match self {
+            Self::Agent { .. }
+            | Self::Guest(_)
+            | Self::Scratch { .. }
+            | Self::Key(_)
+            | Self::Store(_)
+            | Self::Sandbox(_) => format!("failed to {}", whole(self)),
+            _ => whole(self),
+        }
     }
 }
 
@@ -191,5 +212,5 @@ fn git_problem(error: &git::Error) -> (Kind, Problem) {
         _ => (Kind::Internal, "GIT_FAILED"),
     };
     let hint = error.hint().unwrap_or_default();
-    (kind, problem(reason, whole(error), &hint, kind == Kind::Unavailable))
+    (kind, problem(reason, format!("failed to {}", whole(error)), &hint, kind == Kind::Unavailable))
 }

@@ -56,7 +56,10 @@ impl Start {
 
     async fn steps(&mut self) -> Result<Fact, Error> {
         self.repository().await?;
-        let (sandbox, token) = self.sandbox().await?;
+        // Neither needs the other. Both come to their end, so that what failed can be cleared up.
+        let (saved, sandbox) = tokio::join!(self.snapshots(), self.sandbox());
+        let (sandbox, token) = sandbox?;
+        saved?;
         self.live.lock().await.sandbox = Some(sandbox.clone());
         if !self.agent.memory.workspace {
             self.workspace(&sandbox).await?;
@@ -70,7 +73,7 @@ impl Start {
         Ok(Fact::Started { session, unenforced })
     }
 
-    /// The mirror, the base commit, and the thread's own repository beside it.
+    /// The mirror and the base commit.
     async fn repository(&mut self) -> Result<(), Error> {
         let repository = self.agent.thread.repository.clone().unwrap_or_default();
         let mirrors = &self.agent.parts.mirrors;
@@ -105,17 +108,19 @@ impl Start {
             let fact = Fact::Based { commit: found.commit, reference: found.name, carried: None };
             self.reporter.say(fact).await;
         }
-        let mirror = mirrors.path(&repository.id)?;
-        self.agent
-            .parts
-            .snapshots
-            .create(&self.agent.thread.id, &mirror, &self.agent.thread.base_commit)
-            .await?;
         Ok(())
     }
 
+    /// The thread's own repository.
+    async fn snapshots(&self) -> Result<(), Error> {
+        let (parts, thread) = (&self.agent.parts, &self.agent.thread);
+        let repository = thread.repository.clone().unwrap_or_default();
+        let mirror = parts.mirrors.path(&repository.id)?;
+        Ok(parts.snapshots.create(&thread.id, &mirror, &thread.base_commit).await?)
+    }
+
     /// The sandbox, with the socket its guest reaches the cloud by.
-    async fn sandbox(&mut self) -> Result<(Sandbox, SecretString), Error> {
+    async fn sandbox(&self) -> Result<(Sandbox, SecretString), Error> {
         self.step("Starting the sandbox").await;
         let repository = self.agent.thread.repository.clone().unwrap_or_default();
         let token = SecretString::from(uuid::Uuid::new_v4().simple().to_string());

@@ -242,6 +242,12 @@ impl Error {
         }
     }
 
+    /// A stream that ended before what it was to tell: to its reader, a connection that broke.
+    fn broken_off(call: &'static str) -> Self {
+        let source = Box::new(tonic::Status::unavailable("the stream ended too early"));
+        Self::Gone { call, source }
+    }
+
     /// Whether the connection broke, and not the request.
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::Gone { .. })

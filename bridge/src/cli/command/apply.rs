@@ -11,7 +11,6 @@ use crate::cli::command::diff;
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure, Outcome, local};
 use crate::cli::text;
-use crate::protocol::request::thread::Against;
 
 /// Arguments of `aloft apply`.
 #[derive(Debug, clap::Args)]
@@ -52,9 +51,11 @@ pub(crate) struct CheckoutArgs {
 pub(crate) async fn apply(context: &Context, args: ApplyArgs) -> Outcome {
     let thread = context.thread(&args.id).await?;
     let target = target(args.path.as_deref(), &thread).await?;
-    let reading = diff::read(context, &thread.id, Against::Base, None, false);
+    let request =
+        v1::GetDiffRequest { thread_id: thread.id.clone(), binary: true, ..Default::default() };
+    let reading = diff::read(context, request);
     let files = context.output.waiting("reading the change", reading).await?;
-    let patch: Vec<u8> = files.iter().flat_map(|file| file.patch.iter().copied()).collect();
+    let patch = checkout::whole_patch(&files)?;
     let applied = match target.apply(&patch, args.conflicts).await {
         // Built on contents this repository never had, such as carried changes that were edited since: ask for them.
         Err(checkout::Error::DoesNotFit { .. }) => {
@@ -133,7 +134,12 @@ async fn before(
 ) -> Result<Vec<bytes::Bytes>, Failure> {
     let mut contents = Vec::new();
     for file in files.iter().filter(|file| file.status() != v1::FileStatus::Added) {
-        let whole = diff::read(context, thread_id, Against::Base, Some(&file.path), false).await?;
+        let request = v1::GetDiffRequest {
+            thread_id: thread_id.to_owned(),
+            path: file.path.clone(),
+            ..Default::default()
+        };
+        let whole = diff::read(context, request).await?;
         contents.extend(whole.into_iter().filter_map(|file| file.old_text));
     }
     Ok(contents)

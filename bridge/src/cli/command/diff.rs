@@ -23,7 +23,7 @@ const BAR: u64 = 40;
 #[command(after_help = "Examples:
   aloft diff @last
   aloft diff fix-login-3f --stat
-  aloft diff fix-login-3f | git apply")]
+  aloft diff fix-login-3f --binary | git apply")]
 #[expect(clippy::struct_excessive_bools, reason = "independent flags of a command line")]
 pub(crate) struct Args {
     /// Id, unique prefix, slug or @last.
@@ -37,6 +37,9 @@ pub(crate) struct Args {
     /// Against where it leaves the base branch as that is now.
     #[arg(long, group = "against")]
     merge_base: bool,
+    /// With the content of binary files, for `git apply`.
+    #[arg(long, group = "form")]
+    binary: bool,
     /// Sizes only.
     #[arg(long, group = "form")]
     stat: bool,
@@ -54,8 +57,14 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         None => Against::Base,
     };
     let thread = context.thread(&args.id).await?;
-    let short = args.stat || args.name_only;
-    let reading = read(context, &thread.id, against, None, short);
+    let request = v1::GetDiffRequest {
+        thread_id: thread.id,
+        against: Some(against.into()),
+        stat_only: args.stat || args.name_only,
+        binary: args.binary,
+        ..Default::default()
+    };
+    let reading = read(context, request);
     let files = context.output.waiting("reading the change", reading).await?;
     let output = context.output;
     if output.json {
@@ -80,17 +89,8 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
 /// Reads a thread's change, or that of one file with its whole texts.
 pub(crate) async fn read(
     context: &Context,
-    thread_id: &str,
-    against: Against,
-    path: Option<&str>,
-    stat_only: bool,
+    request: v1::GetDiffRequest,
 ) -> Result<Vec<v1::FileDiff>, Error> {
-    let request = v1::GetDiffRequest {
-        thread_id: thread_id.to_owned(),
-        against: Some(against.into()),
-        path: path.unwrap_or_default().to_owned(),
-        stat_only,
-    };
     let mut stream = context.client.get_diff(request).await?;
     let mut files = Vec::new();
     while let Some(file) = stream.message().await.map_err(|status| context.client.error(status))? {

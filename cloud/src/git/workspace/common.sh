@@ -26,10 +26,10 @@ own_has() {
 make_own() {
     [ -d "$snapshots/objects/info" ] && return
     mkdir -p "$snapshots"
-    git init --quiet --bare --template= --object-format="$(git --git-dir="$mirror" rev-parse --show-object-format)" "$snapshots"
-    for setting in gc.auto=0 maintenance.auto=false core.logAllRefUpdates=false core.bigFileThreshold=32m core.autocrlf=false core.safecrlf=false; do
-        git --git-dir="$snapshots" config "${setting%%=*}" "${setting#*=}"
-    done
+    format=sha1
+    if [ "${#1}" -eq 64 ]; then format=sha256; fi
+    git init --quiet --bare --template= --object-format="$format" "$snapshots"
+    printf '[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[core]\n\tlogAllRefUpdates = false\n\tbigFileThreshold = 32m\n\tautocrlf = false\n\tsafecrlf = false\n' >>"$snapshots/config"
     mkdir -p "$snapshots/info" "$snapshots/objects/info"
     printf '%s/objects\n' "$mirror" >"$snapshots/objects/info/alternates"
     git --git-dir="$snapshots" update-ref refs/aloft/base "$1"

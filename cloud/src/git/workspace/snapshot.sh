@@ -10,9 +10,11 @@ tree=$(own write-tree)
 head='' branch=''
 if [ "$with_commits" = commits ] && [ -e "$workspace/.git" ]; then
     branch=$(work symbolic-ref --quiet HEAD 2>/dev/null) || branch=''
-    if ! work rev-parse --verify --quiet HEAD >/dev/null 2>&1; then
-        : # Before its first commit.
-    elif own fetch --quiet --no-tags --no-write-fetch-head --no-auto-gc --no-recurse-submodules "$workspace/.git" +HEAD:refs/aloft/head 2>"$snapshots/fetch.log"; then
+    if ! head=$(work rev-parse --verify --quiet HEAD 2>/dev/null); then
+        head='' # Before its first commit.
+    elif here=$(own rev-parse --verify --quiet "$head^{commit}" 2>/dev/null) && own merge-base --is-ancestor "$here" "$parent"; then
+        head=$here # Nothing was committed since: all of it is here.
+    elif head='' && own fetch --quiet --no-tags --no-write-fetch-head --no-auto-gc --no-recurse-submodules "$workspace/.git" +HEAD:refs/aloft/head 2>"$snapshots/fetch.log"; then
         head=$(own rev-parse --verify --quiet 'refs/aloft/head^{commit}') || head=''
     else
         warn "the branch's commits are not in the snapshot: $(grep -E '^(fatal|error)' "$snapshots/fetch.log" | head -n 1)"

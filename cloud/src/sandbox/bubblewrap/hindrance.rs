@@ -48,7 +48,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
 pub(super) fn explain(said: &str) -> Hindrance {
     let said = said.trim();
     let (code, fix) = KNOWN.iter().find(|(text, ..)| said.contains(text)).map_or_else(
-        || ("SANDBOX_ENDED", "run `aloft-cloud doctor` and look at its report".to_owned()),
+        || ("SANDBOX_ENDED", "run `aloft doctor` and look at its report".to_owned()),
         |(_, code, fix)| (*code, (*fix).to_owned()),
     );
     let cause = if said.is_empty() {

@@ -278,12 +278,7 @@ impl Pump {
             let event = match event {
                 Some(event) => event.map_err(|status| Error::from_status(call, status))?,
                 // The last message is the process's end, so this is the connection's.
-                None => {
-                    return Err(Error::from_status(
-                        call,
-                        tonic::Status::unavailable("the stream ended"),
-                    ));
-                }
+                None => return Err(Error::broken_off(call)),
             };
             let (number, output) = match event.event {
                 Some(Report::Stdout(output)) => (0, output),

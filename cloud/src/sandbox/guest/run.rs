@@ -82,8 +82,7 @@ async fn collect(process: Process, input: &[u8], cap: usize) -> Result<Output> {
                 }
             }
         }
-        let status = tonic::Status::unavailable("the events ended before the process");
-        Err(Error::from_status("run a command", status))
+        Err(Error::broken_off("run a command"))
     };
     tokio::join!(feed, drain).1?;
     Ok(output)

@@ -43,7 +43,8 @@ pub(super) fn apply(db: &Connection, commit: &mut Commit, news: &mut News) -> Re
     };
     // After a deletion: the answer to the request that asked for it stays, those of all others are gone.
     if let Some(request) = &commit.request {
-        requests::insert(db, if commit.delete_thread { "" } else { &subject.thread }, request)?;
+        let thread = if commit.delete_thread { "" } else { &subject.thread };
+        requests::insert(db, thread, request, cursor)?;
     }
     for notice in &commit.notices {
         notices::post(db, &subject.owner, &subject.thread, notice, news)?;
