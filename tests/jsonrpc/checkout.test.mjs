@@ -22,15 +22,21 @@ async function state(folder) {
   return [await home.git(folder, "rev-parse", "HEAD"), await home.git(folder, "status", "--porcelain")];
 }
 
+/** What the only command of a thread printed. */
+async function output(threadId) {
+  const { items } = await editor.request("thread/read", { threadId });
+  return items.find((item) => item.type === "commandExecution").output;
+}
+
 test("a thread begins with uncommitted changes when they are carried, and touches nothing", async () => {
   const folder = await home.repository("dirty");
   await writeFile(path.join(folder, "README.md"), "# Changed\n");
   await writeFile(path.join(folder, "new.txt"), "untracked\n");
   const before = await state(folder);
   const carried = await editor.done(folder, "$ cat README.md new.txt", { dirty: "carry" });
-  await editor.prints(carried.thread.id, "# Changed\nuntracked\n");
+  assert.equal(await output(carried.thread.id), "# Changed\nuntracked\n");
   const clean = await editor.done(folder, "$ cat README.md; ls", { dirty: "ignore" });
-  await editor.prints(clean.thread.id, "# Sample\n");
+  assert.equal(await output(clean.thread.id), "# Sample\nREADME.md\nsrc\n");
   await refused(
     editor.request("thread/create", { path: folder, agent: "shell", dirty: "refuse" }), -32013, "UNCOMMITTED_CHANGES");
   assert.deepEqual(await state(folder), before);

@@ -2,12 +2,13 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { CancellationTokenSource } from "vscode-jsonrpc/node";
 
 import { Editor } from "./support/editor.mjs";
-import { Home, refused } from "./support/home.mjs";
+import { ALOFT, Home, RELEASED, refused } from "./support/home.mjs";
 
 let home;
 before(async () => (home = await Home.create()));
@@ -71,6 +72,23 @@ test("initialize is answered before any network, and starts no cloud", async (t)
   delete alone.env.ALOFT_CLOUD;
   await (await Editor.open(alone)).close();
   await assert.rejects(stat(alone.path("data/cloud")), { code: "ENOENT" });
+});
+
+test("how long initialize takes and what it needs is told", async (t) => {
+  const program = existsSync(RELEASED) ? RELEASED : ALOFT;
+  const [times, sizes] = [[], []];
+  for (let run = 0; run < 15; run += 1) {
+    const began = performance.now();
+    const editor = new Editor(home, program);
+    await editor.initialize();
+    times.push(performance.now() - began);
+    const status = await readFile(`/proc/${editor.bridge.pid}/status`, "utf8");
+    sizes.push(Number(/VmRSS:\s*(\d+)/.exec(status)[1]) / 1024);
+    await editor.close();
+  }
+  const middle = (numbers) => numbers.sort((a, b) => a - b)[numbers.length >> 1].toFixed(1);
+  const build = program === RELEASED ? "release" : "debug";
+  t.diagnostic(`${build} build: initialize p50 ${middle(times)} ms, ${middle(sizes)} MiB resident`);
 });
 
 test("a request before initialize is refused", async () => {

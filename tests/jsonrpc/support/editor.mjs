@@ -13,8 +13,8 @@ export const LIMIT = 60_000;
 export class Editor {
   #waiters = new Set();
 
-  constructor(home) {
-    this.bridge = spawn(ALOFT, ["lsp"], { env: home.env, cwd: home.path("home"), stdio: "pipe" });
+  constructor(home, program = ALOFT) {
+    this.bridge = spawn(program, ["lsp"], { env: home.env, cwd: home.path("home"), stdio: "pipe" });
     home.bridges.push(this.bridge);
     this.ended = once(this.bridge, "exit");
     this.heard = [];

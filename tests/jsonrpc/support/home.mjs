@@ -13,6 +13,8 @@ const PROGRAMS =
 
 /** The bridge that is driven. */
 export const ALOFT = path.join(PROGRAMS, "aloft");
+/** The one that people use, which may not be built. */
+export const RELEASED = path.join(PROGRAMS, "../release/aloft");
 
 const run = promisify(execFile);
 
