@@ -37,6 +37,7 @@ test: setup
 
 soak: setup
 	@ALOFT_SOAK=1 scripts/test.sh
+	@scripts/breaks.sh
 
 bench: setup
 	@scripts/bench.sh

@@ -187,14 +187,28 @@ pub enum Error {
     #[error(transparent)]
     Key(#[from] crate::accounts::keys::Error),
     /// The store failed.
-    #[error(transparent)]
-    Store(#[from] store::Error),
+    #[error("{0}")]
+    Store(#[source] store::Error),
     /// Git failed.
     #[error(transparent)]
     Git(#[from] crate::git::Error),
     /// The sandbox failed.
     #[error(transparent)]
     Sandbox(#[from] crate::sandbox::Error),
+}
+
+impl From<store::Error> for Error {
+    /// What a person named wrongly is told as such; the rest is the store's.
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::UnknownThread(name) => Self::ThreadNotFound { name },
+            store::Error::UnknownItem { item, .. } => Self::ItemNotFound { item },
+            store::Error::PageToken(token) => {
+                Self::Invalid { message: format!("pageToken: {token} is not one of a list") }
+            }
+            error => Self::Store(error),
+        }
+    }
 }
 
 /// What a runner stands on.
@@ -316,13 +330,7 @@ impl Runner {
 
     /// The thread of this id, prefix or slug, with the newest cursor of its log.
     pub async fn find(&self, owner: &str, name: &str) -> Result<(Thread, u64), Error> {
-        match self.parts().store.find_thread(owner, name).await? {
-            store::Found::One(row, cursor) => Ok((row.thread, cursor)),
-            store::Found::None => Err(Error::ThreadNotFound { name: name.to_owned() }),
-            store::Found::Ambiguous(candidates) => {
-                Err(Error::ThreadAmbiguous { name: name.to_owned(), candidates })
-            }
-        }
+        only_one(self.parts().store.find_thread(owner, name).await?, name)
     }
 
     /// Gives a thread an input once, however often the request comes.
@@ -430,7 +438,7 @@ impl Runner {
             return Ok(None);
         };
         request.check(&known)?;
-        driver::decode_answer(&known.answer).map(Some)
+        driver::decode_answer(&known).map(Some)
     }
 
     /// Fills in what only the log knows.
@@ -460,6 +468,17 @@ impl Runner {
             return Ok(Refused::AlreadyAnswered(asked.answer).into());
         }
         Ok(Refused::NoQuestion.into())
+    }
+}
+
+/// The thread that was found under a name, with the newest cursor of its log; an error where it is none or several.
+pub fn only_one(found: store::Found, name: &str) -> Result<(Thread, u64), Error> {
+    match found {
+        store::Found::One(row, cursor) => Ok((row.thread, cursor)),
+        store::Found::None => Err(Error::ThreadNotFound { name: name.to_owned() }),
+        store::Found::Ambiguous(candidates) => {
+            Err(Error::ThreadAmbiguous { name: name.to_owned(), candidates })
+        }
     }
 }
 

@@ -135,8 +135,10 @@ pub struct Request {
     pub id: String,
     /// Of the request's content: the same id with another content is a mistake of the client.
     pub fingerprint: [u8; 32],
-    /// The encoded response.
+    /// The encoded response, without the cursor.
     pub answer: Vec<u8>,
+    /// The thread's newest event after it. The store fills it in: nobody knows it before.
+    pub cursor: u64,
     /// When it was accepted, in Unix milliseconds.
     pub time: i64,
 }
@@ -214,6 +216,17 @@ pub struct ItemPage {
     pub cursor: u64,
 }
 
+/// A thread with a page of its items, as they were at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// The thread; without one the rest is empty.
+    pub found: Found,
+    /// The items.
+    pub page: ItemPage,
+    /// The turns of these items, oldest first.
+    pub turns: Vec<v1::Turn>,
+}
+
 /// Bytes of a command's output.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OutputPage {
@@ -277,6 +290,15 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     fn thread<'a>(&'a self, id: &'a str) -> Answer<'a, Option<(ThreadRow, u64)>>;
     /// Finds an owner's thread by its id, a prefix of at least three characters, its slug, or `@last`.
     fn find_thread<'a>(&'a self, owner: &'a str, name: &'a str) -> Answer<'a, Found>;
+    /// Finds a thread as [`Store::find_thread`] does, and returns it with the newest items before the item `before`, or the
+    /// newest of all.
+    fn read_thread<'a>(
+        &'a self,
+        owner: &'a str,
+        name: &'a str,
+        before: Option<&'a str>,
+        limit: usize,
+    ) -> Answer<'a, Reading>;
     /// Lists an owner's threads.
     fn list_threads<'a>(&'a self, owner: &'a str, query: ThreadQuery) -> Answer<'a, ThreadPage>;
     /// Returns every thread of every owner, oldest first.

@@ -146,7 +146,7 @@ fn expected(home: &Home, repository: &Path, canary: &str) -> String {
     );
     fs::write(clone.join("own.txt"), format!("{canary}\n")).unwrap();
     let mut readme = fs::read_to_string(clone.join("README.md")).unwrap();
-    readme.push_str(&format!("{canary}\n"));
+    readme.extend([canary, "\n"]);
     fs::write(clone.join("README.md"), readme).unwrap();
     git(&clone, &["add", "-A"]);
     let diff = git(&clone, &["diff", "--cached", "-M", "HEAD"]) + "\n";

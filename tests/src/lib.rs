@@ -8,6 +8,7 @@
     reason = "a harness speaks to whoever reads a failed test, and ends it where something is not as it must be"
 )]
 
+pub mod cloud;
 pub mod git;
 pub mod home;
 pub mod model;

@@ -18,8 +18,8 @@ use tonic::{Request, Response, Status};
 use crate::{
     api::{Api, caller::owner, watch},
     model::machine::{Input, Update},
-    runner::{Applied, Create, Error, RequestKey},
-    store::{ThreadQuery, Turns},
+    runner::{self, Applied, Create, Error, RequestKey},
+    store::{Reading, ThreadQuery},
 };
 
 /// Items in a page when none is asked for, and at most.
@@ -93,15 +93,11 @@ impl ThreadService for Api {
     async fn read_thread(&self, request: Request<ReadThreadRequest>) -> Reply<ReadThreadResponse> {
         let owner = owner(&request);
         let asked = request.into_inner();
-        let (thread, cursor) = self.runner.find(&owner, &asked.thread_id).await?;
         let before = Some(asked.before.as_str()).filter(|before| !before.is_empty());
-        let page = self
-            .store()
-            .items(&thread.id, before, page(asked.limit, ITEMS))
-            .await
-            .map_err(Error::from)?;
-        let named: Vec<String> = page.items.iter().map(|item| item.turn_id.clone()).collect();
-        let turns = self.store().turns(&thread.id, Turns::Ids(named)).await.map_err(Error::from)?;
+        let limit = page(asked.limit, ITEMS);
+        let read = self.store().read_thread(&owner, &asked.thread_id, before, limit);
+        let Reading { found, page, turns } = read.await.map_err(Error::from)?;
+        let (thread, cursor) = runner::only_one(found, &asked.thread_id)?;
         let (items, has_more) = (page.items, page.has_more);
         Ok(Response::new(ReadThreadResponse {
             thread: Some(thread),

@@ -34,7 +34,7 @@ use rusqlite::{Connection, ErrorCode, ffi};
 use tokio::sync::watch;
 
 use crate::store::{
-    Answer, Commit, Committed, Error, Found, ItemPage, NoticePage, OutputPage, Repository,
+    Answer, Commit, Committed, Error, Found, ItemPage, NoticePage, OutputPage, Reading, Repository,
     RepositoryKey, Request, Result, Store, ThreadCounts, ThreadPage, ThreadQuery, ThreadRow, Turns,
     sqlite::{connection::Directory, readers::Readers, writer::Writer},
     watchers::Watchers,
@@ -105,6 +105,28 @@ impl Store for Sqlite {
     fn find_thread<'a>(&'a self, owner: &'a str, name: &'a str) -> Answer<'a, Found> {
         let (owner, name) = (owner.to_owned(), name.to_owned());
         self.read(move |db| threads::find(db, &owner, &name))
+    }
+
+    fn read_thread<'a>(
+        &'a self,
+        owner: &'a str,
+        name: &'a str,
+        before: Option<&'a str>,
+        limit: usize,
+    ) -> Answer<'a, Reading> {
+        let (owner, name) = (owner.to_owned(), name.to_owned());
+        let before = before.map(str::to_owned);
+        self.read(move |db| {
+            let found = threads::find(db, &owner, &name)?;
+            let Found::One(row, _) = &found else {
+                return Ok(Reading { found, page: ItemPage::default(), turns: Vec::new() });
+            };
+            let page = items::page(db, &row.thread.id, before.as_deref(), limit)?;
+            let mut named: Vec<_> = page.items.iter().map(|item| item.turn_id.clone()).collect();
+            named.dedup();
+            let turns = turns::list(db, &row.thread.id, &Turns::Ids(named))?;
+            Ok(Reading { found, page, turns })
+        })
     }
 
     fn list_threads<'a>(&'a self, owner: &'a str, query: ThreadQuery) -> Answer<'a, ThreadPage> {
@@ -207,7 +229,7 @@ impl Store for Sqlite {
         self.writer
             .write(move |db, news| {
                 if let Some(request) = &request {
-                    requests::insert(db, "", request)?;
+                    requests::insert(db, "", request, 0)?;
                 }
                 notices::mark_read(db, &owner, &ids, news)
             })

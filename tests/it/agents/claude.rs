@@ -1,5 +1,6 @@
 //! claude-agent-acp, over Anthropic Messages.
 
+use aloft_tests::model::Seen;
 use serde_json::json;
 
 use crate::agents::{FACT, Keys, MODEL, Stage, mark, of_type, words};
@@ -26,6 +27,8 @@ fn claude_does_everything() {
     assert!(!stage.file(thread, "denied.txt").exists());
     assert_eq!(of_type(&items, "fileChange").len(), 1, "{items:#?}");
     assert_eq!(words(&items), "done", "{items:#?}");
+    let told = |seen: &Seen| seen.body["messages"].to_string().contains("refused permission");
+    assert!(stage.server.seen().iter().any(told), "the model was not told of the no");
     let diff = stage.diff(thread);
     assert!(diff.contains("b/allowed.txt") && diff.contains("+made"), "{diff}");
 

@@ -129,12 +129,14 @@ fn an_old_node_is_a_reason() {
 fn an_agent_behind_a_closed_folder_is_used_only_where_sandboxes_are_the_same_user() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().canonicalize().unwrap();
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
     put(&root.join("in/opencode"), "\u{7f}ELF");
     let find = |own_users| {
         let folders = vec![root.join("in")];
         HostAgents::find(&Search { folders, own_users, ..Search::default() })
     };
-    // A temporary folder is closed to others.
+    assert_eq!(find(true).check("opencode", &keys(&["openai"])), Ok(()));
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o700)).unwrap();
     assert_eq!(find(false).check("opencode", &keys(&["openai"])), Ok(()));
     let problem = find(true).check("opencode", &keys(&["openai"])).unwrap_err();
     let expected = format!("{} is closed to the users of sandboxes", root.display());

@@ -3,7 +3,7 @@
 use aloft_proto::v1::{Item, ItemState, Turn, TurnState, event::Payload, item::Kind};
 
 use crate::store::{
-    Error, ITEM_OUTPUT, Store as _, Turns,
+    Error, Found, ITEM_OUTPUT, Store as _, Turns,
     sqlite::tests::{appended, command, command_of, create, event, fresh, message, write},
 };
 
@@ -208,4 +208,27 @@ async fn turns_are_as_their_newest_event_says() {
     assert_eq!(numbers, [turn(2, TurnState::Failed), turn(3, TurnState::Running)]);
     assert_eq!(store.turn_by_number("turned", 5).await.unwrap(), Some(turn(5, TurnState::Running)));
     assert_eq!(store.turn_by_number("turned", 6).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_thread_is_read_with_its_items_and_their_turns_at_once() {
+    let (_directory, store) = fresh();
+    create(&store, "whole").await;
+    for number in 1..=2_u32 {
+        let turn = Turn { id: format!("turn-{number}"), number, ..Turn::default() };
+        let item = Item {
+            turn_id: turn.id.clone(),
+            ..message(&format!("item-{number}"), "words", ItemState::Completed)
+        };
+        let events = [Payload::TurnStarted(turn), Payload::ItemCompleted(item)].map(event);
+        write(&store, "whole", events.to_vec()).await;
+    }
+    let read = store.read_thread("local", "whole", None, 1).await.unwrap();
+    let Found::One(row, cursor) = &read.found else { panic!("{read:?}") };
+    assert_eq!((row.thread.id.as_str(), *cursor), ("whole", read.page.cursor));
+    assert!(read.page.has_more);
+    assert_eq!((read.page.items[0].id.as_str(), read.turns.len()), ("item-2", 1));
+    assert_eq!(read.turns[0].id, "turn-2");
+    let none = store.read_thread("other", "whole", None, 1).await.unwrap();
+    assert_eq!((none.found, none.page.items.len()), (Found::None, 0));
 }
