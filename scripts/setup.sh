@@ -15,7 +15,7 @@ fail() {
 # An installation of a moment ago is not on PATH yet.
 command -v cargo >/dev/null || PATH=$PATH:$HOME/.cargo/bin
 wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
-mend="install Rust $wanted or newer from https://rustup.rs, then run this again"
+mend="install Rust $wanted or newer, with rustup for one, then run this again"
 command -v cargo >/dev/null || fail 'Rust is missing' "$mend"
 found=$(rustc --version | cut -d ' ' -f 2)
 [ "$(printf '%s\n' "$wanted" "$found" | sort -V | head -n 1)" = "$wanted" ] || fail "Rust $found is too old" "$mend"
