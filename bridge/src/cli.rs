@@ -188,6 +188,7 @@ fn log(config: &Config) {
     let format = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
         .with_target(false);
     // An error means that somebody set one up already.
     format.try_init().ok();

@@ -15,7 +15,9 @@ fn main() -> ExitCode {
         tracing::debug!("a TLS provider was already installed");
     }
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let format = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(terminal);
+    format.with_env_filter(filter).init();
     match Cli::parse().command.run() {
         Ok(code) => code,
         Err(error) => {

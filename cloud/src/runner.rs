@@ -187,14 +187,28 @@ pub enum Error {
     #[error(transparent)]
     Key(#[from] crate::accounts::keys::Error),
     /// The store failed.
-    #[error(transparent)]
-    Store(#[from] store::Error),
+    #[error("{0}")]
+    Store(#[source] store::Error),
     /// Git failed.
     #[error(transparent)]
     Git(#[from] crate::git::Error),
     /// The sandbox failed.
     #[error(transparent)]
     Sandbox(#[from] crate::sandbox::Error),
+}
+
+impl From<store::Error> for Error {
+    /// What a person named wrongly is told as such; the rest is the store's.
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::UnknownThread(name) => Self::ThreadNotFound { name },
+            store::Error::UnknownItem { item, .. } => Self::ItemNotFound { item },
+            store::Error::PageToken(token) => {
+                Self::Invalid { message: format!("pageToken: {token} is not one of a list") }
+            }
+            error => Self::Store(error),
+        }
+    }
 }
 
 /// What a runner stands on.
@@ -424,7 +438,7 @@ impl Runner {
             return Ok(None);
         };
         request.check(&known)?;
-        driver::decode_answer(&known.answer).map(Some)
+        driver::decode_answer(&known).map(Some)
     }
 
     /// Fills in what only the log knows.

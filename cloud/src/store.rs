@@ -135,8 +135,10 @@ pub struct Request {
     pub id: String,
     /// Of the request's content: the same id with another content is a mistake of the client.
     pub fingerprint: [u8; 32],
-    /// The encoded response.
+    /// The encoded response, without the cursor.
     pub answer: Vec<u8>,
+    /// The thread's newest event after it. The store fills it in: nobody knows it before.
+    pub cursor: u64,
     /// When it was accepted, in Unix milliseconds.
     pub time: i64,
 }

@@ -11,6 +11,7 @@ mod opencode;
 use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 use aloft_tests::{
@@ -20,6 +21,8 @@ use aloft_tests::{
 };
 use serde_json::{Value, json};
 
+/// A real agent takes up to half a minute to start, and longer where others work too.
+const LIMIT: Duration = Duration::from_secs(240);
 /// Told in the first turn only.
 const FACT: &str = "heron-4711";
 /// Asks for the fact.
@@ -81,7 +84,7 @@ impl Stage {
 
     /// Waits until the turn of this number has ended, as it must; gives its items.
     fn ended(&self, thread: &str, number: u64, state: &str) -> Vec<Value> {
-        let shown = poll::until(&format!("turn {number} to be {state}"), || {
+        let shown = poll::within(LIMIT, &format!("turn {number} to be {state}"), || {
             let shown = self.home.show(thread);
             let last = &shown["thread"]["lastTurn"];
             (last["number"] == number && last["state"] != "running").then_some(shown)
@@ -93,7 +96,7 @@ impl Stage {
 
     /// Waits until this question, counted from 1, is open.
     fn question(&self, thread: &str, number: usize) -> Value {
-        poll::until(&format!("question {number}"), || {
+        poll::within(LIMIT, &format!("question {number}"), || {
             let shown = self.home.show(thread);
             assert_ne!(shown["thread"]["state"], "idle", "{}", pretty(&shown));
             let items = shown["items"].as_array().unwrap();
@@ -104,7 +107,7 @@ impl Stage {
 
     /// Waits until an item of the thread is so.
     fn item(&self, thread: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
-        poll::until(what, || {
+        poll::within(LIMIT, what, || {
             let shown = self.home.show(thread);
             shown["items"].as_array().unwrap().iter().find(|item| is(item)).cloned()
         })
@@ -158,7 +161,9 @@ impl Stage {
             {"text": "first way"},
         ]);
         self.send(thread, &mark(&first));
-        poll::until("the command to run", || self.file(thread, "waits").exists().then_some(()));
+        poll::within(LIMIT, "the command to run", || {
+            self.file(thread, "waits").exists().then_some(())
+        });
         let then =
             json!([{"tool": "shell", "cmd": "echo new way > guided.txt"}, {"text": "guided"}]);
         self.send(thread, &mark(&then));
@@ -292,7 +297,7 @@ impl Sleep {
 
     fn begun(&self) {
         let mark = format!("sleep\0{}", self.seconds);
-        poll::until("the command to run", || {
+        poll::within(LIMIT, "the command to run", || {
             (!Home::processes_with(&mark).is_empty()).then_some(())
         });
     }

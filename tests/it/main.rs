@@ -1,5 +1,11 @@
 //! The one integration binary: the real programs, driven through their public faces.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed, and tells its reader why"
+)]
+
 mod agents;
 mod bad_input;
 mod crash;

@@ -1,7 +1,7 @@
 // A thread from its creation to its deletion: what an editor does with it and what it hears of it.
 
 import assert from "node:assert/strict";
-import { stat } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 
 import { Editor, messages, say } from "./support/editor.mjs";
@@ -92,15 +92,14 @@ describe("permission", () => {
     await editor.hears("requiresAction", (heard) =>
       heard.method === "thread/didChange" && heard.feed && heard.thread.id === thread.id &&
       heard.thread.state === "requiresAction");
-    // On this machine the workspace is a folder that its owner, and this test as root, can look into.
-    const marker = home.path(`s/${thread.id}/workspace/marker`);
-    await assert.rejects(stat(marker));
+    assert.equal(await home.inWorkspace(thread.id, "marker"), false);
     const items = (await editor.request("thread/read", { threadId: thread.id })).items;
     assert.ok(items.every((item) => item.exitCode === undefined), "something ran");
 
     const allow = { threadId: thread.id, itemId: first.item.id, optionId: "allow" };
     assert.deepEqual(await editor.request("permission/answer", allow), {});
     const second = await editor.question(thread.id, first.cursor);
+    assert.equal(await home.inWorkspace(thread.id, "marker"), true);
     const again = await refused(editor.request("permission/answer", allow), -32013, "ALREADY_ANSWERED");
     const answered = await editor.request("item/read", { threadId: thread.id, itemId: first.item.id });
     assert.equal(again.data.answer, answered.item.answer);
@@ -267,11 +266,15 @@ test("pausing, resuming and deleting are heard in another editor within a second
   await editor.request("turn/start", { threadId: thread.id, input: say("$ cat state") });
   await editor.turnEnd(thread.id, 2);
 
-  const { thread: going } = await editor.request("thread/delete", { threadId: thread.id });
+  const requestId = randomUUID();
+  const { thread: going } = await editor.request("thread/delete", { requestId, threadId: thread.id });
   assert.equal(going.state, "deleting");
   const gone = (heard) => heard.method === "thread/didDelete" && heard.threadId === thread.id;
   await editor.hears("deletion", gone);
   await within("deletion", gone);
+  // Sent again, it has the answer that it had.
+  const { thread: went } = await editor.request("thread/delete", { requestId, threadId: thread.id });
+  assert.equal(went.id, thread.id);
   await refused(editor.request("thread/read", { threadId: thread.id }), -32012, "THREAD_NOT_FOUND");
   const numbers = other.heard.filter((heard) => heard.feed).map((heard) => heard.feed);
   assert.deepEqual(numbers, [...new Set(numbers)].sort((a, b) => a - b));

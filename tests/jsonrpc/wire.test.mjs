@@ -2,12 +2,13 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { CancellationTokenSource } from "vscode-jsonrpc/node";
 
 import { Editor } from "./support/editor.mjs";
-import { Home, refused } from "./support/home.mjs";
+import { ALOFT, Home, RELEASED, refused } from "./support/home.mjs";
 
 let home;
 before(async () => (home = await Home.create()));
@@ -58,23 +59,36 @@ function parse(bytes) {
   return messages;
 }
 
-test("initialize is answered before any network, and starts no cloud", async () => {
-  const alone = await Home.create();
-  try {
-    // An address at which nobody answers.
-    alone.env.ALOFT_CLOUD = "https://192.0.2.1:9";
-    const editor = new Editor(alone);
-    const { capabilities, serverInfo } = await editor.initialize();
-    assert.equal(capabilities.experimental.aloft.protocolVersion, 1);
-    assert.match(capabilities.experimental.aloft.version, /^\d+\.\d+\.\d+/);
-    assert.equal(serverInfo.name, "aloft");
+test("initialize is answered before any network, and starts no cloud", async (t) => {
+  const alone = await Home.create(t);
+  // An address at which nobody answers.
+  alone.env.ALOFT_CLOUD = "https://192.0.2.1:9";
+  const editor = new Editor(alone);
+  const { capabilities, serverInfo } = await editor.initialize();
+  assert.equal(capabilities.experimental.aloft.protocolVersion, 1);
+  assert.match(capabilities.experimental.aloft.version, /^\d+\.\d+\.\d+/);
+  assert.equal(serverInfo.name, "aloft");
+  await editor.close();
+  delete alone.env.ALOFT_CLOUD;
+  await (await Editor.open(alone)).close();
+  await assert.rejects(stat(alone.path("data/cloud")), { code: "ENOENT" });
+});
+
+test("how long initialize takes and what it needs is told", async (t) => {
+  const program = existsSync(RELEASED) ? RELEASED : ALOFT;
+  const [times, sizes] = [[], []];
+  for (let run = 0; run < 15; run += 1) {
+    const began = performance.now();
+    const editor = new Editor(home, program);
+    await editor.initialize();
+    times.push(performance.now() - began);
+    const status = await readFile(`/proc/${editor.bridge.pid}/status`, "utf8");
+    sizes.push(Number(/VmRSS:\s*(\d+)/.exec(status)[1]) / 1024);
     await editor.close();
-    delete alone.env.ALOFT_CLOUD;
-    await (await Editor.open(alone)).close();
-    await assert.rejects(stat(alone.path("data/cloud")), { code: "ENOENT" });
-  } finally {
-    await alone.close();
   }
+  const middle = (numbers) => numbers.sort((a, b) => a - b)[numbers.length >> 1].toFixed(1);
+  const build = program === RELEASED ? "release" : "debug";
+  t.diagnostic(`${build} build: initialize p50 ${middle(times)} ms, ${middle(sizes)} MiB resident`);
 });
 
 test("a request before initialize is refused", async () => {
@@ -117,8 +131,8 @@ test("exit ends it within a second, with the code that the protocol has", async 
   }
 });
 
-test("exit ends it also while a request waits for a cloud that does not answer", async () => {
-  const alone = await Home.create();
+test("exit ends it also while a request waits for a cloud that does not answer", async (t) => {
+  const alone = await Home.create(t);
   alone.env.ALOFT_CLOUD = "https://192.0.2.1:9";
   const editor = await Editor.open(alone);
   editor.request("thread/list", {}).catch(() => {});
@@ -127,7 +141,6 @@ test("exit ends it also while a request waits for a cloud that does not answer",
   await editor.ended;
   assert.ok(performance.now() - began < 1000, `${performance.now() - began} ms`);
   editor.connection.dispose();
-  await alone.close();
 });
 
 test("the end of input ends it", async () => {
@@ -162,8 +175,8 @@ test("a frame may come in any pieces", async () => {
   assert.deepEqual(messages.map((message) => message.id), [1, 2]);
 });
 
-test("a request that was taken back is answered as cancelled", async () => {
-  const alone = await Home.create();
+test("a request that was taken back is answered as cancelled", async (t) => {
+  const alone = await Home.create(t);
   alone.env.ALOFT_CLOUD = "https://192.0.2.1:9";
   const editor = await Editor.open(alone);
   const source = new CancellationTokenSource();
@@ -173,18 +186,16 @@ test("a request that was taken back is answered as cancelled", async () => {
   // Taking back what was answered long ago harms nothing.
   await editor.connection.sendNotification("$/cancelRequest", { id: 0 });
   await editor.close();
-  await alone.close();
 });
 
-test("a cloud that is not there is an error that says so", async () => {
-  const alone = await Home.create();
+test("a cloud that is not there is an error that says so", async (t) => {
+  const alone = await Home.create(t);
   alone.env.ALOFT_CLOUD = "http://127.0.0.1:9";
   const editor = await Editor.open(alone);
   const error = await refused(editor.request("thread/list", {}), -32014, "CLOUD_UNREACHABLE");
   assert.equal(error.data.retryable, true);
   await editor.hears("offline", (heard) => heard.method === "connection/didChange" && heard.state === "offline");
   await editor.close();
-  await alone.close();
 });
 
 test("the editor's own options count, and a wrong one is named", async () => {

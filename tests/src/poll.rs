@@ -6,13 +6,18 @@ use std::time::{Duration, Instant};
 pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Looks again and again until there is a value; panics with `what` after [`LIMIT`].
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within(LIMIT, what, look)
+}
+
+/// The same with a limit of its own, for what is slow by nature.
+pub fn within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(value) = look() {
             return value;
         }
-        assert!(began.elapsed() < LIMIT, "waited {} s for {what}", LIMIT.as_secs());
+        assert!(began.elapsed() < limit, "waited {} s for {what}", limit.as_secs());
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -7,8 +7,8 @@ use crate::checkout::local::Local;
 use crate::checkout::{Error, Result};
 
 impl Local {
-    /// Makes or advances the local branch `branch` to `commit`, taken from a git bundle. A branch with commits of its own
-    /// is refused. With `switch` the checkout changes to it, as `git switch` does: never over uncommitted work.
+    /// Makes or advances the local branch `branch` to `commit`, taken from a git bundle. A branch with commits of
+    /// its own is refused, but for what the same thread had left uncommitted at an earlier checkout. With `switch` the checkout changes to it, as `git switch` does: never over uncommitted work.
     pub async fn branch(
         &self,
         bundle: Option<&Path>,
@@ -30,16 +30,22 @@ impl Local {
         let full = format!("refs/heads/{branch}");
         let local =
             git.maybe(&["rev-parse", "--verify", "--quiet", &format!("{full}^{{commit}}")]).await?;
+        let mut replaces = false;
         if let Some(local) = &local {
             let ahead = git.ask(&["merge-base", "--is-ancestor", local, commit], b"").await?;
-            if ahead.code != 0 {
+            replaces = ahead.code != 0;
+            if replaces && !is_superseded(&git, local, commit).await? {
                 return Err(Error::Diverged { branch: branch.to_owned(), local: local.clone() });
             }
         }
         match self.worktree_of(&git, &full).await? {
             Some(path) if path == self.root => {
-                // Moves files and branch together, and refuses to overwrite uncommitted work.
-                git.run(&["merge", "--ff-only", "--quiet", commit]).await?;
+                // Both move files and branch together, and refuse to overwrite uncommitted work.
+                if replaces {
+                    git.run(&["reset", "--keep", "--quiet", commit]).await?;
+                } else {
+                    git.run(&["merge", "--ff-only", "--quiet", commit]).await?;
+                }
             }
             Some(path) if local.as_deref() != Some(commit) => {
                 return Err(Error::CheckedOut { branch: branch.to_owned(), path });
@@ -86,6 +92,21 @@ impl Local {
             found.and_then(|entry| entry.lines().find_map(|line| line.strip_prefix("worktree ")));
         Ok(path.map(PathBuf::from))
     }
+}
+
+/// Whether the local branch holds nothing beyond the new one but what a thread had left uncommitted earlier: a commit the
+/// cloud made of it, which the next turn's replaces.
+async fn is_superseded(git: &Git, local: &str, commit: &str) -> Result<bool> {
+    let format = "--format=%ae %(trailers:key=Aloft-Thread,valueonly,separator=%x2C)";
+    let head = git.run(&["log", "-1", format, local]).await?;
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let made_by_cloud =
+        head.trim().strip_prefix("aloft@localhost ").is_some_and(|thread| !thread.is_empty());
+    if !made_by_cloud {
+        return Ok(false);
+    }
+    let parent = format!("{local}^");
+    Ok(git.ask(&["merge-base", "--is-ancestor", &parent, commit], b"").await?.code == 0)
 }
 
 /// Takes the objects of a bundle into the repository; no ref and no `FETCH_HEAD` is written.

@@ -329,7 +329,7 @@ mod tests {
         for missing in ["nothing", "", "--all", "main:a.txt"] {
             assert_eq!(
                 plan(&repository, Some(missing), Dirty::Ignore).await.unwrap_err().reason(),
-                "UNKNOWN_REF"
+                "REF_UNKNOWN"
             );
         }
     }
@@ -355,7 +355,7 @@ mod tests {
         let shallow = repository.folder.path().join("shallow");
         let source = format!("file://{}", repository.root.display());
         repository.git(&["clone", "--quiet", "--depth=1", &source, shallow.to_str().unwrap()]);
-        assert_eq!(refused(&shallow).await, "SHALLOW_CLONE");
+        assert_eq!(refused(&shallow).await, "REPOSITORY_SHALLOW");
     }
 
     #[tokio::test]

@@ -57,7 +57,11 @@ pub(super) async fn subscribe(
     params: SubscribeParams,
 ) -> Result<Empty, Error> {
     let subscribed = async {
-        let topic = topic(&session, params.thread_id).await?;
+        let (topic, newest) = topic(&session, params.thread_id).await?;
+        if params.after > newest {
+            let message = format!("after: {} is past the newest event, {newest}", params.after);
+            return Err(Error::new(Code::InvalidParams, "INVALID_PARAMS", message));
+        }
         session.mirror.subscribe(topic, params.after)
     };
     in_order(&session, SUBSCRIPTIONS, subscribed).await?;
@@ -71,7 +75,7 @@ pub(super) async fn unsubscribe(
 ) -> Result<Empty, Error> {
     let unsubscribed = async {
         match topic(&session, params.thread_id).await {
-            Ok(topic) => session.mirror.unsubscribe(topic),
+            Ok((topic, _)) => session.mirror.unsubscribe(topic),
             // A thread that is gone is followed no more.
             Err(error) if error.code == Code::NotFound => Ok(()),
             Err(error) => Err(error),
@@ -242,9 +246,10 @@ pub(super) fn present(thread: Option<v1::Thread>) -> Result<Thread, Error> {
     Ok(thread.into())
 }
 
-/// What is followed, by the thread's own id: the same thread by two names is one subscription.
-async fn topic(session: &Session, thread: Option<String>) -> Result<Topic, Error> {
-    let Some(thread_id) = thread else { return Ok(Topic::Feed) };
+/// What is followed, by the thread's own id: the same thread by two names is one subscription. With its newest event,
+/// where that is known.
+async fn topic(session: &Session, thread: Option<String>) -> Result<(Topic, u64), Error> {
+    let Some(thread_id) = thread else { return Ok((Topic::Feed, u64::MAX)) };
     let answer = session.mirror.client().get_thread(v1::GetThreadRequest { thread_id }).await?;
-    Ok(Topic::Thread(present(answer.thread)?.id))
+    Ok((Topic::Thread(present(answer.thread)?.id), answer.cursor))
 }

@@ -16,7 +16,15 @@ pub fn new_request_id() -> String {
 
 /// Converts the parts of a message; images are decoded.
 pub fn inputs(parts: Vec<Input>) -> Result<Vec<v1::Input>, Error> {
-    parts.into_iter().map(input).collect()
+    let numbered = parts.into_iter().enumerate();
+    numbered
+        .map(|(number, part)| {
+            input(part).map_err(|error| Error {
+                message: format!("input[{number}].{}", error.message),
+                ..error
+            })
+        })
+        .collect()
 }
 
 /// Converts one part of a message.
@@ -28,8 +36,8 @@ pub fn input(part: Input) -> Result<v1::Input, Error> {
             let data = STANDARD.decode(data.trim_end()).map_err(|error| {
                 Error::new(
                     Code::InvalidParams,
-                    "INVALID_INPUT",
-                    format!("the image is not base64: {error}"),
+                    "INVALID_PARAMS",
+                    format!("data: the image is not base64: {error}"),
                 )
             })?;
             Kind::Image(v1::ImageInput { mime_type, data: data.into() })
@@ -44,8 +52,8 @@ pub fn input(part: Input) -> Result<v1::Input, Error> {
             commit: commit.unwrap_or_default(),
         }),
         Input::Unknown => {
-            let message = "a part of the message has a type this version does not know";
-            return Err(Error::new(Code::InvalidParams, "INVALID_INPUT", message)
+            let message = "type: this version does not know it";
+            return Err(Error::new(Code::InvalidParams, "INVALID_PARAMS", message)
                 .with_hint("use text, image, file or selection"));
         }
     };
@@ -123,6 +131,6 @@ mod tests {
         assert_eq!(input(broken).unwrap_err().code, Code::InvalidParams);
         let unknown: Input =
             serde_json::from_value(serde_json::json!({"type": "smell", "x": 1})).unwrap();
-        assert_eq!(input(unknown).unwrap_err().reason, "INVALID_INPUT");
+        assert_eq!(input(unknown).unwrap_err().reason, "INVALID_PARAMS");
     }
 }

@@ -17,12 +17,20 @@ impl From<Error> for Status {
         if kind == ErrorKind::Internal {
             tracing::error!(error = problem.message, "a request failed");
         }
-        status(kind, problem)
+        with_details(kind, problem, error.details())
     }
 }
 
 /// A status that says this.
 pub(super) fn status(kind: ErrorKind, problem: Problem) -> Status {
+    with_details(kind, problem, None)
+}
+
+fn with_details(
+    kind: ErrorKind,
+    problem: Problem,
+    details: impl IntoIterator<Item = (&'static str, String)>,
+) -> Status {
     let code = match kind {
         ErrorKind::Invalid => Code::InvalidArgument,
         ErrorKind::Unauthenticated => Code::Unauthenticated,
@@ -32,10 +40,9 @@ pub(super) fn status(kind: ErrorKind, problem: Problem) -> Status {
         ErrorKind::Exhausted => Code::ResourceExhausted,
         ErrorKind::Internal => Code::Internal,
     };
-    let metadata = HashMap::from([
-        ("hint".to_owned(), problem.hint),
-        ("retryable".to_owned(), problem.retryable.to_string()),
-    ]);
+    let common = [("hint", problem.hint), ("retryable", problem.retryable.to_string())];
+    let metadata: HashMap<String, String> =
+        common.into_iter().chain(details).map(|(name, value)| (name.to_owned(), value)).collect();
     let details = ErrorDetails::with_error_info(problem.reason, DOMAIN, metadata);
     Status::with_error_details(code, problem.message, details)
 }

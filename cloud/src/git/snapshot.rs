@@ -253,6 +253,11 @@ impl Snapshots {
             return Ok(parent.to_owned());
         }
         let (name, email) = author;
+        // The snapshot's own time: made again, the commit is the same one.
+        let time = Git::at(&path, "read the time of the snapshot")
+            .args(["log", "-1", "--format=%ct +0000", snapshot])
+            .line()
+            .await?;
         let command = Git::at(&path, "commit the snapshot")
             .args(["commit-tree", tree, "-p", parent])
             .input(message);
@@ -261,6 +266,8 @@ impl Snapshots {
             ("GIT_AUTHOR_EMAIL", email),
             ("GIT_COMMITTER_NAME", name),
             ("GIT_COMMITTER_EMAIL", email),
+            ("GIT_AUTHOR_DATE", &time),
+            ("GIT_COMMITTER_DATE", &time),
         ];
         let commit = people
             .into_iter()

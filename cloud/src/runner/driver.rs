@@ -236,6 +236,7 @@ impl Driver {
             id: key.id.clone(),
             fingerprint: key.fingerprint,
             answer: encode_answer(&applied),
+            cursor: 0,
             time,
         });
         let notices = notices.into_iter().map(|notice| name_notice(notice, time)).collect();
@@ -349,15 +350,11 @@ pub(super) fn encode_memory(memory: &Memory) -> Vec<u8> {
     serde_json::to_vec(memory).unwrap_or_default()
 }
 
-/// An answer as it is remembered: thread and cursor, then turn and item, then the queue.
+/// An answer as it is remembered, beside the cursor: thread, then turn and item, then the queue.
 fn encode_answer(applied: &Applied) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let thread = ThreadResponse { thread: Some(applied.thread.clone()), cursor: applied.cursor };
-    let turn = TurnResponse {
-        turn: applied.turn.clone(),
-        cursor: applied.cursor,
-        item: applied.item.clone(),
-    };
+    let thread = ThreadResponse { thread: Some(applied.thread.clone()), cursor: 0 };
+    let turn = TurnResponse { turn: applied.turn.clone(), cursor: 0, item: applied.item.clone() };
     let queue = aloft_proto::v1::ListQueueResponse { items: applied.queue.clone() };
     bytes.extend(thread.encode_length_delimited_to_vec());
     bytes.extend(turn.encode_length_delimited_to_vec());
@@ -365,8 +362,8 @@ fn encode_answer(applied: &Applied) -> Vec<u8> {
     bytes
 }
 
-pub(super) fn decode_answer(bytes: &[u8]) -> Result<Applied, Error> {
-    let mut rest = bytes;
+pub(super) fn decode_answer(known: &store::Request) -> Result<Applied, Error> {
+    let mut rest = known.answer.as_slice();
     let broken = |_| Error::Invalid { message: "the remembered answer is not readable".to_owned() };
     let thread = ThreadResponse::decode_length_delimited(&mut rest).map_err(broken)?;
     let turn = TurnResponse::decode_length_delimited(&mut rest).map_err(broken)?;
@@ -374,7 +371,7 @@ pub(super) fn decode_answer(bytes: &[u8]) -> Result<Applied, Error> {
         aloft_proto::v1::ListQueueResponse::decode_length_delimited(&mut rest).map_err(broken)?;
     Ok(Applied {
         thread: thread.thread.unwrap_or_default(),
-        cursor: thread.cursor,
+        cursor: known.cursor,
         turn: turn.turn,
         item: turn.item,
         queue: queue.items,

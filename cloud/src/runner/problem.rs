@@ -109,6 +109,14 @@ impl Error {
         (kind, problem(reason, text, hint, retryable))
     }
 
+    /// What programs want to know beside the text, by name.
+    pub fn details(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Refused(Refused::AlreadyAnswered(answer)) => Some(("answer", answer.clone())),
+            _ => None,
+        }
+    }
+
     /// The error as people read it: what other modules attempted in vain is said to have failed.
     fn sentence(&self) -> String {
         match self {

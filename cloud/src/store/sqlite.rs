@@ -229,7 +229,7 @@ impl Store for Sqlite {
         self.writer
             .write(move |db, news| {
                 if let Some(request) = &request {
-                    requests::insert(db, "", request)?;
+                    requests::insert(db, "", request, 0)?;
                 }
                 notices::mark_read(db, &owner, &ids, news)
             })

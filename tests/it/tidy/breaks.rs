@@ -9,7 +9,7 @@ use crate::tidy::source::{Complaints, files, root};
 #[test]
 fn every_deliberate_break_still_applies() {
     let breaks: Vec<_> =
-        files("tests/breaks").into_iter().filter(|file| file.path.ends_with(".patch")).collect();
+        files("tests/breaks").into_iter().filter(|file| file.ends_in("patch")).collect();
     assert!(breaks.len() >= 8, "{} breaks found", breaks.len());
     let mut complaints = Complaints::default();
     for patch in breaks {

@@ -104,7 +104,7 @@ fn a_command_that_is_recommended_exists() {
             check(&file.path, line, &literal);
         }
     }
-    for page in files("").iter().filter(|file| file.path.ends_with(".md")) {
+    for page in files("").iter().filter(|file| file.ends_in("md")) {
         for (number, line) in page.text.lines().enumerate() {
             check(&page.path, number + 1, line);
         }

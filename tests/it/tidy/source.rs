@@ -15,6 +15,13 @@ pub(super) struct File {
     pub(super) text: String,
 }
 
+impl File {
+    /// Whether its name has this ending, without the dot.
+    pub(super) fn ends_in(&self, ending: &str) -> bool {
+        std::path::Path::new(&self.path).extension().is_some_and(|of| of == ending)
+    }
+}
+
 /// Everything that is not as it must be.
 #[derive(Debug, Default)]
 pub(super) struct Complaints(Vec<String>);
@@ -112,13 +119,13 @@ pub(super) fn line_of(text: &str, at: usize) -> usize {
 pub(super) fn take_apart(source: &str) -> Parts {
     static TOKEN: LazyLock<regex::Regex> = LazyLock::new(|| {
         regex::Regex::new(
-            r##"(?xs)
+            r#"(?xs)
         (?<comment> //[^\n]* | /\*.*?\*/ )
         | b?r\#"(?<hashed>.*?)"\#
         | b?r"(?<raw>[^"]*)"
         | b?"(?<string>(?:[^"\\]|\\.)*)"
         | b?'(?:[^'\\]|\\[^\n]{1,9}?)'
-        "##,
+        "#,
         )
         .unwrap()
     });
@@ -141,6 +148,10 @@ pub(super) fn take_apart(source: &str) -> Parts {
 }
 
 #[test]
+#[expect(
+    clippy::needless_raw_string_hashes,
+    reason = "there is a quote with a hash behind it inside"
+)]
 fn comments_and_literals_are_told_from_code() {
     let source = r##"let a = "x // \" y"; // use crate::b
 let c = r#"say "it""#; let d: &'static str = 'e'; /* crate::f

@@ -111,7 +111,7 @@ fn every_field_of_a_contract_says_what_it_is() {
     let explained = Regex::new(r";\s*// \S").unwrap();
     let mut complaints = Complaints::default();
     let mut fields = 0;
-    for file in files("proto").iter().filter(|file| file.path.ends_with(".proto")) {
+    for file in files("proto").iter().filter(|file| file.ends_in("proto")) {
         for (number, line) in file.text.lines().enumerate().filter(|(_, line)| field.is_match(line))
         {
             fields += 1;
@@ -161,7 +161,7 @@ fn no_file_names_a_machine_or_a_host_that_is_not_everybodys() {
 fn every_link_of_a_page_leads_somewhere() {
     let link = Regex::new(r"\]\(([^)#:\s]+)(#[^)]*)?\)").unwrap();
     let mut complaints = Complaints::default();
-    for page in files("").iter().filter(|file| file.path.ends_with(".md")) {
+    for page in files("").iter().filter(|file| file.ends_in("md")) {
         let folder = root().join(&page.path).parent().unwrap().to_owned();
         for found in link.captures_iter(&page.text) {
             if !folder.join(&found[1]).exists() {
@@ -179,7 +179,7 @@ fn every_link_of_a_page_leads_somewhere() {
 #[test]
 fn every_script_stops_at_its_first_mistake_and_has_its_target() {
     let mut complaints = Complaints::default();
-    for script in files("scripts").iter().filter(|file| file.path.ends_with(".sh")) {
+    for script in files("scripts").iter().filter(|file| file.ends_in("sh")) {
         let mode = root().join(&script.path).metadata().unwrap().permissions().mode();
         if mode & 0o111 == 0 {
             complaints.add(&script.path, 1, "may be executed");

@@ -13,17 +13,18 @@ export const LIMIT = 60_000;
 export class Editor {
   #waiters = new Set();
 
-  constructor(home) {
-    this.bridge = spawn(ALOFT, ["lsp"], { env: home.env, cwd: home.path("home"), stdio: "pipe" });
+  constructor(home, program = ALOFT) {
+    this.bridge = spawn(program, ["lsp"], { env: home.env, cwd: home.path("home"), stdio: "pipe" });
+    home.bridges.push(this.bridge);
     this.ended = once(this.bridge, "exit");
     this.heard = [];
     this.stderr = "";
     this.bridge.stderr.setEncoding("utf8").on("data", (text) => (this.stderr += text));
     this.bridge.stdin.on("error", () => {});
-    this.connection = createMessageConnection(
-      new StreamMessageReader(this.bridge.stdout),
-      new StreamMessageWriter(this.bridge.stdin),
-    );
+    const reader = new StreamMessageReader(this.bridge.stdout);
+    // Its timer for a frame that is not whole runs on for ever when the bridge was killed in the middle of one.
+    reader.partialMessageTimeout = 0;
+    this.connection = createMessageConnection(reader, new StreamMessageWriter(this.bridge.stdin));
     this.faults = [];
     this.connection.onError(([error]) => this.faults.push(error));
     this.connection.onNotification((method, params) => this.#hear({ method, ...params }));

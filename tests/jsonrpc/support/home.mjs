@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,6 +13,8 @@ const PROGRAMS =
 
 /** The bridge that is driven. */
 export const ALOFT = path.join(PROGRAMS, "aloft");
+/** The one that people use, which may not be built. */
+export const RELEASED = path.join(PROGRAMS, "../release/aloft");
 
 const run = promisify(execFile);
 
@@ -21,6 +23,8 @@ export class Home {
 
   constructor(root) {
     this.#root = root;
+    /** Bridges that editors here have started. */
+    this.bridges = [];
     this.env = {
       PATH: process.env.PATH,
       LANG: process.env.LANG ?? "C.UTF-8",
@@ -31,8 +35,8 @@ export class Home {
     };
   }
 
-  /** A new machine on which nothing was done yet. */
-  static async create() {
+  /** A new machine on which nothing was done yet; with a test, it goes with the test. */
+  static async create(test) {
     // Short, because sockets live below it; traversable, because a sandbox's own user must reach its folder.
     const root = await mkdtemp("/var/tmp/aj");
     await chmod(root, 0o711);
@@ -41,6 +45,7 @@ export class Home {
     await mkdir(home.path("config"));
     const config = `[serve]\nsandboxDir = ${JSON.stringify(home.path("s"))}\n`;
     await writeFile(home.path("config/config.toml"), config);
+    test?.after(() => home.close());
     return home;
   }
 
@@ -49,8 +54,9 @@ export class Home {
     return path.join(this.#root, below);
   }
 
-  /** Stops the cloud and removes everything. */
+  /** Ends what still runs, stops the cloud and removes everything. */
   async close() {
+    for (const bridge of this.bridges) bridge.kill("SIGKILL");
     await run(ALOFT, ["cloud", "stop"], { env: this.env }).catch(() => {});
     await rm(this.#root, { recursive: true, force: true });
   }
@@ -103,9 +109,11 @@ export class Home {
     return folder;
   }
 
-  /** What the cloud wrote in its log. */
-  async log() {
-    return readFile(this.path("data/cloud/cloud.log"), "utf8").catch(() => "");
+  /** Whether a file is in the workspace of a thread, seen from outside of its sandbox. */
+  async inWorkspace(thread, name) {
+    const folder = this.path(`s/s/${thread}/workspace`);
+    assert.ok((await readdir(folder)).includes(".git"), "this is no workspace");
+    return (await readdir(folder)).includes(name);
   }
 }
 

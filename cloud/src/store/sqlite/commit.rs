@@ -1,6 +1,6 @@
 //! Turns one commit into rows: whose it is, in which order its parts are written, and who hears of it.
 
-use aloft_proto::v1::event::Payload;
+use aloft_proto::v1::{ThreadState, event::Payload};
 use rusqlite::{Connection, params};
 
 use crate::store::{
@@ -41,14 +41,20 @@ pub(super) fn apply(db: &Connection, commit: &mut Commit, news: &mut News) -> Re
     } else {
         write_thread(db, &subject, commit, news)?
     };
-    // After a deletion: the answer to the request that asked for it stays, those of all others are gone.
+    // After a deletion: the answer to the request that asked for it stays, those of all others are gone. It is accepted
+    // before, and nothing else is once the thread is being deleted.
     if let Some(request) = &commit.request {
-        requests::insert(db, if commit.delete_thread { "" } else { &subject.thread }, request)?;
+        let thread = if commit.delete_thread || is_deleting(commit) { "" } else { &subject.thread };
+        requests::insert(db, thread, request, cursor)?;
     }
     for notice in &commit.notices {
         notices::post(db, &subject.owner, &subject.thread, notice, news)?;
     }
     Ok(Committed { cursor, feed: feed::newest(db, &subject.owner)? })
+}
+
+fn is_deleting(commit: &Commit) -> bool {
+    commit.thread.as_ref().is_some_and(|row| row.thread.state() == ThreadState::Deleting)
 }
 
 fn subject(db: &Connection, commit: &Commit) -> Result<Subject> {

@@ -5,10 +5,10 @@ use rusqlite::{Connection, params};
 use crate::store::{Error, REQUEST_AGE, Request, Result, sqlite::threads};
 
 /// Remembers a request; refused when it is remembered already.
-pub(super) fn insert(db: &Connection, thread: &str, request: &Request) -> Result<()> {
-    let insert = "insert into requests (owner, id, thread, fingerprint, answer, time) values (?1, ?2, ?3, ?4, ?5, ?6)
-        on conflict (owner, id) do update set thread = ?3, fingerprint = ?4, answer = ?5, time = ?6 where time < ?6 - ?7";
-    let Request { owner, id, fingerprint, answer, time } = request;
+pub(super) fn insert(db: &Connection, thread: &str, request: &Request, cursor: u64) -> Result<()> {
+    let insert = "insert into requests (owner, id, thread, fingerprint, answer, time, cursor) values (?1, ?2, ?3, ?4, ?5, ?6, ?8)
+        on conflict (owner, id) do update set thread = ?3, fingerprint = ?4, answer = ?5, time = ?6, cursor = ?8 where time < ?6 - ?7";
+    let Request { owner, id, fingerprint, answer, time, cursor: _ } = request;
     let inserted = db.prepare_cached(insert)?.execute(params![
         owner,
         id,
@@ -16,7 +16,8 @@ pub(super) fn insert(db: &Connection, thread: &str, request: &Request) -> Result
         fingerprint,
         answer,
         time,
-        REQUEST_AGE
+        REQUEST_AGE,
+        cursor.cast_signed()
     ])?;
     if inserted == 0 {
         return Err(Error::RequestExists(id.clone()));
@@ -26,7 +27,8 @@ pub(super) fn insert(db: &Connection, thread: &str, request: &Request) -> Result
 
 /// Returns a request that is remembered.
 pub(super) fn get(db: &Connection, owner: &str, id: &str) -> Result<Option<Request>> {
-    let select = "select fingerprint, answer, time from requests where owner = ? and id = ?";
+    let select =
+        "select fingerprint, answer, time, cursor from requests where owner = ? and id = ?";
     threads::one(db, select, [owner, id], |row| {
         Ok(Request {
             owner: owner.to_owned(),
@@ -34,6 +36,7 @@ pub(super) fn get(db: &Connection, owner: &str, id: &str) -> Result<Option<Reque
             fingerprint: row.get(0)?,
             answer: row.get(1)?,
             time: row.get(2)?,
+            cursor: row.get::<_, i64>(3)?.cast_unsigned(),
         })
     })
 }

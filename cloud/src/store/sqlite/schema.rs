@@ -7,7 +7,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::store::{Error, Result};
 
 /// All migrations, oldest first. One that was released never changes.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/0001_threads.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/0001_threads.sql"),
+    include_str!("../../../migrations/0002_request_cursor.sql"),
+];
 
 /// Refuses a database that a newer program has written, before anything in it is touched.
 pub(super) fn refuse_newer(connection: &Connection, path: &Path) -> Result<()> {

@@ -86,6 +86,7 @@ fn request(id: &str, time: i64) -> Request {
         id: id.to_owned(),
         fingerprint: [7; 32],
         answer: b"answer".to_vec(),
+        cursor: 0,
         time,
     }
 }

@@ -1,0 +1,96 @@
+// A local checkout: threads that begin in it, and their work coming back to it.
+
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { after, before, test } from "node:test";
+
+import { Editor, say } from "./support/editor.mjs";
+import { Home, refused } from "./support/home.mjs";
+
+let home, editor;
+before(async () => {
+  home = await Home.create();
+  editor = await Editor.open(home);
+});
+after(async () => {
+  await editor?.close().finally(() => home.close());
+});
+
+/** The commit and the state of a checkout, as git tells them. */
+async function state(folder) {
+  return [await home.git(folder, "rev-parse", "HEAD"), await home.git(folder, "status", "--porcelain")];
+}
+
+/** What the only command of a thread printed. */
+async function output(threadId) {
+  const { items } = await editor.request("thread/read", { threadId });
+  return items.find((item) => item.type === "commandExecution").output;
+}
+
+test("a thread begins with uncommitted changes when they are carried, and touches nothing", async () => {
+  const folder = await home.repository("dirty");
+  await writeFile(path.join(folder, "README.md"), "# Changed\n");
+  await writeFile(path.join(folder, "new.txt"), "untracked\n");
+  const before = await state(folder);
+  const carried = await editor.done(folder, "$ cat README.md new.txt", { dirty: "carry" });
+  assert.equal(await output(carried.thread.id), "# Changed\nuntracked\n");
+  const clean = await editor.done(folder, "$ cat README.md; ls", { dirty: "ignore" });
+  assert.equal(await output(clean.thread.id), "# Sample\nREADME.md\nsrc\n");
+  await refused(
+    editor.request("thread/create", { path: folder, agent: "shell", dirty: "refuse" }), -32013, "UNCOMMITTED_CHANGES");
+  assert.deepEqual(await state(folder), before);
+});
+
+test("apply brings the changes into the checkout, or changes nothing", async () => {
+  const folder = await home.repository("applied");
+  const { thread } = await editor.done(folder, "$ echo more >> README.md\n$ echo new > new.txt");
+  const before = await state(folder);
+  const done = await editor.request("thread/apply", { threadId: thread.id });
+  assert.deepEqual(done.files.sort(), ["README.md", "new.txt"]);
+  assert.deepEqual(done.conflicts, []);
+  assert.equal(await readFile(path.join(folder, "README.md"), "utf8"), "# Sample\nmore\n");
+  assert.equal(await readFile(path.join(folder, "new.txt"), "utf8"), "new\n");
+  assert.equal((await state(folder))[0], before[0]);
+
+  const other = await home.repository("conflicting");
+  await writeFile(path.join(other, "README.md"), "# Something else\n");
+  const untouched = await state(other);
+  const into = { threadId: thread.id, path: other };
+  const error = await refused(editor.request("thread/apply", into), -32013, "APPLY_CONFLICT");
+  assert.match(error.message, /README\.md/);
+  assert.deepEqual(await state(other), untouched);
+  const marked = await editor.request("thread/apply", { ...into, conflicts: true });
+  assert.deepEqual(marked.conflicts, ["README.md"]);
+  assert.match(await readFile(path.join(other, "README.md"), "utf8"), /^<<<<<<< /m);
+});
+
+test("checkout makes the thread's branch a local one, with its commits", async () => {
+  const folder = await home.repository("branches");
+  const script = "```sh\necho 1 > one\ngit add one\ngit commit -qm 'add one'\necho 2 > two\n```";
+  const { thread } = await editor.done(folder, script);
+  const before = await state(folder);
+  const { branch, commit } = await editor.request("thread/checkout", { threadId: thread.id });
+  assert.equal(branch, thread.branch);
+  assert.equal((await home.git(folder, "rev-parse", branch)).trim(), commit);
+  const log = await home.git(folder, "log", "--format=%s", `HEAD..${branch}`);
+  assert.match(log, /^add one$/m);
+  assert.equal(await home.git(folder, "show", `${branch}:two`), "2\n");
+  assert.deepEqual(await state(folder), before);
+  const named = await editor.request("thread/checkout", { threadId: thread.id, branch: "mine" });
+  assert.equal(named.branch, "mine");
+  assert.equal((await home.git(folder, "rev-parse", "mine")).trim(), commit);
+  // Once more changes nothing, and the branch follows the thread as long as nobody commits to it here.
+  assert.equal((await editor.request("thread/checkout", { threadId: thread.id })).commit, commit);
+  await editor.request("turn/start", { threadId: thread.id, input: say("$ echo 3 > three") });
+  await editor.turnEnd(thread.id, 2);
+  await editor.request("thread/checkout", { threadId: thread.id });
+  assert.equal(await home.git(folder, "show", `${branch}:three`), "3\n");
+  await home.git(folder, "switch", "-q", branch);
+  await home.git(folder, "commit", "-q", "--allow-empty", "-m", "my own");
+  const own = await state(folder);
+  await editor.request("turn/start", { threadId: thread.id, input: say("$ echo 4 > four") });
+  await editor.turnEnd(thread.id, 3);
+  await refused(editor.request("thread/checkout", { threadId: thread.id }), -32013, "BRANCH_DIVERGED");
+  assert.deepEqual(await state(folder), own);
+});
