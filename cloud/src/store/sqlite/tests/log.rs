@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aloft_proto::v1::{DiffStat, Event, ItemState, Thread, event::Payload};
+use aloft_proto::v1::{DiffStat, Event, ItemState, Thread, ThreadState, event::Payload};
 use futures_util::future::join_all;
 
 use crate::store::{
-    Commit, Error, REQUEST_AGE, Store as _, ThreadRow,
+    Commit, Error, REQUEST_AGE, Request, Store as _, ThreadRow,
     sqlite::tests::{appended, create, event, fresh, message, request, row, thread, write},
 };
 
@@ -156,6 +156,23 @@ async fn watchers_wake_after_a_commit_and_end_with_the_thread() {
 }
 
 #[tokio::test]
+async fn of_a_deleted_thread_only_the_request_that_deleted_it_is_remembered() {
+    let (_directory, store) = fresh();
+    let commit = |id, state: ThreadState| {
+        let mut row = row("doomed");
+        row.thread.set_state(state);
+        let events = vec![event(Payload::ThreadChanged(row.thread.clone()))];
+        Commit { thread: Some(row), events, request: Some(request(id, 1000)), ..Commit::default() }
+    };
+    store.commit(commit("created", ThreadState::Idle)).await.unwrap();
+    store.commit(commit("deleted", ThreadState::Deleting)).await.unwrap();
+    let gone = Commit { thread: Some(row("doomed")), delete_thread: true, ..Commit::default() };
+    store.commit(gone).await.unwrap();
+    assert_eq!(store.request("local", "created").await.unwrap(), None);
+    assert!(store.request("local", "deleted").await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_request_is_applied_once() {
     let (_directory, store) = fresh();
     let commit = |id, time| Commit {
@@ -168,7 +185,8 @@ async fn a_request_is_applied_once() {
     let error = store.commit(commit("second", 2000)).await.unwrap_err();
     assert!(matches!(&error, Error::RequestExists(id) if id == "again"));
     assert_eq!(store.thread("second").await.unwrap(), None);
-    assert_eq!(store.request("local", "again").await.unwrap(), Some(request("again", 1000)));
+    let remembered = Request { cursor: 1, ..request("again", 1000) };
+    assert_eq!(store.request("local", "again").await.unwrap(), Some(remembered));
     assert_eq!(store.request("other", "again").await.unwrap(), None);
 
     // Sent at once many times, one wins.
