@@ -261,6 +261,8 @@ pub struct Runner {
 struct Shared {
     parts: Parts,
     live: Mutex<HashMap<String, Handle>>,
+    /// Held while a repository is looked up and, where there is none, made.
+    repositories: tokio::sync::Mutex<()>,
     opened: mpsc::Sender<Opened>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -273,6 +275,7 @@ impl Runner {
         let shared = Shared {
             parts,
             live: Mutex::default(),
+            repositories: tokio::sync::Mutex::default(),
             opened,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),

@@ -137,6 +137,8 @@ impl Runner {
     /// The repository a request means, as the cloud knows it.
     async fn repository(&self, owner: &str, asked: &Repository) -> Result<Repository, Error> {
         let store = &self.parts().store;
+        // Many may name the same address at once: it gets one mirror.
+        let _one_at_a_time = self.shared.repositories.lock().await;
         let row = if !asked.id.is_empty() {
             store
                 .repository(&asked.id)

@@ -53,21 +53,26 @@ impl Runner {
                 message: "an upload names the checkout's identity".to_owned(),
             });
         }
-        let key = RepositoryKey::Identity(upload.identity.clone());
-        let known = self.parts().store.find_repository(&upload.owner, key).await?;
-        let id = known.map_or_else(|| naming::id(driver::random()), |known| known.id);
-        self.parts().mirrors.import(&id, bundle, &upload.refs, BUNDLE_LIMIT).await?;
-        let row = Repository {
-            id: id.clone(),
-            owner: upload.owner,
-            identity: upload.identity,
-            name: upload.name,
-            path: upload.path,
-            remote_url: upload.remote_url,
-            last_used: now(),
-            ..Repository::default()
+        let id = {
+            // Many may bring the same checkout at once: it gets one mirror.
+            let _one_at_a_time = self.shared.repositories.lock().await;
+            let key = RepositoryKey::Identity(upload.identity.clone());
+            let known = self.parts().store.find_repository(&upload.owner, key).await?;
+            let id = known.map_or_else(|| naming::id(driver::random()), |known| known.id);
+            let row = Repository {
+                id: id.clone(),
+                owner: upload.owner,
+                identity: upload.identity,
+                name: upload.name,
+                path: upload.path,
+                remote_url: upload.remote_url,
+                last_used: now(),
+                ..Repository::default()
+            };
+            self.parts().store.put_repository(row).await?;
+            id
         };
-        self.parts().store.put_repository(row).await?;
+        self.parts().mirrors.import(&id, bundle, &upload.refs, BUNDLE_LIMIT).await?;
         Ok(id)
     }
 }
