@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use aloft_proto::v1::{Event, Notice, ThreadResponse, TurnResponse, event::Payload};
+use aloft_proto::v1::{
+    Event, Notice, Thread, ThreadResponse, ThreadState, TurnResponse, event::Payload,
+};
 use prost::Message as _;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -352,8 +354,16 @@ pub(super) fn encode_memory(memory: &Memory) -> Vec<u8> {
 
 /// An answer as it is remembered, beside the cursor: thread, then turn and item, then the queue.
 fn encode_answer(applied: &Applied) -> Vec<u8> {
+    // It outlives a deletion: then it holds nothing of what the thread was about.
+    let deleting = applied.thread.state() == ThreadState::Deleting;
+    let remembered = if deleting {
+        let Thread { id, owner, state, .. } = applied.thread.clone();
+        Thread { id, owner, state, ..Thread::default() }
+    } else {
+        applied.thread.clone()
+    };
     let mut bytes = Vec::new();
-    let thread = ThreadResponse { thread: Some(applied.thread.clone()), cursor: 0 };
+    let thread = ThreadResponse { thread: Some(remembered), cursor: 0 };
     let turn = TurnResponse { turn: applied.turn.clone(), cursor: 0, item: applied.item.clone() };
     let queue = aloft_proto::v1::ListQueueResponse { items: applied.queue.clone() };
     bytes.extend(thread.encode_length_delimited_to_vec());

@@ -30,6 +30,8 @@ const KILL_GRACE: Duration = Duration::from_millis(200);
 /// How long a killed agent may take to be gone before the whole sandbox is ended instead.
 const KILL_LIMIT: Duration = Duration::from_millis(1_500);
 
+/// How long a repository without a thread is kept, in milliseconds: a bridge may be about to create one.
+const UNUSED_AGE: i64 = 24 * 60 * 60 * 1000;
 /// Between tries to remove a thread.
 const DESTROY_AGAIN: Duration = Duration::from_secs(2);
 
@@ -375,7 +377,18 @@ impl World {
             .commit(Commit { thread: Some(row), delete_thread: true, ..Commit::default() })
             .await?;
         self.parts.store.prune(now()).await?;
-        for unused in self.parts.store.repositories_unused().await? {
+        // One that was brought for a thread that is still to be created is unused too: only old ones of others go.
+        let own = machine
+            .thread()
+            .repository
+            .as_ref()
+            .map(|repository| repository.id.clone())
+            .unwrap_or_default();
+        let unused = self.parts.store.repositories_unused().await?;
+        for unused in unused
+            .into_iter()
+            .filter(|unused| unused.id == own || now() - unused.last_used > UNUSED_AGE)
+        {
             if self.parts.store.delete_repository(&unused.id).await? {
                 self.parts.mirrors.remove(&unused.id).await?;
             }
