@@ -10,6 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "aloft/v1/thread_service.proto",
             "aloft/v1/feed.proto",
             "aloft/v1/cloud_service.proto",
+            "aloft/v1/ssh_service.proto",
             "aloft/guest/v1/guest.proto",
         ],
         ["."],

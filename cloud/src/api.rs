@@ -8,6 +8,7 @@ mod caller;
 mod cloud;
 mod feed;
 mod repositories;
+mod ssh;
 mod status;
 mod threads;
 mod watch;
@@ -16,7 +17,8 @@ use std::sync::Arc;
 
 use aloft_proto::v1::{
     cloud_service_server::CloudServiceServer, feed_service_server::FeedServiceServer,
-    repository_service_server::RepositoryServiceServer, thread_service_server::ThreadServiceServer,
+    repository_service_server::RepositoryServiceServer, ssh_service_server::SshServiceServer,
+    thread_service_server::ThreadServiceServer,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -61,6 +63,7 @@ impl Api {
         )
         .add_service(FeedServiceServer::new(self.clone()).max_encoding_message_size(MESSAGE))
         .add_service(CloudServiceServer::new(self.clone()))
+        .add_service(SshServiceServer::new(self.clone()))
         .add_service(RepositoryServiceServer::new(self).max_decoding_message_size(MESSAGE))
     }
 }

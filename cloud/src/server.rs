@@ -9,7 +9,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use aloft_proto::v1::{
     Check, cloud_service_server::CloudServiceServer, feed_service_server::FeedServiceServer,
-    repository_service_server::RepositoryServiceServer, thread_service_server::ThreadServiceServer,
+    repository_service_server::RepositoryServiceServer, ssh_service_server::SshServiceServer,
+    thread_service_server::ThreadServiceServer,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -101,6 +102,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     health.set_serving::<FeedServiceServer<Api>>().await;
     health.set_serving::<CloudServiceServer<Api>>().await;
     health.set_serving::<RepositoryServiceServer<Api>>().await;
+    health.set_serving::<SshServiceServer<Api>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(aloft_proto::DESCRIPTORS)
         .build_v1()?;
