@@ -7,6 +7,7 @@
 //! `host`.
 
 mod agent;
+mod attach;
 mod create;
 mod diff;
 mod disk;
@@ -47,6 +48,7 @@ use crate::{
 pub use crate::git::snapshot::Export;
 
 pub use self::{
+    attach::Attached,
     create::Create,
     handle::{Applied, Handle},
     problem::{Kind as ErrorKind, problem, whole},
@@ -180,6 +182,9 @@ pub enum Error {
         /// What it printed.
         message: String,
     },
+    /// The sandbox cannot be reached, and nothing brings it back by itself.
+    #[error("{}", .0.message)]
+    Down(Box<Problem>),
     /// The thread's task ended while it was asked.
     #[error("the cloud is stopping")]
     Ended,
@@ -307,7 +312,7 @@ impl Runner {
             if settled && !alive.contains(id) {
                 continue;
             }
-            let sandbox = if alive.contains(id) { self.attach(id).await? } else { None };
+            let sandbox = if alive.contains(id) { self.find_sandbox(id).await? } else { None };
             let found = Input::Restarted { sandbox: sandbox.is_some() };
             let machine = driver::restore(self.parts(), row.clone()).await?;
             self.begin(id, machine, sandbox).ask(found, None).await?;
@@ -316,7 +321,7 @@ impl Runner {
     }
 
     /// The sandbox an earlier cloud left running; one that does not answer is ended.
-    async fn attach(&self, id: &str) -> Result<Option<Sandbox>, Error> {
+    async fn find_sandbox(&self, id: &str) -> Result<Option<Sandbox>, Error> {
         match self.parts().runtime.attach(id).await {
             Ok(sandbox) => Ok(sandbox),
             Err(error) => {

@@ -30,12 +30,13 @@ mod turns;
 mod tests;
 
 use aloft_proto::v1::{
-    Item, Level, Notice, NoticeKind, Thread, ThreadState, Turn, TurnState, event::Payload,
+    Item, Level, Notice, NoticeKind, Problem, Thread, ThreadState, Turn, TurnState, event::Payload,
 };
 use serde::{Deserialize, Serialize};
 
 pub use self::input::{
-    Accepted, Deadline, Effect, Ending, Fact, Input, Millis, Record, Refused, Session, Update,
+    Accepted, Access, Deadline, Effect, Ending, Fact, Input, Millis, Record, Refused, Session,
+    Update,
 };
 use crate::model::{time::timestamp, transcript::Transcript};
 
@@ -64,6 +65,8 @@ pub struct Machine {
     /// What to do once the turn has ended.
     then: Option<Then>,
     deleting: bool,
+    /// Connections into the sandbox that are open or wait for it.
+    attached: u32,
     /// Rises with every input that makes the thread live; an idle deadline of another value is stale.
     activity: u64,
     /// How long the thread may be idle before it is suspended.
@@ -139,7 +142,7 @@ struct Running {
 struct Outcome {
     state: TurnState,
     stopped_by: String,
-    problem: Option<aloft_proto::v1::Problem>,
+    problem: Option<Problem>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,6 +207,7 @@ impl Machine {
             finishing: false,
             then: None,
             deleting: memory.deleting,
+            attached: 0,
             activity: 0,
             idle_after,
             thread,
@@ -236,13 +240,41 @@ impl Machine {
         self.turn.is_none()
             && self.sandbox == Sandbox::Absent
             && self.saving.is_none()
+            && self.attached == 0
             && !self.deleting
+    }
+
+    /// Whether what is inside the sandbox can be reached.
+    pub fn access(&self) -> Access {
+        let problem = |reason: &str, message: &str| Problem {
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+            hint: "`aloft resume`, a message or another connection brings it back".to_owned(),
+            retryable: true,
+        };
+        match self.sandbox {
+            _ if self.deleting => {
+                Access::Down(problem("THREAD_DELETING", "the thread is being deleted"))
+            }
+            Sandbox::Up => Access::Ready,
+            Sandbox::Starting => Access::Coming,
+            Sandbox::Stopping if self.comes_back() => Access::Coming,
+            Sandbox::Absent | Sandbox::Stopping => Access::Down(
+                self.thread
+                    .error
+                    .clone()
+                    .unwrap_or_else(|| problem("SANDBOX_PAUSED", "the thread was paused")),
+            ),
+        }
     }
 
     /// Takes an input at a time: what follows, or why not. A refused input changes nothing.
     pub fn accept(&mut self, now: Millis, input: Input) -> Result<Accepted, Refused> {
         if self.deleting
-            && !matches!(input, Input::Fact(_) | Input::Restarted { .. } | Input::Delete)
+            && !matches!(
+                input,
+                Input::Fact(_) | Input::Restarted { .. } | Input::Delete | Input::Detach
+            )
         {
             return Err(Refused::Deleting);
         }
@@ -267,7 +299,9 @@ impl Machine {
             Input::MoveQueued { item, position } => self.move_queued(&item, position)?,
             Input::RemoveQueued { item } => self.remove_queued(now, &item, &mut out)?,
             Input::Pause { by } => self.pause(now, &by, &mut out),
-            Input::Resume => self.resume(&mut out),
+            Input::Resume => self.resume(now, &mut out),
+            Input::Attach => self.attach(now, &mut out),
+            Input::Detach => self.detach(now, &mut out),
             Input::Delete => self.delete(&mut out),
             Input::Used { input_tokens, output_tokens } => self.used(input_tokens, output_tokens),
             Input::Fact(fact) => self.fact(now, fact, &mut out),

@@ -14,13 +14,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     model::{
-        machine::{Accepted, Fact, Input, Machine, Memory, Record, Stored},
+        machine::{Accepted, Effect, Fact, Input, Machine, Memory, Record, Stored},
         naming,
         time::timestamp,
         transcript,
     },
     runner::{
         Error, Opened, Parts,
+        attach::Waiting,
         effects::World,
         handle::{Applied, Ask, Handle},
         now,
@@ -53,6 +54,10 @@ pub(super) struct Driver {
     world: World,
     parts: Parts,
     reports: mpsc::Receiver<Report>,
+    /// Those who wait for the sandbox.
+    waiting: Waiting,
+    /// Each who let go of it.
+    released: mpsc::UnboundedReceiver<()>,
     stop: CancellationToken,
     gone: bool,
 }
@@ -75,7 +80,8 @@ impl Driver {
     ) -> Self {
         let (sender, reports) = mpsc::channel(BATCH);
         let world = World::new(parts.clone(), sender, handle, opened, &stop, sandbox);
-        Self { machine, world, parts, reports, stop, gone: false }
+        let (waiting, released) = Waiting::new();
+        Self { machine, world, parts, reports, waiting, released, stop, gone: false }
     }
 
     /// Runs until the thread is gone or at rest, or the cloud stops.
@@ -93,36 +99,75 @@ impl Driver {
                 () = self.stop.cancelled() => break,
                 Some(ask) = asks.recv() => self.on_ask(ask).await,
                 Some(report) = self.reports.recv() => self.on_reports(report, &mut asks).await,
+                Some(()) = self.released.recv() => self.on_release().await,
                 () = linger => break,
+            }
+            if !self.waiting.is_empty() {
+                self.waiting.answer(self.machine.access(), self.world.sandbox().await);
             }
             rest_since = (self.machine.at_rest() && !self.gone).then(Instant::now);
         }
         // What was sent before the end is answered, so that the sender can begin anew.
         asks.close();
         while let Ok(ask) = asks.try_recv() {
-            let _gone = ask.reply.send(Err(Error::Ended));
+            ask.refuse(Error::Ended);
         }
         self.world.close().await;
     }
 
     async fn on_ask(&mut self, ask: Ask) {
+        match ask {
+            Ask::Apply { input, request, reply } => match self.take(*input, request).await {
+                Ok((applied, effects)) => {
+                    let _gone = reply.send(Ok(applied));
+                    self.perform(effects).await;
+                }
+                Err(error) => drop(reply.send(Err(error))),
+            },
+            Ask::Attach { reply } => match self.take(Input::Attach, None).await {
+                Ok((_, effects)) => {
+                    self.waiting.add(reply);
+                    self.perform(effects).await;
+                }
+                Err(error) => drop(reply.send(Err(error))),
+            },
+        }
+    }
+
+    /// Gives the machine an input and writes what it decides; an error changes nothing.
+    async fn take(
+        &mut self,
+        input: Input,
+        request: Option<RequestKey>,
+    ) -> Result<(Applied, Vec<Effect>), Error> {
         let before = self.machine.clone();
-        let answer = match self.machine.accept(now(), ask.input) {
+        let connects = matches!(input, Input::Attach);
+        let taken = match self.machine.accept(now(), input) {
             Err(refused) => Err(refused.into()),
+            // What leaves no trace needs no room on disk: a full one must not keep its owner out.
+            Ok(accepted)
+                if connects
+                    && accepted.events.is_empty()
+                    && before.memory() == self.machine.memory() =>
+            {
+                Ok((Applied::default(), accepted.effects))
+            }
             Ok(accepted) => {
-                self.commit(Batch { accepted, raws: Vec::new() }, ask.request.as_ref()).await
+                self.commit(Batch { accepted, raws: Vec::new() }, request.as_ref()).await
             }
         };
-        match answer {
-            Ok((applied, effects)) => {
-                let _gone = ask.reply.send(Ok(applied));
-                self.perform(effects).await;
-            }
-            Err(error) => {
-                // Nothing was written, so nothing happened.
-                self.machine = before;
-                let _gone = ask.reply.send(Err(error));
-            }
+        if taken.is_err() {
+            // Nothing was written, so nothing happened.
+            self.machine = before;
+        }
+        taken
+    }
+
+    /// Somebody let go of the sandbox. That changes no record but the machine's own: it needs no room on disk.
+    async fn on_release(&mut self) {
+        match self.machine.accept(now(), Input::Detach) {
+            Ok(accepted) => self.perform(accepted.effects).await,
+            Err(refused) => tracing::debug!(%refused, "a sandbox was let go of too late"),
         }
     }
 
@@ -182,13 +227,13 @@ impl Driver {
                 () = self.stop.cancelled() => return false,
                 () = &mut again => return true,
                 Some(ask) = asks.recv() => {
-                    let _gone = ask.reply.send(Err(store::Error::Full("the log waits for room".into()).into()));
+                    ask.refuse(store::Error::Full("the log waits for room".into()).into());
                 }
             }
         }
     }
 
-    async fn perform(&mut self, effects: Vec<crate::model::machine::Effect>) {
+    async fn perform(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match self.world.perform(effect, &self.machine).await {
                 Ok(gone) => self.gone |= gone,
@@ -208,7 +253,7 @@ impl Driver {
         &self,
         batch: Batch,
         request: Option<&RequestKey>,
-    ) -> Result<(Applied, Vec<crate::model::machine::Effect>), Error> {
+    ) -> Result<(Applied, Vec<Effect>), Error> {
         let time = now();
         let Batch { accepted: Accepted { events, effects, notices, turn, item }, mut raws } = batch;
         raws.reverse();

@@ -178,6 +178,11 @@ impl World {
         self.live.lock().await.agent = None;
     }
 
+    /// The living sandbox.
+    pub(super) async fn sandbox(&self) -> Option<Sandbox> {
+        self.live.lock().await.sandbox.clone()
+    }
+
     async fn agent(&self) -> Option<acp::Agent> {
         self.live.lock().await.agent.clone()
     }

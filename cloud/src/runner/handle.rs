@@ -5,7 +5,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     model::machine::Input,
-    runner::{Error, request::RequestKey},
+    runner::{Attached, Error, request::RequestKey},
 };
 
 /// A live thread.
@@ -14,12 +14,27 @@ pub struct Handle {
     asks: mpsc::Sender<Ask>,
 }
 
-/// An input with the place its answer goes to.
+/// What is asked of a thread's task, with the place its answer goes to.
 #[derive(Debug)]
-pub(super) struct Ask {
-    pub input: Input,
-    pub request: Option<RequestKey>,
-    pub reply: oneshot::Sender<Result<Applied, Error>>,
+pub(super) enum Ask {
+    /// To take an input.
+    Apply {
+        input: Box<Input>,
+        request: Option<RequestKey>,
+        reply: oneshot::Sender<Result<Applied, Error>>,
+    },
+    /// To bring the sandbox up and keep it.
+    Attach { reply: oneshot::Sender<Result<Attached, Error>> },
+}
+
+impl Ask {
+    /// Answers that it cannot be.
+    pub(super) fn refuse(self, error: Error) {
+        match self {
+            Self::Apply { reply, .. } => drop(reply.send(Err(error))),
+            Self::Attach { reply } => drop(reply.send(Err(error))),
+        }
+    }
 }
 
 /// What an input did, once it is on disk.
@@ -53,7 +68,18 @@ impl Handle {
         request: Option<RequestKey>,
     ) -> Result<Applied, Error> {
         let (reply, answer) = oneshot::channel();
-        self.asks.send(Ask { input, request, reply }).await.map_err(|_| Error::Ended)?;
+        let ask = Ask::Apply { input: Box::new(input), request, reply };
+        self.asks.send(ask).await.map_err(|_| Error::Ended)?;
+        answer.await.map_err(|_| Error::Ended)?
+    }
+
+    /// Brings the sandbox up where it is not, and keeps it for as long as the answer is held: an open connection is activity.
+    /// A thread that comes to rest just now is [`Error::Ended`]; [`Runner::attach`] begins it again.
+    ///
+    /// [`Runner::attach`]: crate::runner::Runner::attach
+    pub async fn attach(&self) -> Result<Attached, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.asks.send(Ask::Attach { reply }).await.map_err(|_| Error::Ended)?;
         answer.await.map_err(|_| Error::Ended)?
     }
 

@@ -91,6 +91,7 @@ impl Error {
             Self::Launch(problem) => return (Kind::Precondition, Problem::clone(problem)),
             Self::Guest(_) => (Kind::Unavailable, "SANDBOX_GUEST", AGAIN),
             Self::SetUp { .. } => (Kind::Unavailable, "WORKSPACE_FAILED", AGAIN),
+            Self::Down(problem) => return (Kind::Unavailable, Problem::clone(problem)),
             Self::Ended => (Kind::Unavailable, "CLOUD_STOPPING", "try again in a moment"),
             Self::Scratch { .. } | Self::Store(store::Error::Full(_)) => {
                 (Kind::Exhausted, "STORE_FULL", FULL)

@@ -76,6 +76,10 @@ pub enum Input {
     },
     /// Bring it back.
     Resume,
+    /// Somebody connects to the sandbox: it comes back, and stays until they let go of it.
+    Attach,
+    /// They let go.
+    Detach,
     /// Remove everything of it.
     Delete,
     /// Tokens were used.
@@ -294,6 +298,17 @@ pub enum Effect {
         /// What for.
         deadline: Deadline,
     },
+}
+
+/// Whether what is inside the sandbox can be reached.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Access {
+    /// It can.
+    Ready,
+    /// It will be.
+    Coming,
+    /// It cannot, and nothing is on its way: why.
+    Down(Problem),
 }
 
 /// What an accepted input did.

@@ -13,6 +13,7 @@ use crate::model::{
 impl Machine {
     pub(super) fn start(&mut self, out: &mut Accepted) {
         self.thread.error = None;
+        self.memory.resume = false;
         self.memory.incarnation += 1;
         self.sandbox = Sandbox::Starting;
         self.agent = Agent::Absent;
@@ -20,6 +21,7 @@ impl Machine {
     }
 
     pub(super) fn pause(&mut self, now: Millis, by: &str, out: &mut Accepted) {
+        self.memory.resume = false;
         if self.turn.is_some() {
             self.then = Some(Then::Pause);
             self.stop(now, by, out);
@@ -38,14 +40,35 @@ impl Machine {
         self.agent = Agent::Absent;
     }
 
-    pub(super) fn resume(&mut self, out: &mut Accepted) {
+    pub(super) fn resume(&mut self, now: Millis, out: &mut Accepted) {
         self.activity += 1;
         match self.sandbox {
             Sandbox::Absent => self.start(out),
             // It comes back as soon as it is down.
             Sandbox::Stopping => self.memory.resume = true,
-            Sandbox::Starting | Sandbox::Up => {}
+            Sandbox::Starting => {}
+            Sandbox::Up if self.turn.is_some() => {}
+            Sandbox::Up => self.rest(now, out),
         }
+    }
+
+    /// One more holds the sandbox. A pause of a person still ends it: whoever holds it sees it go.
+    pub(super) fn attach(&mut self, now: Millis, out: &mut Accepted) {
+        self.attached += 1;
+        self.resume(now, out);
+    }
+
+    pub(super) fn detach(&mut self, now: Millis, out: &mut Accepted) {
+        self.attached = self.attached.saturating_sub(1);
+        if self.turn.is_none() && !self.deleting {
+            self.rest(now, out);
+        }
+    }
+
+    /// A sandbox on its way down starts again afterwards.
+    pub(super) fn comes_back(&self) -> bool {
+        self.memory.resume
+            || self.turn.as_ref().is_some_and(|running| running.phase == Phase::Waiting)
     }
 
     pub(super) fn delete(&mut self, out: &mut Accepted) {
@@ -55,10 +78,10 @@ impl Machine {
         }
     }
 
-    /// Suspends the thread when it stays idle.
+    /// Suspends the thread when it stays idle; one that somebody holds is not.
     pub(super) fn rest(&mut self, now: Millis, out: &mut Accepted) {
         self.activity += 1;
-        if self.sandbox == Sandbox::Up {
+        if self.sandbox == Sandbox::Up && self.attached == 0 {
             out.effects.push(Effect::Wake {
                 at: now + self.idle_after,
                 deadline: Deadline::Idle(self.activity),
@@ -200,8 +223,11 @@ impl Machine {
         match self.turn.as_ref().map(|running| running.phase) {
             Some(Phase::Waiting) => self.advance(now, out),
             Some(_) => self.complete(now, None, out),
-            None if std::mem::take(&mut self.memory.resume) => self.start(out),
             None => {}
+        }
+        // The end of a turn may have begun the next one, which starts it by itself.
+        if self.sandbox == Sandbox::Absent && self.memory.resume {
+            self.start(out);
         }
     }
 
@@ -227,7 +253,7 @@ impl Machine {
                 }
             }
             Deadline::Idle(activity) => {
-                if self.turn.is_none() && *activity == self.activity {
+                if self.turn.is_none() && self.attached == 0 && *activity == self.activity {
                     self.suspend(out);
                 }
             }

@@ -323,6 +323,51 @@ fn a_late_snapshot_completes_the_record_of_its_turn() {
     assert!(out.effects.contains(&Effect::StartAgent));
 }
 
+#[test]
+fn who_connects_brings_a_paused_thread_up_and_keeps_it() {
+    let mut machine = prompted();
+    let out = take(&mut machine, vec![ended("t1", Ending::Completed), snapshot("t1")]);
+    let Some(Effect::Wake { deadline, .. }) = out.effects.last().cloned() else {
+        panic!("{out:?}")
+    };
+    // A connection makes the idle time stale, and the last one to go begins it anew.
+    take(&mut machine, vec![Input::Attach, Input::Attach, Input::Detach]);
+    let late = Input::Fact(Fact::Deadline(deadline));
+    assert_eq!(take(&mut machine, vec![late]).effects, []);
+    let out = take(&mut machine, vec![Input::Detach]);
+    let [Effect::Wake { deadline, .. }] = out.effects.as_slice() else { panic!("{out:?}") };
+    let idle = Input::Fact(Fact::Deadline(deadline.clone()));
+    assert_eq!(take(&mut machine, vec![idle]).effects, [Effect::Suspend]);
+    // It comes while the sandbox goes: it waits, and the sandbox comes back.
+    take(&mut machine, vec![Input::Attach]);
+    assert_eq!(machine.access(), Access::Coming);
+    let out = take(&mut machine, vec![Input::Fact(Fact::Suspended)]);
+    assert_eq!(out.effects, [Effect::Start]);
+    take(&mut machine, vec![started()]);
+    assert_eq!(machine.access(), Access::Ready);
+    // A person's pause goes before connections.
+    assert_eq!(
+        take(&mut machine, vec![Input::Pause { by: "me".into() }]).effects,
+        [Effect::Suspend]
+    );
+    assert!(
+        matches!(machine.access(), Access::Down(problem) if problem.reason == "SANDBOX_PAUSED")
+    );
+    take(&mut machine, vec![Input::Fact(Fact::Suspended)]);
+    assert!(!machine.at_rest(), "the connection is not told yet");
+    take(&mut machine, vec![Input::Detach]);
+    assert!(machine.at_rest());
+}
+
+#[test]
+fn who_connects_is_told_why_the_sandbox_does_not_come() {
+    let mut machine = machine();
+    take(&mut machine, vec![Input::Attach]);
+    assert_eq!(machine.access(), Access::Coming);
+    take(&mut machine, vec![Input::Fact(Fact::StartFailed(problem("NO_SANDBOX")))]);
+    assert_eq!(machine.access(), Access::Down(problem("NO_SANDBOX")));
+}
+
 /// Any input, sensible or not.
 fn any_input() -> impl Strategy<Value = Input> {
     let turn = prop_oneof![Just(String::new()), (1..4_u32).prop_map(|n| format!("t{n}"))];
@@ -364,6 +409,8 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(Input::Halt(problem("DISK"))),
         Just(Input::Pause { by: "me".into() }),
         Just(Input::Resume),
+        Just(Input::Attach),
+        Just(Input::Detach),
         Just(Input::Used { input_tokens: 1, output_tokens: 1 }),
         Just(Input::Fact(Fact::WorkspaceMade)),
         Just(started()),
@@ -484,7 +531,10 @@ proptest! {
         let mut reader = Reader::default();
         for (second, input) in inputs.into_iter().enumerate() {
             let before = shown(&machine);
+            let idle = matches!(input, Input::Fact(Fact::Deadline(Deadline::Idle(_))));
+            let held = machine.attached > 0;
             if let Ok(out) = machine.accept(Millis::try_from(second).unwrap(), input) {
+                prop_assert!(!(idle && held && out.effects.contains(&Effect::Suspend)), "suspended under a connection");
                 out.events.iter().for_each(|record| reader.read(record));
                 prop_assert_eq!(machine.thread().state(), machine.state());
             } else {
@@ -495,6 +545,7 @@ proptest! {
         prop_assert!(settle(&mut machine), "stuck: {}", shown(&machine));
         let end = machine.state();
         prop_assert!(matches!(end, ThreadState::Idle | ThreadState::Paused | ThreadState::Failed), "{:?}", end);
+        prop_assert_ne!(machine.access(), Access::Coming, "a connection would wait for ever");
     }
 
     #[test]
