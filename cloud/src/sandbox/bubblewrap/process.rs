@@ -1,6 +1,6 @@
 //! Processes of a sandbox as the host sees them: identity that survives reuse of pids, and their end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -88,14 +88,17 @@ impl Identity {
     pub(super) fn set_stopped(&self, stopped: bool) -> io::Result<()> {
         let signal = if stopped { Signal::STOP } else { Signal::CONT };
         let deadline = Instant::now() + PATIENCE;
+        let mut told = BTreeSet::new();
         loop {
             let mut pending = false;
             for pid in self.family()? {
                 let Ok(state) = stat(pid) else { continue };
-                if state.stopped() == stopped || state.ended() {
+                if state.ended() || (told.contains(&pid) && state.obeys(stopped)) {
                     continue;
                 }
-                pending = true;
+                // Everyone is told at least once: whoever goes on must also lose a stop it has not come to take.
+                pending = told.contains(&pid) || !state.obeys(stopped) || pending;
+                told.insert(pid);
                 if let Some(pid) = Pid::from_raw(pid) {
                     match kill_process(pid, signal) {
                         Ok(()) | Err(Errno::SRCH) => {}
@@ -148,6 +151,12 @@ impl Stat {
 
     fn stopped(&self) -> bool {
         matches!(self.state, 'T' | 't')
+    }
+
+    /// Whether it does what it was told. One that waits inside the kernel takes its stop before it comes back to its program,
+    /// and may wait for another that is stopped: a parent for the child it forked to begin its own program.
+    fn obeys(&self, stopped: bool) -> bool {
+        if stopped { self.stopped() || self.state == 'D' } else { !self.stopped() }
     }
 }
 
