@@ -25,7 +25,7 @@ use aloft_proto::guest::guest_control_server::GuestControlServer;
 use aloft_proto::guest::guest_dial_server::GuestDialServer;
 use aloft_proto::guest::guest_files_server::GuestFilesServer;
 use aloft_proto::guest::guest_process_server::GuestProcessServer;
-use rustix::process::DumpableBehavior;
+use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_stream::wrappers::UnixListenerStream;
@@ -70,6 +70,9 @@ pub struct Options {
     /// Ends everything when the cloud has not called for so long
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub lonely_seconds: u64,
+    /// Most processes and threads of the sandbox; 0 = limited by others, or not
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub processes: u64,
     /// Where processes start and against which relative paths are read
     #[arg(long, value_name = "PATH", default_value = "/workspace")]
     pub root: PathBuf,
@@ -112,6 +115,13 @@ pub fn run(options: &Options) -> Result<(), Error> {
     // What loses its parent becomes our child, so that it can be found and reaped.
     rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))
         .map_err(io::Error::from)?;
+    if options.processes > 0 {
+        // Inherited by everything that is started, and nobody inside may raise it. The kernel counts what lives in this user
+        // namespace alone.
+        let limit = Some(options.processes);
+        rustix::process::setrlimit(Resource::Nproc, Rlimit { current: limit, maximum: limit })
+            .map_err(io::Error::from)?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(FILE_THREADS)

@@ -241,6 +241,12 @@ impl Runtime for Bubblewrap {
 }
 
 impl Shared {
+    /// Whether a sandbox is held to its number of processes by a limit it sets itself: without a group for that, where the kernel
+    /// counts for each user namespace by itself, or the sandbox is a user of its own.
+    fn limits_itself(&self) -> bool {
+        self.groups.processes.is_none() && (self.own_users || counts_per_namespace())
+    }
+
     fn begin(shared: &Arc<Self>, id: &str) -> Result<Busy> {
         if !lock(&shared.busy).insert(id.to_owned()) {
             return Err(Error::Busy { id: id.to_owned() });
@@ -339,4 +345,14 @@ fn joined<T>(joined: Result<T, tokio::task::JoinError>) -> Result<T> {
             source: std::io::Error::other(error),
         }
     })
+}
+
+/// Whether the kernel counts the processes of a user for each user namespace by itself: 5.14 and newer.
+fn counts_per_namespace() -> bool {
+    let system = rustix::system::uname();
+    let release = system.release().to_str().unwrap_or_default();
+    let mut numbers = release
+        .split(|next: char| !next.is_ascii_digit())
+        .map_while(|part| part.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(5), Some(14))
 }

@@ -128,14 +128,18 @@ pub(super) fn options(
     options.finish()
 }
 
-/// The command that bubblewrap runs: the guest.
-pub(super) fn guest_command(spec: &Spec) -> Vec<OsString> {
+/// The command that bubblewrap runs: the guest, which holds itself to the limit on processes where no group does.
+pub(super) fn guest_command(spec: &Spec, limits_itself: bool) -> Vec<OsString> {
     let (listener, port, incarnation) =
         (LISTENER.to_string(), RELAY_PORT.to_string(), spec.incarnation.to_string());
     let relay = "/run/aloft/cloud.sock";
     let command = [PROGRAM, "guest", "--listen-fd", &listener, "--relay", relay, "--port", &port];
     let about = ["--sandbox", &spec.id, "--incarnation", &incarnation];
-    command.into_iter().chain(about).map(OsString::from).collect()
+    let mut command: Vec<_> = command.into_iter().chain(about).map(OsString::from).collect();
+    if limits_itself && spec.limits.processes > 0 {
+        command.extend(["--processes".into(), spec.limits.processes.to_string().into()]);
+    }
+    command
 }
 
 /// The read-only system, and what lives in memory.
@@ -250,6 +254,7 @@ impl Options {
 mod tests {
     use std::path::{Path, PathBuf};
 
+    use crate::sandbox::Limits;
     use crate::sandbox::bubblewrap::arguments::{Host, guest_command, options};
     use crate::sandbox::bubblewrap::layout::Layout;
     use crate::sandbox::{Error, Spec};
@@ -321,8 +326,11 @@ mod tests {
 
     #[test]
     fn the_guest_is_told_who_it_is() {
-        let spec = Spec { id: "t1".to_owned(), incarnation: 7, ..Spec::default() };
-        let command = guest_command(&spec);
+        let limits = Limits { processes: 30, ..Limits::default() };
+        let spec = Spec { id: "t1".to_owned(), incarnation: 7, limits, ..Spec::default() };
+        let command = guest_command(&spec, false);
         assert_eq!(command[command.len() - 4..], ["--sandbox", "t1", "--incarnation", "7"]);
+        let command = guest_command(&spec, true);
+        assert_eq!(command[command.len() - 2..], ["--processes", "30"]);
     }
 }

@@ -114,9 +114,9 @@ fn unenforced(runtime: &Bubblewrap) -> Vec<String> {
     if groups.memory.is_none() {
         missing.push("memory: no control group with a limit on memory can be made".to_owned());
     }
-    if groups.processes.is_none() && !runtime.shared.own_users {
+    if groups.processes.is_none() && !runtime.shared.limits_itself() {
         missing.push(
-            "processes: no control group can be made, and sandboxes share the user of the cloud"
+            "processes: no control group can be made, and this kernel counts processes of the cloud's user together"
                 .to_owned(),
         );
     }

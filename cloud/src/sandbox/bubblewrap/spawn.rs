@@ -45,8 +45,6 @@ pub(super) enum Resource {
     Core,
     /// Size of a file.
     File,
-    /// Processes of its user.
-    Processes,
 }
 
 /// A started program.
@@ -215,7 +213,6 @@ impl Resource {
         match self {
             Self::Core => libc::RLIMIT_CORE,
             Self::File => libc::RLIMIT_FSIZE,
-            Self::Processes => libc::RLIMIT_NPROC,
         }
     }
 
@@ -224,7 +221,6 @@ impl Resource {
         match self {
             Self::Core => libc::RLIMIT_CORE,
             Self::File => libc::RLIMIT_FSIZE,
-            Self::Processes => libc::RLIMIT_NPROC,
         }
     }
 }

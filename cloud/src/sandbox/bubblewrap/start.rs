@@ -21,7 +21,6 @@ use crate::sandbox::bubblewrap::arguments::{self, INFO, LISTENER, OPTIONS, SECCO
 use crate::sandbox::bubblewrap::layout::{Home, Record, remove_file};
 use crate::sandbox::bubblewrap::process::{self, Identity};
 use crate::sandbox::bubblewrap::spawn::{Child, Launch, Resource, spawn};
-use crate::sandbox::bubblewrap::users::User;
 use crate::sandbox::bubblewrap::{Living, Shared, blocking, hindrance, seccomp, stop};
 use crate::sandbox::guest::Guest;
 use crate::sandbox::{Error, Exit, Result, Sandbox, Spec};
@@ -58,7 +57,7 @@ struct Begun {
 
 /// Starts a sandbox with its guest; of one that fails nothing keeps running.
 pub(super) async fn sandbox(shared: Arc<Shared>, home: Home, spec: Spec) -> Result<Sandbox> {
-    let command = arguments::guest_command(&spec);
+    let command = arguments::guest_command(&spec, shared.limits_itself());
     let (id, incarnation) = (spec.id.clone(), spec.incarnation);
     let (guest, mut exit) = with_command(&shared, home.clone(), spec, command).await?;
     let greeting = tokio::select! {
@@ -181,7 +180,7 @@ fn begin(shared: &Shared, home: &Home, spec: &Spec, command: &[OsString]) -> Res
         arguments: bubblewrap_arguments(command, id)?,
         descriptors,
         groups,
-        limits: resource_limits(shared, spec, user),
+        limits: resource_limits(spec),
         identity: user.identity(),
     };
     let child = spawn(launch).map_err(|error| hindrance::not_startable(&error))?;
@@ -198,14 +197,10 @@ fn listen(home: &Home) -> Result<UnixListener> {
     Ok(listener)
 }
 
-fn resource_limits(shared: &Shared, spec: &Spec, user: User) -> Vec<(Resource, u64)> {
+fn resource_limits(spec: &Spec) -> Vec<(Resource, u64)> {
     let mut limits = vec![(Resource::Core, 0)];
     if spec.limits.file_bytes > 0 {
         limits.push((Resource::File, spec.limits.file_bytes));
-    }
-    // Counted per user, so only where the sandbox is a user of its own; its group is better where there is one.
-    if spec.limits.processes > 0 && shared.groups.processes.is_none() && user != User::Same {
-        limits.push((Resource::Processes, spec.limits.processes.into()));
     }
     limits
 }
