@@ -560,6 +560,52 @@ export type PlanStepState = "pending"
   | "inProgress"
   | "completed";
 
+/** A port that listens in a sandbox. */
+export type Port = {
+  /** It listens on 127.0.0.1 or `::1` only. */
+  loopbackOnly?: boolean;
+  /** Its number. */
+  port: number;
+  /** The command that holds it, where known. */
+  process?: string;
+};
+
+/** `port/forward`. */
+export type PortForwardParams = {
+  /** The port on this machine; 0 = any that is free, absent = the same where it is free. */
+  local?: number;
+  /** The port in the sandbox. */
+  port: number;
+  /** The thread. */
+  threadId: string;
+};
+
+/** A port that was brought here, until `port/unforward` or the end of the session. */
+export type PortForwardResult = {
+  /** HOST:PORT on this machine. */
+  address: string;
+  /** The port on this machine. */
+  local: number;
+  /** The port in the sandbox. */
+  port: number;
+  /** The thread's id. */
+  threadId: string;
+};
+
+/** `port/list`. */
+export type PortListResult = {
+  /** By number. */
+  ports: Port[];
+};
+
+/** `port/unforward`. */
+export type PortUnforwardParams = {
+  /** The port in the sandbox. */
+  port: number;
+  /** The thread. */
+  threadId: string;
+};
+
 /** A position as in LSP. */
 export type Position = {
   /** In UTF-16 code units. */
@@ -642,6 +688,32 @@ export type Repository = {
   path?: string;
   /** Where it is fetched from. */
   url?: string;
+};
+
+/** `ssh/connect`. */
+export type SshConnectParams = {
+  /** Put our line into the person's `~/.ssh/config`, who has been asked. */
+  setUp?: boolean;
+  /** The thread. */
+  threadId: string;
+};
+
+/** Where ssh goes. */
+export type SshConnectResult = {
+  /** Our config, which works alone. */
+  configFile: string;
+  /** The host's name. */
+  host: string;
+  /** What the person's config gets. */
+  lines: string;
+  /** The person's `~/.ssh/config` has our line. Where it has not, ask the person and send the request again with `setUp`, or start ssh with `-F configFile`. */
+  setUp: boolean;
+  /** What an editor opens. */
+  uri: string;
+  /** The login name. */
+  user: string;
+  /** Where the checkout is. */
+  workspacePath: string;
 };
 
 /** `thread/subscribe`: a thread's events, or without `threadId` the list and the notices. */
@@ -1033,9 +1105,13 @@ export interface Requests {
   "notice/list": { params: NoticeListParams; result: NoticeListResult };
   "notice/read": { params: NoticeReadParams; result: Empty };
   "permission/answer": { params: PermissionAnswerParams; result: Empty };
+  "port/forward": { params: PortForwardParams; result: PortForwardResult };
+  "port/list": { params: ThreadParams; result: PortListResult };
+  "port/unforward": { params: PortUnforwardParams; result: Empty };
   "queue/list": { params: ThreadParams; result: QueueResult };
   "queue/move": { params: QueueMoveParams; result: QueueResult };
   "queue/remove": { params: QueueRemoveParams; result: QueueResult };
+  "ssh/connect": { params: SshConnectParams; result: SshConnectResult };
   "thread/apply": { params: ThreadLocalParams; result: ThreadApplyResult };
   "thread/checkout": { params: ThreadLocalParams; result: ThreadCheckoutResult };
   "thread/create": { params: ThreadCreateParams; result: ThreadCreateResult };

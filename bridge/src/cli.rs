@@ -22,8 +22,8 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::command::{
-    agent, answer, apply, cloud, completions, delete, diff, doctor, follow, key, life, list, new,
-    notice, queue, send, show, stop, uninstall, update,
+    agent, answer, apply, cloud, completions, delete, diff, doctor, follow, forward, key, life,
+    list, new, notice, queue, send, setup, show, ssh, ssh_proxy, stop, uninstall, update,
 };
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure, Outcome};
@@ -99,6 +99,12 @@ enum Command {
     Resume(update::ThreadArgs),
     /// Remove everything of a thread.
     Delete(delete::Args),
+    /// Open a shell in a thread's sandbox, or run a command there.
+    Ssh(ssh::Args),
+    /// Show the ports that listen in a thread's sandbox.
+    Ports(update::ThreadArgs),
+    /// Bring a port of a thread's sandbox to this machine.
+    Forward(forward::Args),
     /// Keep, show, test or forget model keys.
     Key(key::Args),
     /// Show the agents this cloud can run.
@@ -107,10 +113,14 @@ enum Command {
     Notice(notice::Args),
     /// Show, start or stop the embedded cloud.
     Cloud(cloud::Args),
+    /// Make the sandboxes known to other programs of this machine.
+    Setup(setup::Args),
     /// Check everything and say how to mend it.
     Doctor,
     /// Speak JSON-RPC with an editor on standard input and output.
     Lsp,
+    /// Carry the bytes of ssh to a sandbox; ssh starts this itself.
+    SshProxy(ssh_proxy::Args),
     /// Print the completions of a shell.
     Completions(completions::Args),
     /// Stop the embedded cloud and remove everything of Aloft but its programs.
@@ -127,6 +137,9 @@ pub fn main() -> ExitCode {
         Err(error) => return refuse(&error, &environment),
     };
     let output = Output::new(cli.json, &environment);
+    if let Command::SshProxy(args) = cli.command {
+        return ssh_proxy::main(&args, cli.cloud, environment);
+    }
     match prepare(cli, environment, output) {
         Ok(Task::Editor(config)) => crate::lsp::run(config),
         Ok(Task::Command(command, config)) => exit(output, start(command, config, output)),
@@ -173,12 +186,15 @@ fn start(command: Command, config: Config, output: Output) -> Outcome {
     if let Command::Completions(args) = &command {
         return completions::run(output, args);
     }
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = runtime()?;
     let outcome = runtime.block_on(Box::pin(run(command, config, output)));
     // A thread that reads a terminal or an editor's pipe may never come back.
     runtime.shutdown_background();
     outcome
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
 /// Sends our log to standard error; warnings only, unless asked for more.
@@ -223,10 +239,14 @@ async fn run(command: Command, config: Config, output: Output) -> Outcome {
         Command::Agent(args) => agent::run(context, args).await,
         Command::Notice(args) => notice::run(context, args).await,
         Command::Cloud(args) => cloud::run(context, args).await,
+        Command::Ssh(args) => ssh::run(context, args).await,
+        Command::Ports(args) => forward::ports(context, args).await,
+        Command::Forward(args) => forward::run(context, args).await,
+        Command::Setup(args) => setup::run(context, args).await,
         Command::Doctor => doctor::run(context).await,
         Command::Uninstall(args) => uninstall::run(context, args).await,
-        // Both need no client and were run before.
-        Command::Lsp | Command::Completions(_) => Ok(Exit::Done),
+        // These need no client and were run before.
+        Command::Lsp | Command::SshProxy(_) | Command::Completions(_) => Ok(Exit::Done),
     }
 }
 
@@ -268,7 +288,7 @@ mod tests {
     #[test]
     fn every_command_of_the_interface_is_there() {
         let commands = "new list show follow send stop answer retry mode model mute unmute rename keep diff apply checkout \
-                        pause resume delete queue key agent cloud doctor completions uninstall notice lsp";
+                        pause resume delete queue key agent cloud doctor completions uninstall notice lsp ssh ports forward setup ssh-proxy";
         let cli = Cli::command();
         for name in commands.split_whitespace() {
             assert!(cli.find_subcommand(name).is_some(), "{name}");

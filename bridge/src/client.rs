@@ -16,6 +16,7 @@ use std::sync::Arc;
 use aloft_proto::v1::cloud_service_client::CloudServiceClient;
 use aloft_proto::v1::feed_service_client::FeedServiceClient;
 use aloft_proto::v1::repository_service_client::RepositoryServiceClient;
+use aloft_proto::v1::ssh_service_client::SshServiceClient;
 use aloft_proto::v1::thread_service_client::ThreadServiceClient;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
@@ -73,6 +74,11 @@ impl Client {
     /// Returns the generated client for the cloud itself. Prefer the typed methods: they have deadlines and retry.
     pub fn cloud(&self) -> CloudServiceClient<Transport> {
         CloudServiceClient::new(self.transport.clone())
+    }
+
+    /// Returns the generated client for ways into sandboxes, as tunnels need it.
+    pub fn ssh(&self) -> SshServiceClient<Transport> {
+        SshServiceClient::new(self.transport.clone())
     }
 
     /// Returns the generated client for repositories, as uploads need it.

@@ -1,7 +1,7 @@
 //! The bridge of Aloft: the `aloft` command beside the editor.
 //!
 //! [`protocol`] is what editors see; [`client`] is the cloud as seen from here; [`checkout`] is the local repository;
-//! [`mirror`] is the one task that holds subscriptions and cursors; [`lsp`] and [`cli`] are the fronts.
+//! [`ssh`] is the way of this machine's ssh into sandboxes; [`mirror`] is the one task that holds subscriptions and cursors; [`lsp`] and [`cli`] are the fronts.
 
 pub mod checkout;
 pub mod cli;
@@ -10,3 +10,4 @@ pub mod config;
 pub mod lsp;
 pub mod mirror;
 pub mod protocol;
+pub mod ssh;

@@ -9,6 +9,7 @@ mod front;
 mod lane;
 mod local;
 mod progress;
+mod ssh;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 mod follow;
 mod handle;
+mod hosts;
 mod order;
 
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 
 pub use handle::Handle;
+pub use hosts::keep as keep_hosts;
 pub use order::Ticket;
 
 use crate::client::Client;

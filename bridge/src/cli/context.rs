@@ -8,6 +8,7 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::protocol::error::Error;
 use crate::protocol::thread::Thread;
+use crate::ssh::Ssh;
 
 /// What every command has.
 #[derive(Clone, Debug)]
@@ -31,11 +32,26 @@ impl Context {
         let request = v1::GetThreadRequest { thread_id: name.to_owned() };
         let response =
             self.output.waiting("asking the cloud", self.client.get_thread(request)).await?;
-        Ok((response.thread.unwrap_or_default(), response.cursor))
+        let thread = response.thread.unwrap_or_default();
+        self.seen(&thread);
+        Ok((thread, response.cursor))
+    }
+
+    /// Returns this machine's ssh and this cloud.
+    pub(crate) fn ssh(&self) -> Ssh {
+        Ssh::new(&self.config, self.client.clone())
+    }
+
+    /// Keeps the name of a thread true for ssh.
+    pub(crate) fn seen(&self, thread: &v1::Thread) {
+        if let Err(error) = self.ssh().learn(thread) {
+            tracing::debug!(%error, "the names of hosts stay as they are");
+        }
     }
 
     /// Prints a thread once: as JSON, or as the sentence given.
     pub(crate) fn print_thread(&self, thread: v1::Thread, sentence: &str) -> Result<(), Failure> {
+        self.seen(&thread);
         if self.output.json {
             self.output.json(&Thread::from(thread))?;
         } else {

@@ -62,6 +62,12 @@ impl From<crate::config::Error> for Failure {
     }
 }
 
+impl From<crate::ssh::Error> for Failure {
+    fn from(error: crate::ssh::Error) -> Self {
+        Self::Error(error.into())
+    }
+}
+
 impl From<crate::client::embedded::Error> for Failure {
     fn from(error: crate::client::embedded::Error) -> Self {
         Self::Error(error.into())

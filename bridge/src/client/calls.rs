@@ -4,6 +4,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use aloft_proto::v1;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::client::{Client, retry};
@@ -12,6 +14,9 @@ use crate::protocol::to_proto::new_request_id;
 
 /// How long a call may take in all, its repetitions and the start of an embedded cloud included.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Messages of a tunnel that wait to be sent.
+const WAITING: usize = 16;
 
 /// Makes the methods: `read` calls ask, `change` calls do something and get a `request_id` where they have none,
 /// `watch` calls open a stream.
@@ -86,10 +91,36 @@ calls! {
     read cloud.list_keys(ListKeysRequest) -> v1::ListKeysResponse, "Returns the model keys without their values.";
     change cloud.delete_key(DeleteKeyRequest) -> v1::DeleteKeyResponse, "Forgets a model key.";
     read cloud.test_key(TestKeyRequest) -> v1::TestKeyResponse, "Makes one small call with a model key.";
+    change ssh.register_ssh_key(RegisterSshKeyRequest) -> v1::SshKey, "Makes a public key open its owner's threads.";
+    read ssh.list_ssh_keys(ListSshKeysRequest) -> v1::ListSshKeysResponse, "Returns the caller's own SSH keys.";
+    change ssh.revoke_ssh_key(RevokeSshKeyRequest) -> v1::RevokeSshKeyResponse, "Makes a public key open nothing any more.";
+    read ssh.get_ssh_hosts(GetSshHostsRequest) -> v1::GetSshHostsResponse, "Returns how to know the cloud's SSH hosts.";
+    read ssh.issue_ssh_certificate(IssueSshCertificateRequest) -> v1::IssueSshCertificateResponse, "Returns a short-lived user certificate.";
+    read ssh.list_ports(ListPortsRequest) -> v1::ListPortsResponse, "Returns the ports that listen in a sandbox.";
     read repositories.find_repository(FindRepositoryRequest) -> v1::FindRepositoryResponse, "Returns what the cloud has of a local checkout.";
 }
 
 impl Client {
+    /// Opens a tunnel: what is sent into it, and what comes out. Ending the first says the last byte.
+    pub async fn tunnel(
+        &self,
+        header: v1::TunnelHeader,
+    ) -> Result<(mpsc::Sender<v1::TunnelRequest>, Streaming<v1::TunnelResponse>), Error> {
+        let deadline = tokio::time::Instant::now() + DEADLINE;
+        self.repeat(deadline, || {
+            let (requests, queue) = mpsc::channel(WAITING);
+            let first = v1::TunnelRequest { header: Some(header.clone()), ..Default::default() };
+            let mut service = self.ssh();
+            async move {
+                // There is room: the queue is new.
+                requests.try_send(first).ok();
+                let answer = service.tunnel(ReceiverStream::new(queue)).await?;
+                Ok(answer.map(|answers| (requests, answers)))
+            }
+        })
+        .await
+    }
+
     /// Makes a call with a deadline, again where it did not arrive.
     async fn call<Message, Answer, Reply>(
         &self,

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Uri};
@@ -50,9 +53,29 @@ pub(crate) fn lazy(config: &Config, start_failure: StartFailure) -> Result<Chann
                     format!("failed to prepare encryption: {error}"),
                 )
             })?;
-            Ok(tuned(endpoint).connect_timeout(CONNECT).connect_lazy())
+            let endpoint = tuned(endpoint).connect_timeout(CONNECT);
+            Ok(match proxy(config, endpoint.uri()) {
+                Some(proxy) => endpoint.connect_with_connector_lazy(proxy),
+                None => endpoint.connect_lazy(),
+            })
         }
     }
+}
+
+/// The way through a proxy that the environment asks for: it passes encrypted bytes on and sees none of them.
+fn proxy(config: &Config, cloud: &Uri) -> Option<Tunnel<HttpConnector>> {
+    let matcher = Matcher::builder()
+        .https(config.proxy.as_deref().unwrap_or_default())
+        .no(config.no_proxy.as_deref().unwrap_or_default())
+        .build();
+    let proxy = matcher.intercept(cloud)?;
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    let tunnel = Tunnel::new(proxy.uri().clone(), connector);
+    Some(match proxy.basic_auth() {
+        Some(word) => tunnel.with_auth(word.clone()),
+        None => tunnel,
+    })
 }
 
 /// Connects to the embedded cloud, starting it where it does not run, and remembers why that failed.

@@ -23,10 +23,12 @@ use tower_lsp::{ClientSocket, LanguageServer, LspService};
 use crate::client::Client;
 use crate::config::Config;
 use crate::lsp::lane::Senders;
+use crate::lsp::ssh::{self, Forwards};
 use crate::lsp::{cloud, frames, local, threads, turns};
-use crate::mirror::{Handle, Mirror};
+use crate::mirror::{Handle, Mirror, keep_hosts};
 use crate::protocol;
 use crate::protocol::error::{Code, Error};
+use crate::ssh::Ssh;
 
 /// Everything a request needs, from `initialize` on.
 #[derive(Debug)]
@@ -39,8 +41,12 @@ pub(super) struct Session {
     pub(super) out: mpsc::Sender<Request>,
     /// The editor's first folder.
     pub(super) folder: Option<PathBuf>,
+    /// Ports of sandboxes that are brought here.
+    pub(super) forwards: Forwards,
     /// Ends with the session.
     _mirror: AbortOnDropHandle<()>,
+    /// The same.
+    _hosts: AbortOnDropHandle<()>,
 }
 
 /// The server.
@@ -89,6 +95,10 @@ methods! {
     "permission/answer" => turns::answer,
     "item/read" => threads::item,
     "item/output" => threads::output,
+    "ssh/connect" => ssh::connect,
+    "port/list" => ssh::ports,
+    "port/forward" => ssh::forward,
+    "port/unforward" => ssh::unforward,
     "notice/list" => cloud::notices,
     "notice/read" => cloud::read_notices,
     "key/set" => cloud::set_key,
@@ -160,12 +170,15 @@ impl LanguageServer for Front {
         let folder = params.workspace_folders.and_then(|folders| folders.into_iter().next());
         let folder =
             folder.and_then(|folder| folder.uri.to_file_path().map(std::borrow::Cow::into_owned));
+        let hosts = keep_hosts(Ssh::new(&config, client.clone()), client.clone());
         let (mirror, task) = Mirror::new(client, self.senders.updates.clone());
         let session = Session {
             config,
             mirror,
             out: self.senders.notifications.clone(),
             folder,
+            forwards: Forwards::default(),
+            _hosts: AbortOnDropHandle::new(tokio::spawn(hosts)),
             _mirror: AbortOnDropHandle::new(tokio::spawn(task.run())),
         };
         if self.session.set(Arc::new(session)).is_err() {

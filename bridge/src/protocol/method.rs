@@ -11,6 +11,10 @@ use crate::protocol::request::cloud::{
     Agent, CloudStatus, Key, KeyParams, KeySetParams, KeyTestResult, NoticeListParams,
     NoticeListResult, NoticeReadParams,
 };
+use crate::protocol::request::ssh::{
+    PortForwardParams, PortForwardResult, PortListResult, PortUnforwardParams, SshConnectParams,
+    SshConnectResult,
+};
 use crate::protocol::request::thread::{
     ItemOutputParams, ItemOutputResult, ItemParams, ItemResult, SubscribeParams, ThreadApplyResult,
     ThreadCheckoutResult, ThreadCreateParams, ThreadCreateResult, ThreadDiffParams,
@@ -90,6 +94,10 @@ requests! {
     "permission/answer": PermissionAnswerParams => Empty;
     "item/read": ItemParams => ItemResult;
     "item/output": ItemOutputParams => ItemOutputResult;
+    "ssh/connect": SshConnectParams => SshConnectResult;
+    "port/list": ThreadParams => PortListResult;
+    "port/forward": PortForwardParams => PortForwardResult;
+    "port/unforward": PortUnforwardParams => Empty;
     "notice/list": NoticeListParams => NoticeListResult;
     "notice/read": NoticeReadParams => Empty;
     "key/set": KeySetParams => Key;

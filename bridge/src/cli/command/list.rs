@@ -64,16 +64,21 @@ async fn read(context: &Context, args: &Args) -> Result<(Vec<Thread>, bool, u64)
         page_size: if args.all { PAGE } else { FIRST_PAGE },
         page_token: String::new(),
     };
-    let mut threads = Vec::new();
+    let mut seen = Vec::new();
     let mut feed = None;
     loop {
         let page = context
             .output
             .waiting("asking the cloud", context.client.list_threads(request.clone()))
             .await?;
-        threads.extend(page.threads.into_iter().map(Thread::from));
+        seen.extend(page.threads);
         let feed = *feed.get_or_insert(page.feed);
         if page.next_page_token.is_empty() || !args.all {
+            if page.next_page_token.is_empty() && args.state.is_empty() && args.query.is_none() {
+                // These are all there are: what ssh knows of others is of the past.
+                context.ssh().replace(&seen).ok();
+            }
+            let threads = seen.into_iter().map(Thread::from).collect();
             return Ok((threads, !page.next_page_token.is_empty(), feed));
         }
         request.page_token = page.next_page_token;
