@@ -13,3 +13,5 @@ pub mod git;
 pub mod home;
 pub mod model;
 pub mod poll;
+pub mod relay;
+pub mod remote;

@@ -5,16 +5,13 @@ use schemars::{Schema, SchemaGenerator};
 use crate::protocol::diff::FileDiff;
 use crate::protocol::event::Event;
 use crate::protocol::notification::{
-    ConnectionChanged, NoticePosted, NoticeRead, ThreadChanged, ThreadDeleted,
+    ConnectionChanged, KeptTold, NoticePosted, NoticeRead, ThreadChanged, ThreadDeleted,
 };
 use crate::protocol::request::cloud::{
     Agent, CloudStatus, Key, KeyParams, KeySetParams, KeyTestResult, NoticeListParams,
     NoticeListResult, NoticeReadParams,
 };
-use crate::protocol::request::ssh::{
-    PortForwardParams, PortForwardResult, PortListResult, PortUnforwardParams, SshConnectParams,
-    SshConnectResult,
-};
+use crate::protocol::request::outbox::{OutboxRemoveParams, OutboxResult};
 use crate::protocol::request::thread::{
     ItemOutputParams, ItemOutputResult, ItemParams, ItemResult, SubscribeParams, ThreadApplyResult,
     ThreadCheckoutResult, ThreadCreateParams, ThreadCreateResult, ThreadDiffParams,
@@ -22,8 +19,8 @@ use crate::protocol::request::thread::{
     ThreadReadParams, ThreadReadResult, ThreadResult, ThreadUpdateParams, UnsubscribeParams,
 };
 use crate::protocol::request::turn::{
-    PermissionAnswerParams, QueueMoveParams, QueueRemoveParams, QueueResult, TurnInterruptParams,
-    TurnResult, TurnStartParams, TurnSteerParams,
+    AnswerResult, PermissionAnswerParams, QueueMoveParams, QueueRemoveParams, QueueResult,
+    TurnInterruptParams, TurnResult, TurnStartParams, TurnSteerParams,
 };
 use crate::protocol::request::{CursorResult, Empty, ThreadActionParams, ThreadParams};
 
@@ -91,13 +88,11 @@ requests! {
     "queue/list": ThreadParams => QueueResult;
     "queue/move": QueueMoveParams => QueueResult;
     "queue/remove": QueueRemoveParams => QueueResult;
-    "permission/answer": PermissionAnswerParams => Empty;
+    "permission/answer": PermissionAnswerParams => AnswerResult;
     "item/read": ItemParams => ItemResult;
     "item/output": ItemOutputParams => ItemOutputResult;
-    "ssh/connect": SshConnectParams => SshConnectResult;
-    "port/list": ThreadParams => PortListResult;
-    "port/forward": PortForwardParams => PortForwardResult;
-    "port/unforward": PortUnforwardParams => Empty;
+    "outbox/list": Empty => OutboxResult;
+    "outbox/remove": OutboxRemoveParams => OutboxResult;
     "notice/list": NoticeListParams => NoticeListResult;
     "notice/read": NoticeReadParams => Empty;
     "key/set": KeySetParams => Key;
@@ -120,4 +115,6 @@ notifications! {
     "notice/didPost": NoticePosted;
     "notice/didRead": NoticeRead;
     "connection/didChange": ConnectionChanged;
+    "outbox/didDeliver": KeptTold;
+    "outbox/didRefuse": KeptTold;
 }
