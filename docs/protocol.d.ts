@@ -25,12 +25,6 @@ export type Agent = {
   version?: string;
 };
 
-/** An answer was taken. */
-export type AnswerResult = {
-  /** The cloud cannot be reached: the answer is kept until it is back. */
-  kept?: boolean;
-};
-
 /** Who changed files. */
 export type Author = "agent"
   | "person";
@@ -89,8 +83,6 @@ export type Cost = {
 export type CursorResult = {
   /** The newest event. */
   cursor: number;
-  /** The cloud cannot be reached: the request is kept until it is back. */
-  kept?: boolean;
 };
 
 /** How far a message has come. */
@@ -412,30 +404,6 @@ export type ItemState = "inProgress"
   | "failed"
   | "declined";
 
-/** A request that is kept until the cloud can be reached, or that it refused when it came. */
-export type Kept = {
-  /** Why the cloud refused it; absent while it waits. */
-  error?: ErrorBody;
-  /** What was asked for, for example `turn/start`. */
-  method: string;
-  /** Client-made: the cloud applies it once. */
-  requestId: string;
-  /** Its readable name. */
-  slug: string;
-  /** The words of a message, the option of an answer. */
-  text?: string;
-  /** The thread. */
-  threadId: string;
-  /** When it was asked for. */
-  time: Time;
-};
-
-/** `outbox/didDeliver` and `outbox/didRefuse`: a request that was kept has reached the cloud. */
-export type KeptTold = {
-  /** The request; where the cloud refused it, with its error. */
-  kept: Kept;
-};
-
 /** A model key without its value. */
 export type Key = {
   /** Where it is sent; absent = the provider's own address. */
@@ -557,20 +525,6 @@ export type OptionKind = "allowOnce"
   | "rejectOnce"
   | "rejectAlways";
 
-/** `outbox/remove`: takes one back. */
-export type OutboxRemoveParams = {
-  /** Its request's id. */
-  requestId: string;
-};
-
-/** What is kept. */
-export type OutboxResult = {
-  /** What the cloud refused when it came, until a person was told. */
-  refused: Kept[];
-  /** In the order in which it will be delivered. */
-  waiting: Kept[];
-};
-
 /** `permission/answer`. */
 export type PermissionAnswerParams = {
   /** The question; absent = the only open one. */
@@ -605,6 +559,52 @@ export type PlanStep = {
 export type PlanStepState = "pending"
   | "inProgress"
   | "completed";
+
+/** A port that listens in a sandbox. */
+export type Port = {
+  /** It listens on 127.0.0.1 or `::1` only. */
+  loopbackOnly?: boolean;
+  /** Its number. */
+  port: number;
+  /** The command that holds it, where known. */
+  process?: string;
+};
+
+/** `port/forward`. */
+export type PortForwardParams = {
+  /** The port on this machine; 0 = any that is free, absent = the same where it is free. */
+  local?: number;
+  /** The port in the sandbox. */
+  port: number;
+  /** The thread. */
+  threadId: string;
+};
+
+/** A port that was brought here, until `port/unforward` or the end of the session. */
+export type PortForwardResult = {
+  /** HOST:PORT on this machine. */
+  address: string;
+  /** The port on this machine. */
+  local: number;
+  /** The port in the sandbox. */
+  port: number;
+  /** The thread's id. */
+  threadId: string;
+};
+
+/** `port/list`. */
+export type PortListResult = {
+  /** By number. */
+  ports: Port[];
+};
+
+/** `port/unforward`. */
+export type PortUnforwardParams = {
+  /** The port in the sandbox. */
+  port: number;
+  /** The thread. */
+  threadId: string;
+};
 
 /** A position as in LSP. */
 export type Position = {
@@ -688,6 +688,32 @@ export type Repository = {
   path?: string;
   /** Where it is fetched from. */
   url?: string;
+};
+
+/** `ssh/connect`. */
+export type SshConnectParams = {
+  /** Put our line into the person's `~/.ssh/config`, who has been asked. */
+  setUp?: boolean;
+  /** The thread. */
+  threadId: string;
+};
+
+/** Where ssh goes. */
+export type SshConnectResult = {
+  /** Our config, which works alone. */
+  configFile: string;
+  /** The host's name. */
+  host: string;
+  /** What the person's config gets. */
+  lines: string;
+  /** The person's `~/.ssh/config` has our line. Where it has not, ask the person and send the request again with `setUp`, or start ssh with `-F configFile`. */
+  setUp: boolean;
+  /** What an editor opens. */
+  uri: string;
+  /** The login name. */
+  user: string;
+  /** Where the checkout is. */
+  workspacePath: string;
 };
 
 /** `thread/subscribe`: a thread's events, or without `threadId` the list and the notices. */
@@ -880,8 +906,6 @@ export type ThreadListParams = {
 export type ThreadListResult = {
   /** Subscribe after this to miss nothing. */
   feed: number;
-  /** The cloud cannot be reached: this is what was last seen, then. */
-  lastSeen?: Time;
   /** Absent on the last page. */
   nextPageToken?: string;
   /** Newest first. */
@@ -926,8 +950,6 @@ export type ThreadReadResult = {
   hasMore: boolean;
   /** Oldest first. */
   items: Item[];
-  /** The cloud cannot be reached: this is what was last seen, then. */
-  lastSeen?: Time;
   /** As it is now. */
   thread: Thread;
   /** The turns of these items, oldest first. */
@@ -936,8 +958,6 @@ export type ThreadReadResult = {
 
 /** A thread after a request. */
 export type ThreadResult = {
-  /** The cloud cannot be reached: the request is kept until it is back, and the thread is as it will be. */
-  kept?: boolean;
   /** As it is now. */
   thread: Thread;
 };
@@ -1012,8 +1032,6 @@ export type TurnResult = {
   cursor: number;
   /** The message. */
   item?: Item;
-  /** The cloud cannot be reached: the message is kept until it is back. */
-  kept?: boolean;
   /** Absent when the message was queued. */
   turn?: Turn;
 };
@@ -1086,12 +1104,14 @@ export interface Requests {
   "key/test": { params: KeyParams; result: KeyTestResult };
   "notice/list": { params: NoticeListParams; result: NoticeListResult };
   "notice/read": { params: NoticeReadParams; result: Empty };
-  "outbox/list": { params: Empty; result: OutboxResult };
-  "outbox/remove": { params: OutboxRemoveParams; result: OutboxResult };
-  "permission/answer": { params: PermissionAnswerParams; result: AnswerResult };
+  "permission/answer": { params: PermissionAnswerParams; result: Empty };
+  "port/forward": { params: PortForwardParams; result: PortForwardResult };
+  "port/list": { params: ThreadParams; result: PortListResult };
+  "port/unforward": { params: PortUnforwardParams; result: Empty };
   "queue/list": { params: ThreadParams; result: QueueResult };
   "queue/move": { params: QueueMoveParams; result: QueueResult };
   "queue/remove": { params: QueueRemoveParams; result: QueueResult };
+  "ssh/connect": { params: SshConnectParams; result: SshConnectResult };
   "thread/apply": { params: ThreadLocalParams; result: ThreadApplyResult };
   "thread/checkout": { params: ThreadLocalParams; result: ThreadCheckoutResult };
   "thread/create": { params: ThreadCreateParams; result: ThreadCreateResult };
@@ -1119,8 +1139,6 @@ export interface Notifications {
   "item/didStart": Event;
   "notice/didPost": NoticePosted;
   "notice/didRead": NoticeRead;
-  "outbox/didDeliver": KeptTold;
-  "outbox/didRefuse": KeptTold;
   "thread/didChange": ThreadChanged;
   "thread/didChangeDiff": Event;
   "thread/didDelete": ThreadDeleted;

@@ -7,6 +7,7 @@ mod ask;
 mod command;
 mod context;
 mod failure;
+mod markdown;
 mod output;
 mod prompt;
 mod render;
@@ -18,16 +19,16 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tokio_util::task::AbortOnDropHandle;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::command::{
-    agent, answer, apply, cloud, completions, delete, diff, doctor, follow, key, life, list, new,
-    notice, outbox, queue, send, show, stop, uninstall, update,
+    agent, answer, apply, cloud, completions, delete, diff, doctor, follow, forward, key, life,
+    list, new, notice, queue, send, setup, show, ssh, ssh_proxy, stop, uninstall, update,
 };
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure, Outcome};
 use crate::cli::output::Output;
+use crate::client::Client;
 use crate::config::{Config, Environment, Flags};
 use crate::protocol::error::{Code, Error};
 
@@ -98,39 +99,32 @@ enum Command {
     Resume(update::ThreadArgs),
     /// Remove everything of a thread.
     Delete(delete::Args),
+    /// Open a shell in a thread's sandbox, or run a command there.
+    Ssh(ssh::Args),
+    /// Show the ports that listen in a thread's sandbox.
+    Ports(update::ThreadArgs),
+    /// Bring a port of a thread's sandbox to this machine.
+    Forward(forward::Args),
     /// Keep, show, test or forget model keys.
     Key(key::Args),
     /// Show the agents this cloud can run.
     Agent(agent::Args),
     /// Show notices or mark them read.
     Notice(notice::Args),
-    /// Show or take back what is kept for a cloud that cannot be reached.
-    Outbox(outbox::Args),
     /// Show, start or stop the embedded cloud.
     Cloud(cloud::Args),
+    /// Make the sandboxes known to other programs of this machine.
+    Setup(setup::Args),
     /// Check everything and say how to mend it.
     Doctor,
     /// Speak JSON-RPC with an editor on standard input and output.
     Lsp,
+    /// Carry the bytes of ssh to a sandbox; ssh starts this itself.
+    SshProxy(ssh_proxy::Args),
     /// Print the completions of a shell.
     Completions(completions::Args),
     /// Stop the embedded cloud and remove everything of Aloft but its programs.
     Uninstall(uninstall::Args),
-}
-
-impl Command {
-    /// Whether it asks something of a cloud that may be up.
-    fn needs_cloud(&self) -> bool {
-        !matches!(
-            self,
-            Self::Outbox(_)
-                | Self::Cloud(_)
-                | Self::Doctor
-                | Self::Lsp
-                | Self::Completions(_)
-                | Self::Uninstall(_)
-        )
-    }
 }
 
 /// Runs `aloft` with the arguments of this process.
@@ -143,6 +137,9 @@ pub fn main() -> ExitCode {
         Err(error) => return refuse(&error, &environment),
     };
     let output = Output::new(cli.json, &environment);
+    if let Command::SshProxy(args) = cli.command {
+        return ssh_proxy::main(&args, cli.cloud, environment);
+    }
     match prepare(cli, environment, output) {
         Ok(Task::Editor(config)) => crate::lsp::run(config),
         Ok(Task::Command(command, config)) => exit(output, start(command, config, output)),
@@ -189,12 +186,15 @@ fn start(command: Command, config: Config, output: Output) -> Outcome {
     if let Command::Completions(args) = &command {
         return completions::run(output, args);
     }
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = runtime()?;
     let outcome = runtime.block_on(Box::pin(run(command, config, output)));
     // A thread that reads a terminal or an editor's pipe may never come back.
     runtime.shutdown_background();
     outcome
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
 /// Sends our log to standard error; warnings only, unless asked for more.
@@ -211,12 +211,8 @@ fn log(config: &Config) {
 }
 
 async fn run(command: Command, config: Config, output: Output) -> Outcome {
-    let context = &Context::new(config, output)?;
-    let watcher = context.client.clone();
-    let _watch = AbortOnDropHandle::new(tokio::spawn(async move { watcher.keep_watch().await }));
-    if command.needs_cloud() {
-        context.catch_up().await;
-    }
+    let client = Client::new(&config)?;
+    let context = &Context { config, client, output };
     match command {
         Command::New(args) => new::run(context, *args).await,
         Command::List(args) => list::run(context, args).await,
@@ -242,12 +238,15 @@ async fn run(command: Command, config: Config, output: Output) -> Outcome {
         Command::Key(args) => key::run(context, args).await,
         Command::Agent(args) => agent::run(context, args).await,
         Command::Notice(args) => notice::run(context, args).await,
-        Command::Outbox(args) => outbox::run(context, args),
         Command::Cloud(args) => cloud::run(context, args).await,
+        Command::Ssh(args) => ssh::run(context, args).await,
+        Command::Ports(args) => forward::ports(context, args).await,
+        Command::Forward(args) => forward::run(context, args).await,
+        Command::Setup(args) => setup::run(context, args).await,
         Command::Doctor => doctor::run(context).await,
         Command::Uninstall(args) => uninstall::run(context, args).await,
-        // Both need no client and were run before.
-        Command::Lsp | Command::Completions(_) => Ok(Exit::Done),
+        // These need no client and were run before.
+        Command::Lsp | Command::SshProxy(_) | Command::Completions(_) => Ok(Exit::Done),
     }
 }
 
@@ -289,7 +288,7 @@ mod tests {
     #[test]
     fn every_command_of_the_interface_is_there() {
         let commands = "new list show follow send stop answer retry mode model mute unmute rename keep diff apply checkout \
-                        pause resume delete queue key agent cloud doctor completions uninstall notice lsp";
+                        pause resume delete queue key agent cloud doctor completions uninstall notice lsp ssh ports forward setup ssh-proxy";
         let cli = Cli::command();
         for name in commands.split_whitespace() {
             assert!(cli.find_subcommand(name).is_some(), "{name}");

@@ -42,6 +42,10 @@ pub struct Environment {
     pub no_color: bool,
     /// `GIT_PAGER` or `PAGER`.
     pub pager: Option<String>,
+    /// `HTTPS_PROXY`, or `ALL_PROXY`, in capitals or not.
+    pub proxy: Option<String>,
+    /// `NO_PROXY`: hosts that are reached without it.
+    pub no_proxy: Option<String>,
 }
 
 impl Environment {
@@ -61,6 +65,10 @@ impl Environment {
             cloud_program: path("ALOFT_CLOUD_BIN"),
             no_color: text("NO_COLOR").is_some(),
             pager: text("GIT_PAGER").or_else(|| text("PAGER")),
+            proxy: ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+                .into_iter()
+                .find_map(text),
+            no_proxy: ["NO_PROXY", "no_proxy"].into_iter().find_map(text),
         }
     }
 }
@@ -88,20 +96,6 @@ pub struct Settings {
     pub cloud_program: Option<PathBuf>,
     /// Tracing filter.
     pub log: Option<String>,
-    /// How this machine tells of notices, beside what an editor's plugin does.
-    pub notices: NoticeSettings,
-}
-
-/// How this machine tells of notices. All of it is off unless asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct NoticeSettings {
-    /// As notifications of the desktop.
-    pub desktop: Option<bool>,
-    /// With the terminal's bell, where a command watches.
-    pub bell: Option<bool>,
-    /// As messages of an editor that has no plugin.
-    pub messages: Option<bool>,
 }
 
 /// A cloud that has a name.
@@ -128,12 +122,20 @@ pub struct Config {
     pub directories: Directories,
     /// Where the cloud is.
     pub address: Address,
+    /// What `--cloud` takes for that cloud anywhere: its name, else its address.
+    pub cloud: String,
+    /// The same of the cloud that is used where nothing else is asked for.
+    pub default_cloud: String,
     /// What proves who we are.
     pub token: Option<SecretString>,
     /// The settings of editor and file together; flags and environment are in the other fields.
     pub settings: Settings,
     /// The program of the embedded cloud, where it is set.
     pub cloud_program: Option<PathBuf>,
+    /// The proxy on the way to a cloud elsewhere.
+    pub proxy: Option<String>,
+    /// Hosts that are reached without it.
+    pub no_proxy: Option<String>,
     /// Tracing filter.
     pub log: Option<String>,
     /// Keys nobody knows, each with where it stands.
@@ -167,6 +169,7 @@ impl Config {
         let (from_file, mut unknown_keys) = file::read(&directories.config.join("config.toml"))?;
         let (from_editor, unknown_options) = file::options(options)?;
         unknown_keys.extend(unknown_options);
+        let from_file_alone = from_file.cloud.clone();
         let settings = merge(from_editor, from_file);
         let wanted =
             flags.cloud.as_ref().or(environment.cloud.as_ref()).or(settings.cloud.as_ref());
@@ -183,12 +186,16 @@ impl Config {
             (None, None) => None,
         };
         Ok(Self {
+            cloud: name(wanted, &address, &settings),
+            default_cloud: default_name(from_file_alone.as_ref(), &settings),
             address,
             token,
             cloud_program: environment
                 .cloud_program
                 .clone()
                 .or_else(|| settings.cloud_program.clone()),
+            proxy: environment.proxy.clone(),
+            no_proxy: environment.no_proxy.clone(),
             log: environment.log.clone().or_else(|| settings.log.clone()),
             directories,
             settings,
@@ -197,6 +204,24 @@ impl Config {
             environment,
         })
     }
+}
+
+/// What `--cloud` takes for a cloud that was asked for: the name of a configured one, also where its address was given.
+fn name(wanted: Option<&String>, address: &Address, settings: &Settings) -> String {
+    if let Some(name) = wanted.filter(|name| settings.clouds.contains_key(*name)) {
+        return name.clone();
+    }
+    let same =
+        |cloud: &CloudSettings| cloud.address.parse().is_ok_and(|other: Address| other == *address);
+    let configured = settings.clouds.iter().find(|(_, cloud)| same(cloud));
+    configured.map_or_else(|| address.to_string(), |(name, _)| name.clone())
+}
+
+/// The same for what stands in `config.toml`; one that cannot be understood is the embedded one.
+fn default_name(wanted: Option<&String>, settings: &Settings) -> String {
+    let named = wanted.and_then(|wanted| settings.clouds.get(wanted)).map(|cloud| &cloud.address);
+    let address = named.or(wanted).and_then(|text| text.parse().ok()).unwrap_or(Address::Embedded);
+    name(wanted, &address, settings)
 }
 
 fn merge(first: Settings, second: Settings) -> Settings {
@@ -212,11 +237,6 @@ fn merge(first: Settings, second: Settings) -> Settings {
         dirty: first.dirty.or(second.dirty),
         cloud_program: first.cloud_program.or(second.cloud_program),
         log: first.log.or(second.log),
-        notices: NoticeSettings {
-            desktop: first.notices.desktop.or(second.notices.desktop),
-            bell: first.notices.bell.or(second.notices.bell),
-            messages: first.notices.messages.or(second.notices.messages),
-        },
     }
 }
 

@@ -13,7 +13,6 @@ use crate::{
     agent,
     config::{Config, Environment},
     guest,
-    notices::webhook::Webhook,
     server::{self, Address},
 };
 
@@ -109,8 +108,7 @@ impl Serve {
 }
 
 fn check_config(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    let config = read_config(file, &Environment::read())?;
-    config.notices.webhook.as_ref().map(Webhook::open).transpose()?;
+    read_config(file, &Environment::read())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -15,7 +15,6 @@ pub mod git;
 pub mod guest;
 pub mod host;
 pub mod model;
-pub mod notices;
 pub mod runner;
 pub mod sandbox;
 pub mod server;

@@ -10,7 +10,6 @@ mod editor;
 mod events;
 mod fleet;
 mod lsp;
-mod reconnect;
 mod report;
 mod sandbox;
 mod threads;
@@ -30,7 +29,6 @@ const MEASURES: &[Measure] = &[
     ("new", threads::first_event),
     ("events", events::measure),
     ("sandbox", sandbox::measure),
-    ("reconnect", reconnect::measure),
     ("fleet", fleet::measure),
 ];
 

@@ -12,8 +12,6 @@ mod crash;
 mod isolation;
 mod journey;
 mod many;
-mod notices;
-mod offline;
 mod permission;
 mod stop;
 mod tidy;

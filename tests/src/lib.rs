@@ -13,5 +13,3 @@ pub mod git;
 pub mod home;
 pub mod model;
 pub mod poll;
-pub mod relay;
-pub mod remote;

@@ -14,8 +14,6 @@ pub(crate) enum Exit {
     Done,
     /// The checks of `doctor` or a key test did not all pass.
     Failed,
-    /// The cloud cannot be reached: what was printed is what was last seen, or what was awaited is not known.
-    Unreachable,
     /// The awaited turn or its thread failed.
     TurnFailed,
     /// A question is open and nobody is here to answer it.
@@ -30,7 +28,6 @@ impl Exit {
         match self {
             Self::Done => 0,
             Self::Failed => 1,
-            Self::Unreachable => 4,
             Self::TurnFailed => 5,
             Self::NeedsAnswer => 6,
             Self::Left => 130,
@@ -61,6 +58,12 @@ impl From<io::Error> for Failure {
 
 impl From<crate::config::Error> for Failure {
     fn from(error: crate::config::Error) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+impl From<crate::ssh::Error> for Failure {
+    fn from(error: crate::ssh::Error) -> Self {
         Self::Error(error.into())
     }
 }

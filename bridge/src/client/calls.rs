@@ -4,14 +4,19 @@ use std::future::Future;
 use std::time::Duration;
 
 use aloft_proto::v1;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::client::{Client, Stream, retry};
+use crate::client::{Client, retry};
 use crate::protocol::error::{Code, Error};
 use crate::protocol::to_proto::new_request_id;
 
 /// How long a call may take in all, its repetitions and the start of an embedded cloud included.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Messages of a tunnel that wait to be sent.
+const WAITING: usize = 16;
 
 /// Makes the methods: `read` calls ask, `change` calls do something and get a `request_id` where they have none,
 /// `watch` calls open a stream.
@@ -44,7 +49,7 @@ macro_rules! calls {
     };
     (@ watch $service:ident $name:ident $request:ident $response:ty, $doc:literal) => {
         #[doc = $doc]
-        pub async fn $name(&self, request: v1::$request) -> Result<Stream<$response>, Error> {
+        pub async fn $name(&self, request: v1::$request) -> Result<Streaming<$response>, Error> {
             self.open(request, |request| {
                 let mut service = self.$service();
                 async move { service.$name(request).await }
@@ -86,10 +91,36 @@ calls! {
     read cloud.list_keys(ListKeysRequest) -> v1::ListKeysResponse, "Returns the model keys without their values.";
     change cloud.delete_key(DeleteKeyRequest) -> v1::DeleteKeyResponse, "Forgets a model key.";
     read cloud.test_key(TestKeyRequest) -> v1::TestKeyResponse, "Makes one small call with a model key.";
+    change ssh.register_ssh_key(RegisterSshKeyRequest) -> v1::SshKey, "Makes a public key open its owner's threads.";
+    read ssh.list_ssh_keys(ListSshKeysRequest) -> v1::ListSshKeysResponse, "Returns the caller's own SSH keys.";
+    change ssh.revoke_ssh_key(RevokeSshKeyRequest) -> v1::RevokeSshKeyResponse, "Makes a public key open nothing any more.";
+    read ssh.get_ssh_hosts(GetSshHostsRequest) -> v1::GetSshHostsResponse, "Returns how to know the cloud's SSH hosts.";
+    read ssh.issue_ssh_certificate(IssueSshCertificateRequest) -> v1::IssueSshCertificateResponse, "Returns a short-lived user certificate.";
+    read ssh.list_ports(ListPortsRequest) -> v1::ListPortsResponse, "Returns the ports that listen in a sandbox.";
     read repositories.find_repository(FindRepositoryRequest) -> v1::FindRepositoryResponse, "Returns what the cloud has of a local checkout.";
 }
 
 impl Client {
+    /// Opens a tunnel: what is sent into it, and what comes out. Ending the first says the last byte.
+    pub async fn tunnel(
+        &self,
+        header: v1::TunnelHeader,
+    ) -> Result<(mpsc::Sender<v1::TunnelRequest>, Streaming<v1::TunnelResponse>), Error> {
+        let deadline = tokio::time::Instant::now() + DEADLINE;
+        self.repeat(deadline, || {
+            let (requests, queue) = mpsc::channel(WAITING);
+            let first = v1::TunnelRequest { header: Some(header.clone()), ..Default::default() };
+            let mut service = self.ssh();
+            async move {
+                // There is room: the queue is new.
+                requests.try_send(first).ok();
+                let answer = service.tunnel(ReceiverStream::new(queue)).await?;
+                Ok(answer.map(|answers| (requests, answers)))
+            }
+        })
+        .await
+    }
+
     /// Makes a call with a deadline, again where it did not arrive.
     async fn call<Message, Answer, Reply>(
         &self,
@@ -114,21 +145,13 @@ impl Client {
         &self,
         message: Message,
         send: impl Fn(Request<Message>) -> Reply,
-    ) -> Result<Stream<Answer>, Error>
+    ) -> Result<Streaming<Answer>, Error>
     where
         Message: Clone,
         Reply: Future<Output = Result<Response<Streaming<Answer>>, Status>>,
     {
         let deadline = tokio::time::Instant::now() + DEADLINE;
-        // From before it is opened: a connection that is given up meanwhile is not the stream's.
-        let mut renewals = self.line.renewals();
-        let messages = self
-            .repeat(deadline, || {
-                renewals.mark_unchanged();
-                send(Request::new(message.clone()))
-            })
-            .await?;
-        Ok(Stream::new(messages, renewals, self.line.user()))
+        self.repeat(deadline, || send(Request::new(message.clone()))).await
     }
 
     async fn repeat<Answer, Reply>(
@@ -139,19 +162,9 @@ impl Client {
     where
         Reply: Future<Output = Result<Response<Answer>, Status>>,
     {
-        let _user = self.line.user();
-        let mut renewals = self.line.renewals();
-        let began = tokio::time::Instant::now();
         let mut failed = 0;
         loop {
-            renewals.mark_unchanged();
-            let attempt = attempt();
-            let outcome = tokio::select! {
-                outcome = tokio::time::timeout_at(deadline, attempt) => outcome,
-                // On a fresh connection: the one it was on is dead.
-                _ = renewals.changed() => continue,
-            };
-            let status = match outcome {
+            let status = match tokio::time::timeout_at(deadline, attempt()).await {
                 Ok(Ok(response)) => return Ok(response.into_inner()),
                 Ok(Err(status)) => status,
                 Err(_) => {
@@ -164,8 +177,7 @@ impl Client {
             };
             let again = retry::is_worth_it(&status);
             let error = self.error(status);
-            let long = began.elapsed() > retry::PATIENCE;
-            if !again || !error.retryable || long || failed + 1 == retry::ATTEMPTS {
+            if !again || !error.retryable || failed + 1 == retry::ATTEMPTS {
                 return Err(error);
             }
             tracing::debug!(

@@ -19,6 +19,8 @@ pub struct Directories {
     pub data: PathBuf,
     /// Sockets.
     pub runtime: PathBuf,
+    /// The person's home folder, where there is one.
+    pub home: Option<PathBuf>,
 }
 
 impl Directories {
@@ -37,7 +39,12 @@ impl Directories {
             || BaseDirs::new().and_then(|base| base.runtime_dir().map(|path| path.join("aloft")));
         let runtime =
             environment.runtime_dir.clone().or_else(platform).unwrap_or_else(|| data.join("run"));
-        Ok(Self { config: absolute(config), data: absolute(data), runtime: absolute(runtime) })
+        Ok(Self {
+            config: absolute(config),
+            data: absolute(data),
+            runtime: absolute(runtime),
+            home: BaseDirs::new().map(|base| base.home_dir().to_owned()),
+        })
     }
 
     /// Returns the folder of the embedded cloud's data.
@@ -84,8 +91,13 @@ mod tests {
     #[test]
     fn socket_paths_stay_short_and_apart() {
         let at = |data: &str, runtime: &str| {
-            Directories { config: "/c".into(), data: data.into(), runtime: runtime.into() }
-                .cloud_socket()
+            Directories {
+                config: "/c".into(),
+                data: data.into(),
+                runtime: runtime.into(),
+                home: None,
+            }
+            .cloud_socket()
         };
         assert!(at("/a", "/run/user/1/aloft").starts_with("/run/user/1/aloft"));
         assert_ne!(at("/a", "/run"), at("/b", "/run"));

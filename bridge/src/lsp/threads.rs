@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use aloft_proto::v1;
 use base64::Engine as _;
+use tonic::Streaming;
 
-use crate::client::Stream;
 use crate::lsp::front::Session;
 use crate::lsp::turns::in_order;
 use crate::mirror::Topic;
-use crate::offline::Handed;
 use crate::protocol::diff::FileDiff;
 use crate::protocol::error::{Code, Error};
 use crate::protocol::request::thread::{
@@ -36,8 +35,7 @@ pub(super) async fn list(
         page_size: params.page_size.unwrap_or_default(),
         page_token: params.page_token.unwrap_or_default(),
     };
-    let (list, last_seen) = session.mirror.list(request).await?;
-    Ok(ThreadListResult { last_seen, ..list.into() })
+    session.mirror.client().list_threads(request).await.map(Into::into)
 }
 
 /// `thread/read`.
@@ -50,8 +48,7 @@ pub(super) async fn read(
         before: params.before.unwrap_or_default(),
         limit: params.limit.unwrap_or_default(),
     };
-    let (page, last_seen) = session.mirror.read(request).await?;
-    Ok(ThreadReadResult { last_seen, ..page.into() })
+    session.mirror.client().read_thread(request).await.map(Into::into)
 }
 
 /// `thread/subscribe`.
@@ -102,19 +99,9 @@ pub(super) async fn update(
         model: params.model,
         keep: params.keep,
     };
-    let asked = request.clone();
-    match in_order(&session, &params.thread_id, session.mirror.hand(request)).await? {
-        Handed::Answered(answer) => thread(Ok(answer)),
-        Handed::Kept(kept, _) => {
-            let mut thread = session.mirror.offline().seen().find(&kept.thread_id);
-            if let Some(thread) = &mut thread {
-                thread.muted = asked.muted.unwrap_or(thread.muted);
-                thread.keep = asked.keep.unwrap_or(thread.keep);
-                thread.title = asked.title.unwrap_or_else(|| std::mem::take(&mut thread.title));
-            }
-            Ok(ThreadResult { thread: present(thread)?, kept: true })
-        }
-    }
+    thread(
+        in_order(&session, &params.thread_id, session.mirror.client().update_thread(request)).await,
+    )
 }
 
 /// `thread/pause`.
@@ -154,11 +141,9 @@ pub(super) async fn delete(
         request_id: params.request_id.unwrap_or_default(),
         thread_id: params.thread_id.clone(),
     };
-    let deleted = thread(
+    thread(
         in_order(&session, &params.thread_id, session.mirror.client().delete_thread(request)).await,
-    )?;
-    session.mirror.offline().seen().note(&[], std::slice::from_ref(&deleted.thread.id));
-    Ok(deleted)
+    )
 }
 
 /// `thread/diff`.
@@ -239,7 +224,7 @@ pub(super) async fn output(
 /// Reads a diff to its end.
 pub(super) async fn collect(
     session: &Session,
-    mut stream: Stream<v1::FileDiff>,
+    mut stream: Streaming<v1::FileDiff>,
 ) -> Result<Vec<v1::FileDiff>, Error> {
     let client = session.mirror.client();
     let mut files = Vec::new();
@@ -251,7 +236,7 @@ pub(super) async fn collect(
 
 /// The thread an answer is about.
 pub(super) fn thread(answer: Result<v1::ThreadResponse, Error>) -> Result<ThreadResult, Error> {
-    Ok(ThreadResult { thread: present(answer?.thread)?, kept: false })
+    Ok(ThreadResult { thread: present(answer?.thread)? })
 }
 
 /// The thread of an answer, which always has one.
@@ -265,8 +250,6 @@ pub(super) fn present(thread: Option<v1::Thread>) -> Result<Thread, Error> {
 /// where that is known.
 async fn topic(session: &Session, thread: Option<String>) -> Result<(Topic, u64), Error> {
     let Some(thread_id) = thread else { return Ok((Topic::Feed, u64::MAX)) };
-    let (answer, last_seen) = session.mirror.find(&thread_id).await?;
-    // What is only remembered may have gone on: the cloud itself will say whether there is such a cursor.
-    let newest = if last_seen.is_some() { u64::MAX } else { answer.cursor };
-    Ok((Topic::Thread(present(answer.thread)?.id), newest))
+    let answer = session.mirror.client().get_thread(v1::GetThreadRequest { thread_id }).await?;
+    Ok((Topic::Thread(present(answer.thread)?.id), answer.cursor))
 }

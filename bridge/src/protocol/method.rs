@@ -5,13 +5,16 @@ use schemars::{Schema, SchemaGenerator};
 use crate::protocol::diff::FileDiff;
 use crate::protocol::event::Event;
 use crate::protocol::notification::{
-    ConnectionChanged, KeptTold, NoticePosted, NoticeRead, ThreadChanged, ThreadDeleted,
+    ConnectionChanged, NoticePosted, NoticeRead, ThreadChanged, ThreadDeleted,
 };
 use crate::protocol::request::cloud::{
     Agent, CloudStatus, Key, KeyParams, KeySetParams, KeyTestResult, NoticeListParams,
     NoticeListResult, NoticeReadParams,
 };
-use crate::protocol::request::outbox::{OutboxRemoveParams, OutboxResult};
+use crate::protocol::request::ssh::{
+    PortForwardParams, PortForwardResult, PortListResult, PortUnforwardParams, SshConnectParams,
+    SshConnectResult,
+};
 use crate::protocol::request::thread::{
     ItemOutputParams, ItemOutputResult, ItemParams, ItemResult, SubscribeParams, ThreadApplyResult,
     ThreadCheckoutResult, ThreadCreateParams, ThreadCreateResult, ThreadDiffParams,
@@ -19,8 +22,8 @@ use crate::protocol::request::thread::{
     ThreadReadParams, ThreadReadResult, ThreadResult, ThreadUpdateParams, UnsubscribeParams,
 };
 use crate::protocol::request::turn::{
-    AnswerResult, PermissionAnswerParams, QueueMoveParams, QueueRemoveParams, QueueResult,
-    TurnInterruptParams, TurnResult, TurnStartParams, TurnSteerParams,
+    PermissionAnswerParams, QueueMoveParams, QueueRemoveParams, QueueResult, TurnInterruptParams,
+    TurnResult, TurnStartParams, TurnSteerParams,
 };
 use crate::protocol::request::{CursorResult, Empty, ThreadActionParams, ThreadParams};
 
@@ -88,11 +91,13 @@ requests! {
     "queue/list": ThreadParams => QueueResult;
     "queue/move": QueueMoveParams => QueueResult;
     "queue/remove": QueueRemoveParams => QueueResult;
-    "permission/answer": PermissionAnswerParams => AnswerResult;
+    "permission/answer": PermissionAnswerParams => Empty;
     "item/read": ItemParams => ItemResult;
     "item/output": ItemOutputParams => ItemOutputResult;
-    "outbox/list": Empty => OutboxResult;
-    "outbox/remove": OutboxRemoveParams => OutboxResult;
+    "ssh/connect": SshConnectParams => SshConnectResult;
+    "port/list": ThreadParams => PortListResult;
+    "port/forward": PortForwardParams => PortForwardResult;
+    "port/unforward": PortUnforwardParams => Empty;
     "notice/list": NoticeListParams => NoticeListResult;
     "notice/read": NoticeReadParams => Empty;
     "key/set": KeySetParams => Key;
@@ -115,6 +120,4 @@ notifications! {
     "notice/didPost": NoticePosted;
     "notice/didRead": NoticeRead;
     "connection/didChange": ConnectionChanged;
-    "outbox/didDeliver": KeptTold;
-    "outbox/didRefuse": KeptTold;
 }

@@ -1,5 +1,7 @@
 //! `aloft doctor`: looks at everything, says how to mend it.
 
+mod ssh;
+
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -24,12 +26,14 @@ pub(crate) async fn run(context: &Context) -> Outcome {
     let directories = &context.config.directories;
     checks.push(writable("data folder", &directories.data));
     checks.push(writable("configuration folder", &directories.config));
+    checks.extend(ssh::checks(context).await);
     let asking = context.client.get_status(v1::GetStatusRequest {});
     match context.output.waiting("asking the cloud", asking).await {
         Ok(status) => {
             checks.push(version(&status.version));
             checks.extend(status.checks.into_iter().map(Check::from));
             checks.push(agents(context).await);
+            checks.extend(ssh::registered(context).await);
         }
         Err(error) => checks.push(Check {
             check: "cloud".to_owned(),

@@ -7,7 +7,6 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure, Outcome};
 use crate::cli::output::Style;
 use crate::cli::text;
-use crate::notices::Desktop;
 use crate::protocol::error::Code;
 use crate::protocol::thread::{Thread, ThreadState};
 use crate::protocol::time::Time;
@@ -50,43 +49,37 @@ fn state(text: &str) -> Result<ThreadState, String> {
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
-    let Read { threads, more, feed, last_seen } = read(context, &args).await?;
+    let (threads, more, feed) = read(context, &args).await?;
     print(context, &threads)?;
     if more && !context.output.json {
         context.output.note("there are more; --all shows them");
     }
-    let exit = context.as_seen("this is the list", last_seen);
-    if args.watch { watch(context, &args, feed).await } else { Ok(exit) }
+    if args.watch { watch(context, &args, feed).await } else { Ok(Exit::Done) }
 }
 
-/// What was read of the list.
-struct Read {
-    threads: Vec<Thread>,
-    /// There are more.
-    more: bool,
-    /// Where the feed was before.
-    feed: u64,
-    /// It is what was seen then.
-    last_seen: Option<Time>,
-}
-
-async fn read(context: &Context, args: &Args) -> Result<Read, Failure> {
+async fn read(context: &Context, args: &Args) -> Result<(Vec<Thread>, bool, u64), Failure> {
     let mut request = v1::ListThreadsRequest {
         states: args.state.iter().map(|state| v1::ThreadState::from(*state).into()).collect(),
         query: args.query.clone().unwrap_or_default(),
         page_size: if args.all { PAGE } else { FIRST_PAGE },
         page_token: String::new(),
     };
-    let mut threads = Vec::new();
+    let mut seen = Vec::new();
     let mut feed = None;
     loop {
-        let asking = context.offline.list(&context.client, request.clone(), context.unreachable());
-        let (page, last_seen) = context.output.waiting("asking the cloud", asking).await?;
-        threads.extend(page.threads.into_iter().map(Thread::from));
+        let page = context
+            .output
+            .waiting("asking the cloud", context.client.list_threads(request.clone()))
+            .await?;
+        seen.extend(page.threads);
         let feed = *feed.get_or_insert(page.feed);
         if page.next_page_token.is_empty() || !args.all {
-            let more = !page.next_page_token.is_empty();
-            return Ok(Read { threads, more, feed, last_seen });
+            if page.next_page_token.is_empty() && args.state.is_empty() && args.query.is_none() {
+                // These are all there are: what ssh knows of others is of the past.
+                context.ssh().replace(&seen).ok();
+            }
+            let threads = seen.into_iter().map(Thread::from).collect();
+            return Ok((threads, !page.next_page_token.is_empty(), feed));
         }
         request.page_token = page.next_page_token;
     }
@@ -158,16 +151,15 @@ fn state_style(word: &str) -> Style {
 
 /// Shows the list anew after each change; comes back when the connection breaks.
 async fn watch(context: &Context, args: &Args, mut feed: u64) -> Outcome {
-    let mut failures = 0;
+    let mut pause = std::time::Duration::from_millis(100);
     loop {
-        let before = feed;
         let result = watch_once(context, args, &mut feed).await;
         match result {
             Ok(exit) => return Ok(exit),
             Err(Failure::Error(error)) if error.code == Code::Unavailable && error.retryable => {
                 tracing::debug!(%error, "the feed broke, opening it again");
-                failures = if feed > before { 1 } else { failures + 1 };
-                context.client.rest(failures).await;
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(std::time::Duration::from_secs(5));
             }
             Err(failure) => return Err(failure),
         }
@@ -177,7 +169,6 @@ async fn watch(context: &Context, args: &Args, mut feed: u64) -> Outcome {
 async fn watch_once(context: &Context, args: &Args, feed: &mut u64) -> Outcome {
     let mut stream = context.client.watch_feed(v1::WatchFeedRequest { after: *feed }).await?;
     let mut leaving = std::pin::pin!(tokio::signal::ctrl_c());
-    let desktop = Desktop::new(&context.config, &context.offline);
     loop {
         let event = tokio::select! {
             event = stream.message() => event.map_err(|status| context.client.error(status))?,
@@ -189,17 +180,11 @@ async fn watch_once(context: &Context, args: &Args, feed: &mut u64) -> Outcome {
         *feed = event.feed;
         match event.payload {
             Some(Payload::ThreadChanged(_) | Payload::ThreadDeleted(_)) => {
-                let read = read(context, args).await?;
+                let (threads, _, _) = read(context, args).await?;
                 context.output.clear()?;
-                print(context, &read.threads)?;
+                print(context, &threads)?;
             }
-            Some(Payload::NoticePosted(notice)) => {
-                if !notice.read {
-                    context.bell();
-                }
-                desktop.show(&notice);
-            }
-            Some(Payload::NoticeRead(_)) | None => {}
+            Some(Payload::NoticePosted(_) | Payload::NoticeRead(_)) | None => {}
         }
     }
 }

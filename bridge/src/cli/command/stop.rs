@@ -8,7 +8,6 @@ use aloft_proto::v1::event::Payload;
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Outcome};
 use crate::cli::watch::Watch;
-use crate::offline::Handed;
 use crate::protocol::error::{Code, Error};
 
 /// How long a stop may take until the turn has ended.
@@ -32,9 +31,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         finish: args.finish,
         ..Default::default()
     };
-    if let Handed::Kept(kept, _) = context.hand("stopping the turn", request).await? {
-        return context.kept(&kept, false);
-    }
+    context.client.interrupt_turn(request).await?;
     let mut sentence = format!("{} wraps up, then stops", thread.slug);
     if !args.finish {
         let mut watch = Watch::new(&context.client, context.output, &thread.id, before, true);

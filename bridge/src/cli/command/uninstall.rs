@@ -8,6 +8,9 @@ use crate::cli::ask;
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Outcome, local, usage};
 use crate::client::embedded::Embedded;
+use crate::config::Address;
+use crate::protocol::error::Error;
+use crate::ssh::UserConfig;
 
 /// Arguments of `aloft uninstall`.
 #[derive(Debug, clap::Args)]
@@ -41,6 +44,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
             return Ok(Exit::Failed);
         }
     }
+    let out_of_config = leave_ssh(context).await;
     output.waiting("stopping the cloud", embedded.stop()).await?;
     for folder in &folders {
         // One may lie inside another that is gone already.
@@ -55,12 +59,29 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
     if socket.exists() {
         std::fs::remove_file(socket).map_err(|error| local("remove", socket, &error))?;
     }
+    out_of_config?;
     if output.json {
         output.json(&json!({ "removed": folders }))?;
     } else {
         output.line("everything of Aloft but its programs is gone")?;
     }
     Ok(Exit::Done)
+}
+
+/// Takes our lines out of the person's `~/.ssh/config`, and our key out of the cloud where another machine keeps it.
+async fn leave_ssh(context: &Context) -> Result<(), Error> {
+    let ssh = context.ssh();
+    if !ssh.folder.is_used() {
+        return Ok(());
+    }
+    // The embedded cloud goes with everything it knows.
+    if context.config.address != Address::Embedded
+        && let Err(error) = ssh.revoke().await
+    {
+        context.output.warn(&format!("the key of this machine stays known to the cloud: {error}"));
+    }
+    let Some(home) = &context.config.directories.home else { return Ok(()) };
+    Ok(UserConfig::new(&ssh.folder, home)?.remove().await?)
 }
 
 /// Where a cloud that root started keeps its sandboxes, as it wrote it down.

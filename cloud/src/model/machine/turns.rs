@@ -35,8 +35,7 @@ impl Machine {
         self.log_all(events, out);
         self.memory.messages = messages;
         self.memory.prompted = false;
-        self.thread.last_turn =
-            Some(TurnSummary { number, state: TurnState::Running.into(), id: turn.id.clone() });
+        self.thread.last_turn = Some(TurnSummary { number, state: TurnState::Running.into() });
         self.turn = Some(Running { turn: turn.clone(), phase: Phase::Waiting, outcome: None });
         self.log(Payload::TurnStarted(turn), out);
         self.deliver(now, Delivery::Queued, out);
@@ -329,11 +328,8 @@ impl Machine {
         let began = turn.start_time.as_ref().map_or(now, millis);
         let usage = self.thread.usage.get_or_insert_default();
         usage.seconds += u64::try_from((now - began) / 1_000).unwrap_or_default();
-        self.thread.last_turn = Some(TurnSummary {
-            number: turn.number,
-            state: outcome.state.into(),
-            id: turn.id.clone(),
-        });
+        self.thread.last_turn =
+            Some(TurnSummary { number: turn.number, state: outcome.state.into() });
         self.log(Payload::TurnCompleted(turn.clone()), out);
         match outcome.state {
             TurnState::Completed => self.post(NoticeKind::Completed, "is done", "", out),

@@ -1,0 +1,120 @@
+//! `aloft ssh-proxy`: what ssh starts instead of dialing. Its standard streams carry the bytes of ssh and nothing else.
+//!
+//! It is started where nothing of ours is set, by an editor for one: all it needs is in its arguments and in our folder.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::path::Path;
+
+use aloft_proto::v1;
+use aloft_proto::v1::tunnel_header::Target;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::unix::pipe;
+
+use crate::config::Environment;
+use crate::protocol::error::Error;
+use crate::ssh::hosts::{bare, thread_of};
+use crate::ssh::{Folder, Key, Ssh, Tunnel};
+
+/// What is told while and after bytes are carried, for standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word<'a> {
+    /// What is waited for.
+    Progress(&'a str),
+    /// What to do should ssh fail now.
+    Advice(&'a str),
+}
+
+/// Returns the environment with what our folder remembers of it.
+pub fn environment(data: &Path, mut environment: Environment) -> Environment {
+    environment.data_dir = Some(data.to_owned());
+    if let Ok(hosts) = Folder::new(data).read()
+        && !hosts.place.config.as_os_str().is_empty()
+    {
+        environment.config_dir = Some(hosts.place.config);
+        environment.runtime_dir = Some(hosts.place.runtime);
+        environment.cloud_program = hosts.place.cloud_program.or(environment.cloud_program);
+    }
+    environment
+}
+
+/// Returns the cloud a host is of, where its name says so.
+pub fn cloud_of(data: &Path, host: &str) -> Option<String> {
+    let hosts = Folder::new(data).read().ok()?;
+    let rest = bare(host)?;
+    let labelled = hosts
+        .labelled()
+        .into_iter()
+        .find(|one| one.label.as_ref().is_some_and(|label| rest.ends_with(&format!(".{label}"))));
+    Some(labelled?.name.to_owned())
+}
+
+impl Ssh {
+    /// Carries the bytes of our standard streams to the SSH server of a host.
+    pub async fn proxy(
+        &self,
+        host: &str,
+        mut tell: impl FnMut(Word<'_>) + Send,
+    ) -> Result<(), Error> {
+        let hosts = self.folder.read().unwrap_or_default();
+        let thread = thread_of(host, hosts.label_of(&self.cloud).as_deref());
+        let progress = |text: &str| tell(Word::Progress(text));
+        let tunnel = Tunnel::open(&self.client, thread, Target::Ssh(true), progress).await?;
+        // ssh read its config before it started us: what it does not know yet it knows the next time.
+        let unknown = bare(host).is_some()
+            && thread != tunnel.thread
+            && self.folder.is_used()
+            && hosts.host(&self.cloud, &tunnel.thread).is_none_or(|known| known != host);
+        if unknown && self.find(&tunnel.thread).await.is_ok() {
+            tell(Word::Advice(&format!(
+                "{host} was new to ssh and is known from now on: where the host key is refused, do the same again"
+            )));
+        }
+        let aside = self.look_after(&mut tell);
+        let (read, write) = (input(), output());
+        let mut carried = std::pin::pin!(tunnel.carry(read, write));
+        tokio::select! {
+            done = &mut carried => done,
+            () = aside => carried.await,
+        }
+    }
+
+    /// Takes in the name of the thread with this id.
+    async fn find(&self, id: &str) -> Result<(), Error> {
+        let request = v1::GetThreadRequest { thread_id: id.to_owned() };
+        let thread = self.client.get_thread(request).await?.thread.unwrap_or_default();
+        Ok(self.learn(&thread)?)
+    }
+
+    /// While bytes are carried: renews the certificate for the next time, and says where the key is the reason of a refusal.
+    async fn look_after(&self, tell: &mut (impl FnMut(Word<'_>) + Send)) {
+        let Ok(Some(key)) = Key::find(&self.folder) else { return };
+        if self.is_registered().await == Ok(false) {
+            tell(Word::Advice(
+                "the cloud does not take the key of this machine: it was revoked, or never told; `aloft setup ssh` does that",
+            ));
+            return;
+        }
+        self.renew(&key).await;
+    }
+}
+
+/// Standard input: as a pipe where it is one, which takes no thread for each piece.
+fn input() -> Box<dyn AsyncRead + Send + Unpin> {
+    let duplicate = io::stdin().as_fd().try_clone_to_owned();
+    match duplicate.and_then(pipe::Receiver::from_owned_fd) {
+        Ok(pipe) => Box::new(pipe),
+        Err(_) => Box::new(tokio::io::stdin()),
+    }
+}
+
+/// Standard output, the same way. It ends when this is let go of, so the process keeps none of its own.
+fn output() -> Box<dyn AsyncWrite + Send + Unpin> {
+    let duplicate = io::stdout().as_fd().try_clone_to_owned();
+    let nothing = File::options().write(true).open("/dev/null");
+    match (duplicate.and_then(pipe::Sender::from_owned_fd), nothing) {
+        (Ok(pipe), Ok(nothing)) if rustix::stdio::dup2_stdout(&nothing).is_ok() => Box::new(pipe),
+        _ => Box::new(tokio::io::stdout()),
+    }
+}
