@@ -1,11 +1,12 @@
 //! Island: the daemon inside one sandbox. It knows the contract with the cloud and nothing else of the project.
 //!
-//! It starts and ends processes, moves files, dials what listens inside, and leads one loopback port to the cloud. It
-//! serves all of that on a unix listener that it inherited: the socket's path does not exist inside, so nothing that
+//! It starts and ends processes, moves files, dials what listens inside, lets people in by SSH, and leads one loopback
+//! port to the cloud. It serves all of that on a unix listener that it inherited: the socket's path does not exist inside, so nothing that
 //! runs there can call it. It keeps no secrets and decides no policy. One thread runs everything but file access.
 
 mod control_service;
 mod dial_service;
+mod door;
 mod file_service;
 mod kernel;
 mod life;
@@ -15,6 +16,7 @@ mod process_service;
 mod processes;
 mod refusal;
 mod relay;
+mod sshd;
 
 use std::io;
 use std::path::PathBuf;
@@ -28,17 +30,18 @@ use aloft_proto::guest::guest_process_server::GuestProcessServer;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_stream::wrappers::UnixListenerStream;
 use tonic::service::InterceptorLayer;
 use tonic::transport::Server;
 
 use crate::guest::control_service::ControlService;
 use crate::guest::dial_service::DialService;
+use crate::guest::door::Door;
 use crate::guest::file_service::FileService;
 use crate::guest::life::Life;
 use crate::guest::process_service::ProcessService;
 use crate::guest::processes::Processes;
 use crate::guest::relay::Relay;
+use crate::guest::sshd::Sshd;
 
 /// Version of the contract that this guest speaks; a cloud with a newer one is refused.
 pub const PROTOCOL: u32 = 1;
@@ -141,13 +144,16 @@ async fn serve(options: &Options, listener: std::os::unix::net::UnixListener) ->
     let port = relay.port()?;
     let life = Life::default();
     let processes = Arc::new(Processes::new(options.root.clone()));
+    let sshd = Sshd::new(Arc::clone(&processes), options.root.clone());
     let control = ControlService {
         sandbox: options.sandbox.clone(),
         incarnation: options.incarnation,
         port,
         life: life.clone(),
         processes: Arc::clone(&processes),
+        sshd: sshd.clone(),
     };
+    let (door, calls) = Door::new(listener, sshd.clone());
     let heard = life.clone();
     let server = Server::builder()
         .layer(InterceptorLayer::new(move |call| {
@@ -158,7 +164,7 @@ async fn serve(options: &Options, listener: std::os::unix::net::UnixListener) ->
         .add_service(GuestProcessServer::new(ProcessService(Arc::clone(&processes))))
         .add_service(GuestFilesServer::new(FileService { root: options.root.clone() }))
         .add_service(GuestDialServer::new(DialService { own_port: port }))
-        .serve_with_incoming_shutdown(UnixListenerStream::new(listener), life.ended());
+        .serve_with_incoming_shutdown(calls, life.ended());
     let ended = async {
         life.ended().await;
         tokio::time::sleep(FAREWELL).await;
@@ -170,6 +176,7 @@ async fn serve(options: &Options, listener: std::os::unix::net::UnixListener) ->
         () = ended => {}
         () = reap(&processes, children) => {}
         () = relay.run() => {}
+        () = door.run() => {}
         () = outlive(unwanted_signals()?) => {}
         () = life.lonely(Duration::from_secs(options.lonely_seconds)) => {
             tracing::warn!("no word from the cloud for {} seconds: ends", options.lonely_seconds);
@@ -178,6 +185,7 @@ async fn serve(options: &Options, listener: std::os::unix::net::UnixListener) ->
             }
         }
     }
+    sshd.end();
     Ok(())
 }
 

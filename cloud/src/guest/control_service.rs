@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use aloft_proto::guest::guest_control_server::GuestControl;
 use aloft_proto::guest::{
-    HelloRequest, HelloResponse, KeepAliveRequest, KeepAliveResponse, ShutdownRequest,
-    ShutdownResponse,
+    ConfigureSshRequest, ConfigureSshResponse, HelloRequest, HelloResponse, KeepAliveRequest,
+    KeepAliveResponse, ShutdownRequest, ShutdownResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -14,6 +14,7 @@ use crate::guest::PROTOCOL;
 use crate::guest::life::Life;
 use crate::guest::processes::Processes;
 use crate::guest::refusal::Refusal;
+use crate::guest::sshd::Sshd;
 
 /// Answers calls about the guest itself.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(super) struct ControlService {
     pub(super) port: u16,
     pub(super) life: Life,
     pub(super) processes: Arc<Processes>,
+    pub(super) sshd: Sshd,
 }
 
 #[tonic::async_trait]
@@ -69,5 +71,15 @@ impl GuestControl for ControlService {
         }
         self.life.end();
         Ok(Response::new(ShutdownResponse {}))
+    }
+
+    async fn configure_ssh(
+        &self,
+        request: Request<ConfigureSshRequest>,
+    ) -> Result<Response<ConfigureSshResponse>, Status> {
+        let closed = self.sshd.configure(request.get_ref())?;
+        Ok(Response::new(ConfigureSshResponse {
+            closed: u32::try_from(closed).unwrap_or(u32::MAX),
+        }))
     }
 }

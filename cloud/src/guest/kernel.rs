@@ -11,9 +11,10 @@ use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::io::FdFlags;
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 /// A child that ended and has been reaped.
 #[derive(Clone, Copy, Debug)]
@@ -69,12 +70,30 @@ pub(super) fn in_new_session(command: &mut Command, terminal: bool) {
         if terminal && unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } != 0 {
             return Err(io::Error::last_os_error());
         }
+        restore_descriptor_limit()?;
         // SAFETY: only sets a flag on descriptors of the new process; a failure leaves them as they were.
         unsafe { libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC.cast_signed()) };
         Ok(())
     };
     // SAFETY: the closure makes system calls only: it neither allocates nor takes a lock.
     unsafe { command.pre_exec(between_fork_and_exec) };
+}
+
+/// The soft limit of descriptors that this program was started with; 0 = it still has it.
+static DESCRIPTORS: AtomicU64 = AtomicU64::new(0);
+
+/// What this program starts is to have this limit, not the one it raises for itself: old programs cannot count on.
+pub(super) fn remember_descriptor_limit(limit: Option<u64>) {
+    DESCRIPTORS.store(limit.unwrap_or(0), Ordering::Relaxed);
+}
+
+fn restore_descriptor_limit() -> io::Result<()> {
+    let limit = DESCRIPTORS.load(Ordering::Relaxed);
+    if limit == 0 {
+        return Ok(());
+    }
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: Some(limit), maximum })?)
 }
 
 /// Reaps one child that has ended, whoever's it was before it became ours.

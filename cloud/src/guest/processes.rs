@@ -1,8 +1,8 @@
 //! The processes of the sandbox: starts them, keeps them by id, hears of their ends, reaps what nobody else reaps.
 //!
 //! All children are reaped in one place, [`Processes::reap`], because a stray that became ours can end at any time and
-//! a second waiter would take its end from the first. The guest has one thread and starts a process without an await
-//! in between, so no end can be heard before the process is known here.
+//! a second waiter would take its end from the first. Reaping and starting exclude each other, so no end can be heard
+//! before the process is known here.
 
 mod kill;
 mod launch;
@@ -12,6 +12,7 @@ mod pump;
 mod ring;
 
 use std::collections::{HashMap, VecDeque};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +27,7 @@ use crate::guest::processes::pump::Input;
 use crate::guest::refusal::Refusal;
 use crate::guest::{kernel, proc};
 
+pub(super) use crate::guest::processes::launch::MARK;
 pub(super) use crate::guest::processes::output::Reader;
 
 /// How many ended processes are kept for a reader that comes back.
@@ -67,6 +69,17 @@ struct Process {
     input: Option<mpsc::Sender<Input>>,
     /// Our end of its terminal while it runs, to change the size.
     terminal: Option<Mutex<Option<OwnedFd>>>,
+}
+
+/// How a process that somebody else reads and writes will end.
+#[derive(Debug)]
+pub(super) struct Ending(Arc<Output>);
+
+impl Ending {
+    /// Waits for it.
+    pub(super) async fn wait(&self) -> Ended {
+        self.0.ended().await
+    }
 }
 
 impl Processes {
@@ -167,8 +180,9 @@ impl Processes {
             what: "signal",
             why: format!("{number} is not the number of a signal"),
         })?;
-        let process = self.find(id)?;
-        // Until it is reaped its number stands for nothing else.
+        // Until it is reaped its number stands for nothing else, and the lock keeps it from being reaped.
+        let table = self.lock();
+        let process = table.by_id.get(id).ok_or_else(|| Refusal::UnknownProcess(id.into()))?;
         Ok(!process.output.has_ended()
             && rustix::process::kill_process_group(process.pid, signal).is_ok())
     }
@@ -203,10 +217,33 @@ impl Processes {
         Ok((started, others))
     }
 
+    /// Starts a process whose bytes somebody else moves, under a name of its own; how it ends is told by what comes back.
+    ///
+    /// May be called on any thread: no end is heard of while `start` runs.
+    pub(super) fn start_foreign<T>(
+        &self,
+        id: String,
+        argv: Vec<String>,
+        start: impl FnOnce() -> io::Result<(Pid, T)>,
+    ) -> io::Result<(Ending, T)> {
+        let mut table = self.lock();
+        let (pid, with) = start()?;
+        let output = Arc::new(Output::new(0, true));
+        output.close(Which::Stdout);
+        output.close(Which::Stderr);
+        let ending = Ending(Arc::clone(&output));
+        let process =
+            Arc::new(Process { id: id.clone(), argv, pid, output, input: None, terminal: None });
+        table.running.insert(pid.as_raw_nonzero().get(), Arc::clone(&process));
+        table.by_id.insert(id, process);
+        Ok((ending, with))
+    }
+
     /// Takes note of every child that has ended.
     pub(super) fn reap(&self) {
+        // Held all the time: a process that is being started on another thread is known before its end is heard.
+        let mut table = self.lock();
         while let Some(reaped) = kernel::reap() {
-            let mut table = self.lock();
             let Some(process) = table.running.remove(&reaped.pid.as_raw_nonzero().get()) else {
                 continue;
             };

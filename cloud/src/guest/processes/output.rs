@@ -116,14 +116,15 @@ impl Output {
         self.changed.send_replace(());
     }
 
-    /// Resolves when the process itself has ended.
-    pub(super) async fn ended(&self) {
+    /// Resolves when the process itself has ended, and tells how.
+    pub(super) async fn ended(&self) -> Ended {
         let mut changed = self.changed.subscribe();
-        while self.lock().ended.is_none() {
-            // The sender lives in `self`.
-            if changed.changed().await.is_err() {
-                return;
+        loop {
+            if let Some(ended) = self.lock().ended {
+                return ended;
             }
+            // Never an error: the sender lives in `self`.
+            let _changed = changed.changed().await;
         }
     }
 

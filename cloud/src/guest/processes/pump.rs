@@ -74,12 +74,12 @@ pub(super) async fn inward(
     loop {
         let input = tokio::select! {
             input = asked.recv() => input,
-            () = output.ended() => None,
+            _ = output.ended() => None,
         };
         let Some(input) = input else { return };
         let written = tokio::select! {
             written = sink.write_all(&input.data) => written.map_err(|_| ()),
-            () = output.ended() => Err(()),
+            _ = output.ended() => Err(()),
         };
         let over = written.is_err() || input.end;
         if terminal && input.end {

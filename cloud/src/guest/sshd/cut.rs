@@ -1,0 +1,61 @@
+//! A stream that can be ended from elsewhere, whatever its reader and writer wait for.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+/// The stream; at its end, and broken, once its token is cancelled.
+#[derive(Debug)]
+pub(super) struct Cut<S> {
+    stream: S,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    is_cut: bool,
+}
+
+impl<S> Cut<S> {
+    pub(super) fn new(stream: S, token: CancellationToken) -> Self {
+        Self { stream, cut: Box::pin(token.cancelled_owned()), is_cut: false }
+    }
+
+    fn is_cut(&mut self, context: &mut Context<'_>) -> bool {
+        self.is_cut = self.is_cut || self.cut.as_mut().poll(context).is_ready();
+        self.is_cut
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Cut<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.is_cut(context) {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Cut<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.is_cut(context) {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        Pin::new(&mut self.stream).poll_write(context, data)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
