@@ -28,6 +28,10 @@ command -v cc >/dev/null || need+=(build-essential)
 if [ "${1:-}" = tests ]; then
   command -v node >/dev/null && command -v npm >/dev/null || need+=(nodejs npm)
   command -v ssh >/dev/null || need+=(openssh-client)
+  [ -x /usr/lib/openssh/sftp-server ] || need+=(openssh-sftp-server)
+  command -v rsync >/dev/null || need+=(rsync)
+  command -v sshfs >/dev/null || need+=(sshfs)
+  python3 -c 'import paramiko' 2>/dev/null || need+=(python3-paramiko)
   command -v setpriv >/dev/null || need+=(util-linux)
 fi
 [ ${#need[@]} -gt 0 ] || exit 0

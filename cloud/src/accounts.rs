@@ -1,6 +1,7 @@
-//! What this cloud uses in its users' names: their model keys.
+//! What this cloud uses in its users' names: their model keys; and the SSH keys by which they come in.
 //!
 //! Sealing is `trust`'s; where sealed bytes are kept is a [`keys::Vault`].
 
 pub mod keys;
+pub mod ssh_keys;
 pub mod vault;

@@ -11,6 +11,7 @@ mod repositories;
 mod ssh;
 mod status;
 mod threads;
+mod tunnel;
 mod watch;
 
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 pub use self::access::Access;
-use crate::runner::Runner;
+use crate::{runner::Runner, ssh::Ssh};
 
 /// Largest message either way.
 const MESSAGE: usize = 64 * 1024 * 1024;
@@ -34,6 +35,8 @@ const MESSAGE: usize = 64 * 1024 * 1024;
 pub struct Api {
     /// Threads.
     pub runner: Runner,
+    /// Ways into their sandboxes.
+    pub ssh: Ssh,
     /// What the cloud says of itself.
     pub about: Arc<About>,
     /// Cancelled when the cloud stops: every stream ends.

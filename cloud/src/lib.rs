@@ -2,7 +2,7 @@
 //!
 //! The rows of `ARCHITECTURE.md`, from the bottom: [`model`] is pure and knows no I/O; [`store`], [`sandbox`], [`git`], [`acp`]
 //! and [`trust`] each own one part of the outside world; [`accounts`] stands on the store; [`runner`] drives
-//! threads; [`api`] and [`host`] are its faces to bridges and to sandboxes; [`server`] builds all of it. [`guest`] and [`agent`]
+//! threads; [`ssh`] leads into their sandboxes; [`api`] and [`host`] are the faces to bridges and to sandboxes; [`server`] builds all of it. [`guest`] and [`agent`]
 //! are islands: they run inside a sandbox and know none of the rest.
 
 pub mod accounts;
@@ -18,5 +18,6 @@ pub mod model;
 pub mod runner;
 pub mod sandbox;
 pub mod server;
+pub mod ssh;
 pub mod store;
 pub mod trust;

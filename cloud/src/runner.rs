@@ -185,6 +185,18 @@ pub enum Error {
     /// The sandbox cannot be reached, and nothing brings it back by itself.
     #[error("{}", .0.message)]
     Down(Box<Problem>),
+    /// Nothing inside takes connections there.
+    #[error("nothing listens on {address} in the sandbox")]
+    NotListening {
+        /// As it was asked for.
+        address: String,
+    },
+    /// An SSH key could not be used.
+    #[error(transparent)]
+    SshKey(#[from] crate::accounts::ssh_keys::Error),
+    /// The certificate authority failed.
+    #[error(transparent)]
+    Authority(#[from] crate::trust::authority::Error),
     /// The thread's task ended while it was asked.
     #[error("the cloud is stopping")]
     Ended,

@@ -1,5 +1,6 @@
 //! Builds all parts of the cloud, listens, and stops them in order: streams, then threads and sandboxes, then the store.
 
+mod authority;
 mod listen;
 mod places;
 mod sockets;
@@ -30,6 +31,7 @@ use crate::{
         Runtime,
         bubblewrap::{self, Bubblewrap},
     },
+    ssh::Ssh,
     store::{Store, sqlite::Sqlite},
     trust::Sealer,
 };
@@ -38,6 +40,9 @@ pub use self::listen::Address;
 
 /// How long open calls are waited for at the end.
 const GRACE: Duration = Duration::from_secs(2);
+/// Bytes under way in one call, and in all of a connection: a tunnel must fill a line that is long.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
 /// How often old requests and notices are forgotten.
 const PRUNE: Duration = Duration::from_secs(3_600);
 
@@ -69,6 +74,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let (checks, unenforced) = probe(runtime.as_ref()).await;
     let agents = find_agents(&options).await?;
     let sealer = Arc::new(Sealer::from_key_file(&places.key)?);
+    let authority = authority::of(store.as_ref(), &sealer).await?;
     let vault = Arc::new(StoreVault::new(Arc::clone(&store)));
     let parts = Parts {
         keys: Keys::new(vault, sealer, options.keys),
@@ -91,8 +97,10 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         data_dir: options.data.display().to_string(),
         checks,
     };
+    let ssh = Ssh::new(runner.clone(), authority, None, stop.clone());
     let api = Api {
         runner: runner.clone(),
+        ssh,
         about: Arc::new(about),
         stop: stop.clone(),
         quit: quit.clone(),
@@ -116,6 +124,8 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let server = Server::builder()
         .tcp_nodelay(true)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
+        .initial_stream_window_size(Some(STREAM_WINDOW))
+        .initial_connection_window_size(Some(CONNECTION_WINDOW))
         .add_routes(api::guarded(routes, access));
     let serving = listener.serve(server, stop.clone());
     tokio::pin!(serving);

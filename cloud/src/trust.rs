@@ -1,6 +1,8 @@
-//! Secrets at rest: seals them with a key that never leaves its file.
+//! Secrets at rest: seals them with a key that never leaves its file. [`authority`] vouches for SSH hosts and people.
 //!
 //! A sealed secret belongs to one owner and one name and opens for no other. Where sealed bytes are kept is for others to decide.
+
+pub mod authority;
 
 use std::{
     fs::{self, File},

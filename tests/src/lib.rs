@@ -13,3 +13,4 @@ pub mod git;
 pub mod home;
 pub mod model;
 pub mod poll;
+pub mod ssh;

@@ -4,7 +4,13 @@
 
 use aloft_proto::v1::Problem;
 
-use crate::{accounts::keys, git, model::machine::Refused, runner::Error, store};
+use crate::{
+    accounts::{keys, ssh_keys},
+    git,
+    model::machine::Refused,
+    runner::Error,
+    store,
+};
 
 const FULL: &str = "free disk space in the cloud's data directory, then try again";
 const AGAIN: &str = "send a message or `aloft resume` to try again";
@@ -97,7 +103,11 @@ impl Error {
                 (Kind::Exhausted, "STORE_FULL", FULL)
             }
             Self::Key(error) => key_row(error),
-            Self::Store(_) => {
+            Self::SshKey(error) => ssh_key_row(error),
+            Self::NotListening { .. } => {
+                (Kind::Unavailable, "NOT_LISTENING", "name a port something inside listens on")
+            }
+            Self::Store(_) | Self::Authority(_) => {
                 (Kind::Internal, "INTERNAL", "`aloft cloud logs` shows what happened")
             }
             Self::Git(error) => return git_problem(error),
@@ -125,6 +135,8 @@ impl Error {
             | Self::Guest(_)
             | Self::Scratch { .. }
             | Self::Key(_)
+            | Self::SshKey(_)
+            | Self::Authority(_)
             | Self::Store(_)
             | Self::Sandbox(_) => format!("failed to {}", whole(self)),
             _ => whole(self),
@@ -198,6 +210,24 @@ fn key_row(error: &keys::Error) -> (Kind, &'static str, &'static str) {
             (Kind::Precondition, "KEY_UNREADABLE", "set it again with `aloft key set PROVIDER`")
         }
         keys::Error::Vault(_) => {
+            (Kind::Internal, "INTERNAL", "`aloft cloud logs` shows what happened")
+        }
+    }
+}
+
+fn ssh_key_row(error: &ssh_keys::Error) -> (Kind, &'static str, &'static str) {
+    match error {
+        ssh_keys::Error::Invalid(_) => {
+            (Kind::Invalid, "SSH_KEY_INVALID", "give the line of a .pub file of an ed25519 key")
+        }
+        ssh_keys::Error::TooMany => {
+            (Kind::Exhausted, "SSH_KEYS_TOO_MANY", "revoke those that are not used any more")
+        }
+        ssh_keys::Error::Unknown(_) => {
+            (Kind::NotFound, "SSH_KEY_UNKNOWN", "give it as `ssh-keygen -l` prints it: SHA256:…")
+        }
+        ssh_keys::Error::Store(store::Error::Full(_)) => (Kind::Exhausted, "STORE_FULL", FULL),
+        ssh_keys::Error::Store(_) => {
             (Kind::Internal, "INTERNAL", "`aloft cloud logs` shows what happened")
         }
     }

@@ -7,6 +7,7 @@ mod dial;
 mod files;
 mod process;
 mod run;
+mod ssh;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -131,6 +132,7 @@ pub struct Variables(pub std::collections::HashMap<String, String>);
 #[derive(Clone, Debug)]
 pub struct Guest {
     channel: Channel,
+    socket: Arc<PathBuf>,
     id: Arc<str>,
     incarnation: u64,
     frozen: Arc<AtomicBool>,
@@ -140,6 +142,7 @@ impl Guest {
     /// The guest that listens at `socket`; nothing is sent yet.
     pub fn new(socket: &Path, id: &str, incarnation: u64) -> Self {
         let path: Arc<PathBuf> = Arc::new(socket.to_owned());
+        let socket = Arc::clone(&path);
         let connect = tower::service_fn(move |_| {
             let path = Arc::clone(&path);
             async move {
@@ -152,7 +155,7 @@ impl Guest {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW);
         let channel = endpoint.connect_with_connector_lazy(connect);
-        Self { channel, id: id.into(), incarnation, frozen: Arc::default() }
+        Self { channel, socket, id: id.into(), incarnation, frozen: Arc::default() }
     }
 
     /// Asks who it is, and is content only with the guest of this sandbox and this start.

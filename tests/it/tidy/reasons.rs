@@ -17,7 +17,8 @@ const VARIABLES: [&str; 7] = [
     "cloud/src/sandbox/bubblewrap/arguments.rs",
 ];
 /// The same, everywhere: what git, the tests and other programs read.
-const VARIABLE: &str = "^((ALOFT|CARGO|SSL|LC)_.*|GIT_.*|.*_PROXY|SSH_AUTH_SOCK)$";
+const VARIABLE: &str =
+    "^((ALOFT|CARGO|SSL|LC)_.*|GIT_.*|.*_PROXY|SSH_(AUTH_SOCK|CLIENT|CONNECTION|TTY))$";
 /// Reasons that look like one of git's variables.
 const OF_GIT: [&str; 2] = ["GIT_FAILED", "GIT_MISSING"];
 /// Reasons of one word.

@@ -11,18 +11,18 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 #[derive(Debug)]
 pub(super) struct Cut<S> {
     stream: S,
-    cut: Pin<Box<WaitForCancellationFutureOwned>>,
-    is_cut: bool,
+    ends: Pin<Box<WaitForCancellationFutureOwned>>,
+    ended: bool,
 }
 
 impl<S> Cut<S> {
     pub(super) fn new(stream: S, token: CancellationToken) -> Self {
-        Self { stream, cut: Box::pin(token.cancelled_owned()), is_cut: false }
+        Self { stream, ends: Box::pin(token.cancelled_owned()), ended: false }
     }
 
-    fn is_cut(&mut self, context: &mut Context<'_>) -> bool {
-        self.is_cut = self.is_cut || self.cut.as_mut().poll(context).is_ready();
-        self.is_cut
+    fn has_ended(&mut self, context: &mut Context<'_>) -> bool {
+        self.ended = self.ended || self.ends.as_mut().poll(context).is_ready();
+        self.ended
     }
 }
 
@@ -32,7 +32,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Cut<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.is_cut(context) {
+        if self.has_ended(context) {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_read(context, buffer)
@@ -45,7 +45,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Cut<S> {
         context: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.is_cut(context) {
+        if self.has_ended(context) {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         Pin::new(&mut self.stream).poll_write(context, data)

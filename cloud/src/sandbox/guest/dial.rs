@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::io::{CopyToBytes, SinkWriter, StreamReader};
 use tokio_util::sync::PollSender;
+use tonic_types::StatusExt as _;
 
 use crate::sandbox::guest::{CALL, Error, Guest, Result};
 
@@ -55,5 +56,17 @@ impl Error {
     /// Whether nothing listens at the address, or nothing is at the path.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })
+    }
+
+    /// Whether what was to be connected to does not take connections.
+    pub fn refused_connection(&self) -> bool {
+        let (Self::NotFound { source: status, .. }
+        | Self::Refused { source: status, .. }
+        | Self::Gone { source: status, .. }) = self
+        else {
+            return false;
+        };
+        let details = status.get_error_details();
+        details.error_info().is_some_and(|info| info.reason == "CONNECT_FAILED")
     }
 }

@@ -1,0 +1,3 @@
+//! SSH into a thread's sandbox, with OpenSSH's own programs against the real cloud.
+
+mod sessions;
