@@ -15,7 +15,7 @@ use aloft_proto::v1::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Server;
+use tonic::{service::Routes, transport::Server};
 
 use crate::{
     accounts::{
@@ -105,22 +105,13 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         stop: stop.clone(),
         quit: quit.clone(),
     };
-    let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_serving::<ThreadServiceServer<Api>>().await;
-    health.set_serving::<FeedServiceServer<Api>>().await;
-    health.set_serving::<CloudServiceServer<Api>>().await;
-    health.set_serving::<RepositoryServiceServer<Api>>().await;
-    health.set_serving::<SshServiceServer<Api>>().await;
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(aloft_proto::DESCRIPTORS)
-        .build_v1()?;
     let access = match options.listen {
         Address::Unix(_) => Access::default(),
         Address::Tcp(_) => {
             Access::token(&token::of(options.environment.token.clone(), &options.data)?)
         }
     };
-    let routes = api.routes().add_service(health_service).add_service(reflection);
+    let routes = routes(api).await?;
     let server = Server::builder()
         .tcp_nodelay(true)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
@@ -155,6 +146,20 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     }
     options.listen.remove();
     Ok(())
+}
+
+/// What the cloud serves, with how it is and what it can be asked.
+async fn routes(api: Api) -> anyhow::Result<Routes> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<ThreadServiceServer<Api>>().await;
+    health.set_serving::<FeedServiceServer<Api>>().await;
+    health.set_serving::<CloudServiceServer<Api>>().await;
+    health.set_serving::<RepositoryServiceServer<Api>>().await;
+    health.set_serving::<SshServiceServer<Api>>().await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(aloft_proto::DESCRIPTORS)
+        .build_v1()?;
+    Ok(api.routes().add_service(health_service).add_service(reflection))
 }
 
 /// What the host allows, shown by status and doctor; a thread fails with the same text where it does not.
