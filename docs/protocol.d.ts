@@ -354,6 +354,8 @@ export type Item = {
     type: "permission";
   }
   | {
+    /** Why what was asked for was not done. */
+    error?: Problem;
     /** How much it matters. */
     level: Level;
     /** For people. */
@@ -890,6 +892,16 @@ export type ThreadFileDiffParams = {
   threadId: string;
 };
 
+/** `thread/fork`: a new thread that goes on from the end of a turn. */
+export type ThreadForkParams = {
+  /** Client-made. */
+  requestId?: string;
+  /** The thread to go on from. */
+  threadId: string;
+  /** From the end of this turn, 0 = before the first; absent = from its newest snapshot. */
+  turn?: number;
+};
+
 /** `thread/list`. */
 export type ThreadListParams = {
   /** At most 1000; absent = 100. */
@@ -960,6 +972,20 @@ export type ThreadReadResult = {
 export type ThreadResult = {
   /** As it is now. */
   thread: Thread;
+};
+
+/** `thread/rewind`: the workspace back to a snapshot; what it was is kept in a safety snapshot. */
+export type ThreadRewindParams = {
+  /** Also when files were changed by hand: these are in the safety snapshot then. */
+  force?: boolean;
+  /** Client-made. */
+  requestId?: string;
+  /** To what a rewind put aside, which undoes it. */
+  safety?: number;
+  /** The thread. */
+  threadId: string;
+  /** To the end of this turn; 0 = before the first. One of `turn` and `safety` is needed. */
+  turn?: number;
 };
 
 /** What a thread is doing. */
@@ -1118,11 +1144,13 @@ export interface Requests {
   "thread/delete": { params: ThreadActionParams; result: ThreadResult };
   "thread/diff": { params: ThreadDiffParams; result: ThreadDiffResult };
   "thread/fileDiff": { params: ThreadFileDiffParams; result: FileDiff };
+  "thread/fork": { params: ThreadForkParams; result: ThreadResult };
   "thread/list": { params: ThreadListParams; result: ThreadListResult };
   "thread/pause": { params: ThreadActionParams; result: ThreadResult };
   "thread/read": { params: ThreadReadParams; result: ThreadReadResult };
   "thread/resume": { params: ThreadActionParams; result: ThreadResult };
   "thread/retry": { params: ThreadActionParams; result: TurnResult };
+  "thread/rewind": { params: ThreadRewindParams; result: ThreadResult };
   "thread/subscribe": { params: SubscribeParams; result: Empty };
   "thread/unsubscribe": { params: UnsubscribeParams; result: Empty };
   "thread/update": { params: ThreadUpdateParams; result: ThreadResult };

@@ -23,7 +23,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::command::{
     agent, answer, apply, cloud, completions, delete, diff, doctor, follow, forward, key, life,
-    list, new, notice, queue, send, setup, show, ssh, ssh_proxy, stop, uninstall, update,
+    list, new, notice, queue, rewind, send, setup, show, ssh, ssh_proxy, stop, uninstall, update,
 };
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure, Outcome};
@@ -93,6 +93,10 @@ enum Command {
     Apply(apply::ApplyArgs),
     /// Get a thread's branch as a local branch.
     Checkout(apply::CheckoutArgs),
+    /// Bring the workspace back to the end of a turn.
+    Rewind(rewind::RewindArgs),
+    /// Go on from the end of a turn in a new thread.
+    Fork(rewind::ForkArgs),
     /// End all processes of a thread and keep everything.
     Pause(update::ThreadArgs),
     /// Bring a paused or failed thread back.
@@ -232,6 +236,8 @@ async fn run(command: Command, config: Config, output: Output) -> Outcome {
         Command::Diff(args) => diff::run(context, args).await,
         Command::Apply(args) => apply::apply(context, args).await,
         Command::Checkout(args) => apply::checkout(context, args).await,
+        Command::Rewind(args) => rewind::rewind(context, args).await,
+        Command::Fork(args) => rewind::fork(context, args).await,
         Command::Pause(args) => life::pause(context, args).await,
         Command::Resume(args) => life::resume(context, args).await,
         Command::Delete(args) => delete::run(context, args).await,
@@ -287,7 +293,7 @@ mod tests {
 
     #[test]
     fn every_command_of_the_interface_is_there() {
-        let commands = "new list show follow send stop answer retry mode model mute unmute rename keep diff apply checkout \
+        let commands = "new list show follow send stop answer retry mode model mute unmute rename keep diff apply checkout rewind fork \
                         pause resume delete queue key agent cloud doctor completions uninstall notice lsp ssh ports forward setup ssh-proxy";
         let cli = Cli::command();
         for name in commands.split_whitespace() {

@@ -8,16 +8,19 @@
 
 mod agent;
 mod attach;
+mod by_hand;
 mod create;
 mod diff;
 mod disk;
 mod driver;
 mod effects;
+mod fork;
 mod handle;
 mod preamble;
 mod problem;
 mod redaction;
 mod request;
+mod rewind;
 mod snapshot;
 mod start;
 mod steps;
@@ -154,6 +157,26 @@ pub enum Error {
         /// The turn.
         number: u32,
     },
+    /// The thread is not whole yet.
+    #[error("the thread is still being copied")]
+    Filling,
+    /// There is no such safety snapshot.
+    #[error("there is no safety snapshot {number}")]
+    SafetyNotFound {
+        /// As it was asked for.
+        number: u32,
+    },
+    /// Files were changed by hand, and a rewind would undo that.
+    #[error("files were changed by hand since the newest snapshot: {}", rewind::named(files))]
+    WorkspaceChanged {
+        /// The thread's.
+        slug: String,
+        /// Those that were changed.
+        files: Vec<String>,
+    },
+    /// What was accepted could not be done.
+    #[error("{}", .0.message)]
+    NotDone(Box<Problem>),
     /// The agent could not be started.
     #[error("start agent {name}: {message}")]
     Agent {
@@ -320,6 +343,10 @@ impl Runner {
         }
         for row in &rows {
             let id = &row.thread.id;
+            if driver::memory(row).filling {
+                self.take_back(id).await;
+                continue;
+            }
             let settled = matches!(row.thread.state(), ThreadState::Paused | ThreadState::Failed);
             if settled && !alive.contains(id) {
                 continue;
@@ -391,6 +418,9 @@ impl Runner {
         let Some((row, _)) = self.parts().store.thread(id).await? else {
             return Err(Error::ThreadNotFound { name: id.to_owned() });
         };
+        if driver::memory(&row).filling {
+            return Err(Error::Filling);
+        }
         let machine = driver::restore(self.parts(), row).await?;
         Ok(self.begin(id, machine, None))
     }

@@ -13,6 +13,7 @@ mod isolation;
 mod journey;
 mod many;
 mod permission;
+mod rewind;
 mod ssh;
 mod stop;
 mod tidy;

@@ -78,6 +78,8 @@ calls! {
     change threads.pause_thread(PauseThreadRequest) -> v1::ThreadResponse, "Ends all processes of a thread, keeps everything.";
     change threads.resume_thread(ResumeThreadRequest) -> v1::ThreadResponse, "Brings a thread back.";
     change threads.delete_thread(DeleteThreadRequest) -> v1::ThreadResponse, "Removes everything of a thread.";
+    change threads.rewind_thread(RewindThreadRequest) -> v1::RewindThreadResponse, "Brings the workspace back to a snapshot.";
+    change threads.fork_thread(ForkThreadRequest) -> v1::ThreadResponse, "Makes a thread from the end of another one's turn.";
     watch threads.get_diff(GetDiffRequest) -> v1::FileDiff, "Opens the change of a thread, file by file.";
     read threads.read_item_output(ReadItemOutputRequest) -> v1::ReadItemOutputResponse, "Returns a page of a command's output.";
     watch threads.export_branch(ExportBranchRequest) -> v1::ExportBranchResponse, "Opens a git bundle of a thread's commits.";

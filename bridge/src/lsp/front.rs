@@ -81,6 +81,8 @@ methods! {
     "thread/pause" => threads::pause,
     "thread/resume" => threads::resume,
     "thread/delete" => threads::delete,
+    "thread/rewind" => threads::rewind,
+    "thread/fork" => threads::fork,
     "thread/retry" => turns::retry,
     "thread/apply" => local::apply,
     "thread/checkout" => local::checkout,

@@ -265,6 +265,8 @@ impl ThreadService for Service {
         pause_thread(PauseThreadRequest) -> v1::ThreadResponse;
         resume_thread(ResumeThreadRequest) -> v1::ThreadResponse;
         delete_thread(DeleteThreadRequest) -> v1::ThreadResponse;
+        rewind_thread(RewindThreadRequest) -> v1::RewindThreadResponse;
+        fork_thread(ForkThreadRequest) -> v1::ThreadResponse;
         read_item_output(ReadItemOutputRequest) -> v1::ReadItemOutputResponse;
     }
 }

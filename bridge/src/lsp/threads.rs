@@ -13,8 +13,9 @@ use crate::protocol::diff::FileDiff;
 use crate::protocol::error::{Code, Error};
 use crate::protocol::request::thread::{
     ItemOutputParams, ItemOutputResult, ItemParams, ItemResult, SubscribeParams, ThreadDiffParams,
-    ThreadDiffResult, ThreadFileDiffParams, ThreadListParams, ThreadListResult, ThreadReadParams,
-    ThreadReadResult, ThreadResult, ThreadUpdateParams, UnsubscribeParams,
+    ThreadDiffResult, ThreadFileDiffParams, ThreadForkParams, ThreadListParams, ThreadListResult,
+    ThreadReadParams, ThreadReadResult, ThreadResult, ThreadRewindParams, ThreadUpdateParams,
+    UnsubscribeParams,
 };
 use crate::protocol::request::{Empty, ThreadActionParams};
 use crate::protocol::thread::Thread;
@@ -143,6 +144,46 @@ pub(super) async fn delete(
     };
     thread(
         in_order(&session, &params.thread_id, session.mirror.client().delete_thread(request)).await,
+    )
+}
+
+/// `thread/rewind`. Answers when it is done or refused; what takes longer than some seconds goes on and is told by its item.
+pub(super) async fn rewind(
+    session: Arc<Session>,
+    params: ThreadRewindParams,
+) -> Result<ThreadResult, Error> {
+    use v1::rewind_thread_request::To;
+    let to = match (params.turn, params.safety) {
+        (Some(turn), None) => To::Turn(turn),
+        (None, Some(safety)) => To::Safety(safety),
+        _ => {
+            let message = "turn, safety: exactly one of the two is needed";
+            return Err(Error::new(Code::InvalidParams, "INVALID_PARAMS", message));
+        }
+    };
+    let request = v1::RewindThreadRequest {
+        request_id: params.request_id.unwrap_or_default(),
+        thread_id: params.thread_id.clone(),
+        to: Some(to),
+        force: params.force,
+    };
+    let client = session.mirror.client();
+    let answer = in_order(&session, &params.thread_id, client.rewind_thread(request)).await?;
+    Ok(ThreadResult { thread: present(answer.thread)? })
+}
+
+/// `thread/fork`.
+pub(super) async fn fork(
+    session: Arc<Session>,
+    params: ThreadForkParams,
+) -> Result<ThreadResult, Error> {
+    let request = v1::ForkThreadRequest {
+        request_id: params.request_id.unwrap_or_default(),
+        thread_id: params.thread_id.clone(),
+        turn: params.turn,
+    };
+    thread(
+        in_order(&session, &params.thread_id, session.mirror.client().fork_thread(request)).await,
     )
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::diff::FileDiff;
 use crate::protocol::input::Input;
+use crate::protocol::thread::Problem;
 use crate::protocol::time::Time;
 
 /// One visible thing in a thread.
@@ -145,6 +146,9 @@ pub enum ItemKind {
         level: Level,
         /// For people.
         text: String,
+        /// Why what was asked for was not done.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<Problem>,
     },
     /// A kind this version does not know.
     #[serde(other)]

@@ -18,8 +18,9 @@ use crate::protocol::request::ssh::{
 use crate::protocol::request::thread::{
     ItemOutputParams, ItemOutputResult, ItemParams, ItemResult, SubscribeParams, ThreadApplyResult,
     ThreadCheckoutResult, ThreadCreateParams, ThreadCreateResult, ThreadDiffParams,
-    ThreadDiffResult, ThreadFileDiffParams, ThreadListParams, ThreadListResult, ThreadLocalParams,
-    ThreadReadParams, ThreadReadResult, ThreadResult, ThreadUpdateParams, UnsubscribeParams,
+    ThreadDiffResult, ThreadFileDiffParams, ThreadForkParams, ThreadListParams, ThreadListResult,
+    ThreadLocalParams, ThreadReadParams, ThreadReadResult, ThreadResult, ThreadRewindParams,
+    ThreadUpdateParams, UnsubscribeParams,
 };
 use crate::protocol::request::turn::{
     PermissionAnswerParams, QueueMoveParams, QueueRemoveParams, QueueResult, TurnInterruptParams,
@@ -80,6 +81,8 @@ requests! {
     "thread/pause": ThreadActionParams => ThreadResult;
     "thread/resume": ThreadActionParams => ThreadResult;
     "thread/delete": ThreadActionParams => ThreadResult;
+    "thread/rewind": ThreadRewindParams => ThreadResult;
+    "thread/fork": ThreadForkParams => ThreadResult;
     "thread/retry": ThreadActionParams => TurnResult;
     "thread/apply": ThreadLocalParams => ThreadApplyResult;
     "thread/checkout": ThreadLocalParams => ThreadCheckoutResult;

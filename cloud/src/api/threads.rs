@@ -4,13 +4,14 @@ use std::pin::Pin;
 
 use aloft_proto::v1::{
     AnswerPermissionRequest, AnswerPermissionResponse, CreateThreadRequest, DeleteThreadRequest,
-    Event, ExportBranchRequest, ExportBranchResponse, FileDiff, GetDiffRequest, GetItemRequest,
-    GetItemResponse, GetThreadRequest, InterruptTurnRequest, InterruptTurnResponse,
+    Event, ExportBranchRequest, ExportBranchResponse, FileDiff, ForkThreadRequest, GetDiffRequest,
+    GetItemRequest, GetItemResponse, GetThreadRequest, InterruptTurnRequest, InterruptTurnResponse,
     ListQueueRequest, ListQueueResponse, ListThreadsRequest, ListThreadsResponse,
     MoveQueuedRequest, PauseThreadRequest, ReadItemOutputRequest, ReadItemOutputResponse,
     ReadThreadRequest, ReadThreadResponse, RemoveQueuedRequest, ResumeThreadRequest,
-    RetryTurnRequest, StartTurnRequest, SteerTurnRequest, ThreadResponse, TurnResponse,
-    UpdateThreadRequest, WatchThreadRequest, thread_service_server::ThreadService,
+    RetryTurnRequest, RewindThreadRequest, RewindThreadResponse, StartTurnRequest,
+    SteerTurnRequest, ThreadResponse, TurnResponse, UpdateThreadRequest, WatchThreadRequest,
+    thread_service_server::ThreadService,
 };
 use futures_util::Stream;
 use tonic::{Request, Response, Status};
@@ -234,6 +235,21 @@ impl ThreadService for Api {
     async fn delete_thread(&self, request: Request<DeleteThreadRequest>) -> Reply<ThreadResponse> {
         let (owner, asked, key) = keyed!(request, "DeleteThread");
         Ok(thread_reply(self.runner.apply(&owner, &asked.thread_id, Input::Delete, key).await?))
+    }
+
+    async fn rewind_thread(
+        &self,
+        request: Request<RewindThreadRequest>,
+    ) -> Reply<RewindThreadResponse> {
+        let (owner, asked, key) = keyed!(request, "RewindThread");
+        let (applied, item) = self.runner.rewind(&owner, asked, key).await?;
+        let (thread, cursor) = (Some(applied.thread), applied.cursor);
+        Ok(Response::new(RewindThreadResponse { thread, cursor, item }))
+    }
+
+    async fn fork_thread(&self, request: Request<ForkThreadRequest>) -> Reply<ThreadResponse> {
+        let (owner, asked, key) = keyed!(request, "ForkThread");
+        Ok(thread_reply(self.runner.fork(&owner, &asked.thread_id, asked.turn, key).await?))
     }
 
     async fn get_diff(&self, request: Request<GetDiffRequest>) -> Reply<Self::GetDiffStream> {

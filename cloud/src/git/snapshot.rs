@@ -1,9 +1,10 @@
 //! The repository of a thread: one commit for each turn's end, kept outside every sandbox.
 //!
-//! A snapshot is a commit under `refs/aloft/turns/N` (or `refs/aloft/safety/N`, made before something is undone). Its tree
-//! is the workspace as it was, untracked files included, ignored ones not. Its first parent is the snapshot before it, or
-//! the base. Its message says what the workspace's own branch and HEAD were; that commit, with all that led to it, comes
-//! along as another parent. Base objects are borrowed from the mirror. Diffs of it are in [`crate::git::diff`].
+//! A snapshot is a commit under `refs/aloft/turns/N` (or `refs/aloft/safety/N`, made before something is undone, or
+//! `refs/aloft/before/N`: what turn N began from). Its tree is the workspace as it was, untracked files included, ignored
+//! ones not. Its first parent is the snapshot before it, or the base. Its message says what the workspace's own branch,
+//! HEAD and index were, and which commit holds the files inside submodules; these commits come along as further parents,
+//! with all that led to HEAD. Base objects are borrowed from the mirror. Diffs of it are in [`crate::git::diff`].
 
 mod export;
 
@@ -18,17 +19,23 @@ use crate::git::bundle::{Bundle, blocking, missing_commits, sync_folder, update_
 use crate::git::command::Git;
 use crate::git::diff::{self, DiffOptions};
 use crate::git::mirror::make_bare;
-use crate::git::names::{check_name, check_object_id, is_object_id};
+use crate::git::names::{check_name, check_object_id, check_ref, is_object_id};
 use crate::git::{Error, Result};
 
 /// The commit every diff of the thread is against.
 const BASE: &str = "refs/aloft/base";
+/// The commit a thread started from that goes on from another one.
+const START: &str = "refs/aloft/start";
 /// This many packs are joined; each snapshot brings one.
 const MOST_PACKS: usize = 50;
 /// In a snapshot's message: the commit that was checked out.
 const HEAD_LINE: &str = "Aloft-Head: ";
 /// In a snapshot's message: the branch that was checked out.
 const BRANCH_LINE: &str = "Aloft-Branch: ";
+/// In a snapshot's message: a commit of what was staged.
+const INDEX_LINE: &str = "Aloft-Index: ";
+/// In a snapshot's message: a commit of the files inside submodules.
+const SUBMODULES_LINE: &str = "Aloft-Submodules: ";
 
 /// The repositories of all threads. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -43,10 +50,12 @@ pub enum SnapshotName {
     Turn(u32),
     /// Made before something of the workspace was undone.
     Safety(u32),
+    /// What this turn began from: the snapshot before it, or one of its own where files had changed since.
+    Before(u32),
 }
 
 /// A snapshot, and what the workspace's own repository was then.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// The commit of the snapshot.
     pub commit: String,
@@ -54,6 +63,10 @@ pub struct Snapshot {
     pub head: Option<String>,
     /// The branch that was checked out, without `refs/heads/`; absent when it was none.
     pub branch: Option<String>,
+    /// A commit of what was staged, where that was not what `head` holds.
+    pub index: Option<String>,
+    /// A commit of the files inside submodules, where there are any.
+    pub submodules: Option<String>,
 }
 
 /// A file of a commit.
@@ -73,6 +86,7 @@ impl SnapshotName {
         match self {
             Self::Turn(number) => format!("refs/aloft/turns/{number}"),
             Self::Safety(number) => format!("refs/aloft/safety/{number}"),
+            Self::Before(number) => format!("refs/aloft/before/{number}"),
         }
     }
 }
@@ -137,11 +151,12 @@ impl Snapshots {
     }
 
     /// Takes a snapshot's bundle: exactly that one ref, no larger than `limit` bytes, checked whole, on disk when this
-    /// returns. A rejected bundle changes nothing.
+    /// returns. A rejected bundle changes nothing. `previous` is the snapshot before it: of a turn, where it began.
     pub async fn import(
         &self,
         thread: &str,
         name: SnapshotName,
+        previous: Option<&str>,
         bundle: &Path,
         limit: u64,
     ) -> Result<Snapshot> {
@@ -154,8 +169,17 @@ impl Snapshots {
         };
         let admitted = bundle.admit(&path, limit).await?;
         let snapshot = describe(admitted.git("read the snapshot"), &commit).await?;
+        let mut refs = vec![(ref_name, Some(commit.clone()))];
+        if let SnapshotName::Turn(number) = name {
+            let began = match previous {
+                Some(previous) => previous.to_owned(),
+                None => self.base(thread).await?,
+            };
+            check_object_id(&began)?;
+            refs.push((SnapshotName::Before(number).ref_name(), Some(began)));
+        }
         admitted.keep().await?;
-        set_ref(&path, &ref_name, &commit).await?;
+        update_refs(&path, &refs).await?;
         if let Err(error) = join_packs(&path).await {
             tracing::warn!(%error, thread, "a thread's repository stays in many packs");
         }
@@ -169,6 +193,69 @@ impl Snapshots {
             Some(commit) => describe(Git::at(&path, "read the snapshot"), &commit).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// A snapshot by its commit.
+    pub async fn describe(&self, thread: &str, commit: &str) -> Result<Snapshot> {
+        let path = self.existing(thread)?;
+        check_commits(&path, &[commit]).await?;
+        describe(Git::at(&path, "read the snapshot"), commit).await
+    }
+
+    /// Forgets the name of a snapshot.
+    pub async fn forget(&self, thread: &str, name: SnapshotName) -> Result<()> {
+        update_refs(&self.existing(thread)?, &[(name.ref_name(), None)]).await
+    }
+
+    /// Gives thread `to`, which has a repository on the same base, the snapshots of `from` up to the end of turn `last`, and
+    /// the commit it starts from.
+    pub async fn copy(&self, from: &str, to: &str, last: u32, start: &str) -> Result<()> {
+        check_object_id(start)?;
+        let (from, to) = (self.existing(from)?, self.existing(to)?);
+        let answer = Git::at(&from, "list snapshots")
+            .args([
+                "for-each-ref",
+                "--format=%(refname)",
+                "refs/aloft/turns/",
+                "refs/aloft/before/",
+            ])
+            .run()
+            .await?;
+        let answer = String::from_utf8_lossy(&answer);
+        let is_wanted = |name: &&str| {
+            let number = name.rsplit('/').next().and_then(|number| number.parse::<u32>().ok());
+            number.is_some_and(|number| number <= last)
+        };
+        let specs: Vec<String> = answer
+            .lines()
+            .filter(is_wanted)
+            .map(|name| format!("+{name}:{name}"))
+            .chain([format!("+{start}:{START}")])
+            .collect();
+        Git::at(&to, "copy snapshots")
+            .args([
+                "fetch",
+                "--quiet",
+                "--no-tags",
+                "--no-write-fetch-head",
+                "--no-auto-gc",
+                "--stdin",
+            ])
+            .arg(&from)
+            .input(specs.join("\n") + "\n")
+            .run()
+            .await?;
+        blocking(move || {
+            for folder in ["refs/aloft", "refs/aloft/turns", "refs/aloft/before", "objects/pack"] {
+                let folder = to.join(folder);
+                if folder.is_dir() {
+                    sync_folder(&folder)
+                        .map_err(Error::io(format!("sync {}", folder.display())))?;
+                }
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// The commit every diff of the thread is against.
@@ -352,15 +439,18 @@ async fn describe(git: Git, commit: &str) -> Result<Snapshot> {
         })?;
     let text = String::from_utf8_lossy(&answer);
     let (head, message) = text.split_once("\n\n").unwrap_or((&text, ""));
-    let mut parents = head.lines().filter_map(|line| line.strip_prefix("parent "));
+    let parents: Vec<&str> = head.lines().filter_map(|line| line.strip_prefix("parent ")).collect();
     let claimed =
         |key: &str| message.lines().find_map(|line| line.strip_prefix(key)).map(str::to_owned);
-    let head = claimed(HEAD_LINE)
-        .filter(|head| is_object_id(head) && parents.any(|parent| parent == head));
+    let parent = |key: &str| {
+        claimed(key).filter(|claim| is_object_id(claim) && parents.contains(&claim.as_str()))
+    };
+    let head = parent(HEAD_LINE);
     let branch = claimed(BRANCH_LINE)
         .and_then(|name| name.strip_prefix("refs/heads/").map(str::to_owned))
-        .filter(|_| head.is_some());
-    Ok(Snapshot { commit: commit.to_owned(), head, branch })
+        .filter(|name| head.is_some() && check_ref(&format!("refs/heads/{name}")).is_ok());
+    let (index, submodules) = (parent(INDEX_LINE), parent(SUBMODULES_LINE));
+    Ok(Snapshot { commit: commit.to_owned(), head, branch, index, submodules })
 }
 
 /// Many small packs make every read slower. Joining them drops nothing.

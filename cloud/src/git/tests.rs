@@ -3,5 +3,6 @@
 mod diffs;
 mod fixture;
 mod mirrors;
+mod rewinds;
 mod snapshots;
 mod workspaces;

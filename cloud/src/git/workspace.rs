@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::git::snapshot::SnapshotName;
+use crate::git::snapshot::{Snapshot, SnapshotName};
 
 const COMMON: &str = include_str!("workspace/common.sh");
 const CLONE: &str = include_str!("workspace/clone.sh");
@@ -69,7 +69,30 @@ pub struct TakeSnapshot {
     /// Bring the commits of the workspace's branch along. Without them a snapshot still has every file: the way out where
     /// the cloud refuses them.
     pub with_commits: bool,
+    /// Write nothing where the files are those of `previous`.
+    pub only_changed: bool,
+    /// A commit that is about to be restored: what it would write over is kept, though it is ignored.
+    pub wanted: Option<String>,
 }
+
+/// Where a workspace is brought back to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restore {
+    /// The base of the thread.
+    pub base: String,
+    /// What it shall be.
+    pub snapshot: Snapshot,
+    /// The path, inside the sandbox, of what [`crate::git::snapshot::Snapshots::export_snapshot`] gave: needed where the
+    /// sandbox does not have the snapshot.
+    pub bundle: Option<String>,
+    /// The URL of `origin`, where the repository has to be made anew.
+    pub remote_url: String,
+    /// Name and e-mail address of the commits an agent makes.
+    pub author: (String, String),
+}
+
+/// The exit code of a restore in a sandbox that does not have the snapshot; nothing was changed.
+pub const SNAPSHOT_MISSING: i32 = 3;
 
 /// How the workspace's own repository stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -115,8 +138,8 @@ impl Paths {
         vec![made, submodules]
     }
 
-    /// Writes the bundle of a snapshot to its standard output, for [`crate::git::snapshot::Snapshots::import`]. What could
-    /// not be taken is named on its standard error, in lines that begin with `warning: `.
+    /// Writes the bundle of a snapshot to its standard output, for [`crate::git::snapshot::Snapshots::import`]; nothing where
+    /// only a change was asked for and there is none. What could not be taken is named on its standard error, in lines that begin with `warning: `.
     pub fn snapshot(&self, take: &TakeSnapshot) -> Step {
         let commits = if take.with_commits { "commits" } else { "" };
         let mut step = self.step(
@@ -127,24 +150,39 @@ impl Paths {
                 &take.base,
                 take.previous.as_deref().unwrap_or_default(),
                 commits,
+                if take.only_changed { "changed" } else { "" },
+                take.wanted.as_deref().unwrap_or_default(),
             ],
         );
-        for role in ["AUTHOR", "COMMITTER"] {
-            step.env.insert(format!("GIT_{role}_NAME"), "Aloft".to_owned());
-            step.env.insert(format!("GIT_{role}_EMAIL"), "snapshot@aloft.invalid".to_owned());
-        }
+        sign(&mut step);
         step.timeout = Duration::from_secs(900);
         step
     }
 
-    /// Brings files, branch and HEAD back to a snapshot; ignored files stay. `bundle` is the path, inside the sandbox, of
-    /// what [`crate::git::snapshot::Snapshots::export_snapshot`] gave: needed where the sandbox is a new one.
-    pub fn restore(&self, base: &str, commit: &str, bundle: Option<&str>) -> Step {
+    /// Brings files, branch, HEAD and index back to a snapshot; ignored files stay.
+    pub fn restore(&self, restore: &Restore) -> Step {
+        let Snapshot { commit, head, branch, index, submodules } = &restore.snapshot;
+        let given = |name: &Option<String>| name.clone().unwrap_or_default();
+        let (head, branch, index) = (given(head), given(branch), given(index));
+        let (submodules, bundle) = (given(submodules), given(&restore.bundle));
+        let (name, email) = &restore.author;
         let mut step = self.step(
             "Restoring the workspace",
             RESTORE,
-            &[base, commit, bundle.unwrap_or_default()],
+            &[
+                &restore.base,
+                commit,
+                &head,
+                &branch,
+                &index,
+                &submodules,
+                &bundle,
+                &restore.remote_url,
+                name,
+                email,
+            ],
         );
+        sign(&mut step);
         step.timeout = Duration::from_secs(900);
         step
     }
@@ -178,6 +216,14 @@ impl Paths {
         let env =
             env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Step { label, argv, env, timeout: Duration::from_secs(60), optional: false }
+    }
+}
+
+/// The commits it makes are ours.
+fn sign(step: &mut Step) {
+    for role in ["AUTHOR", "COMMITTER"] {
+        step.env.insert(format!("GIT_{role}_NAME"), "Aloft".to_owned());
+        step.env.insert(format!("GIT_{role}_EMAIL"), "snapshot@aloft.invalid".to_owned());
     }
 }
 

@@ -24,6 +24,7 @@ mod input;
 mod lifecycle;
 mod messages;
 mod questions;
+mod rewind;
 mod turns;
 
 #[cfg(test)]
@@ -35,8 +36,8 @@ use aloft_proto::v1::{
 use serde::{Deserialize, Serialize};
 
 pub use self::input::{
-    Accepted, Access, Deadline, Effect, Ending, Fact, Input, Millis, Record, Refused, Session,
-    Update,
+    Accepted, Access, ByHand, Deadline, Effect, Ending, Fact, Input, Millis, Point, Record,
+    Refused, Session, Update,
 };
 use crate::model::{time::timestamp, transcript::Transcript};
 
@@ -106,6 +107,33 @@ pub struct Memory {
     pub resume: bool,
     /// Everything is being removed.
     pub deleting: bool,
+    /// It is being filled from another thread or an archive; what is unfinished after a crash is removed.
+    pub filling: bool,
+    /// The workspace is being brought back to a snapshot.
+    pub rewind: Option<Rewind>,
+    /// Safety snapshots so far.
+    pub safeties: u32,
+    /// What changed in the workspace since the newest snapshot may be the agent's: its turn was not saved.
+    pub unsaved: bool,
+    /// What the agent is told with its next turn.
+    pub tell: Vec<String>,
+    /// What the thread's branch is called in snapshots of the threads it came from.
+    pub former_branches: Vec<String>,
+}
+
+/// A rewind under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rewind {
+    /// The item that tells of it.
+    pub item: String,
+    /// Where to.
+    pub to: Point,
+    /// The commit of that.
+    pub commit: String,
+    /// Also when files were changed by hand.
+    pub force: bool,
+    /// What was there is kept: from now on it is done to its end, whatever happens.
+    pub kept: bool,
 }
 
 /// A snapshot.
@@ -134,6 +162,7 @@ pub struct Stored {
 struct Running {
     turn: Turn,
     phase: Phase,
+    look: Look,
     /// How it will end, once something has decided that.
     outcome: Option<Outcome>,
 }
@@ -158,6 +187,14 @@ enum Phase {
     Killing,
     /// Its snapshot is being made.
     Saving,
+}
+
+/// Whether files were changed by hand is looked at before the agent gets a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Wanted,
+    UnderWay,
+    Done,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,6 +232,7 @@ impl Machine {
             turn.as_ref().filter(|turn| turn.state() == TurnState::Running).map(|turn| Running {
                 turn: turn.clone(),
                 phase: if memory.prompted { Phase::Prompted } else { Phase::Waiting },
+                look: Look::Wanted,
                 outcome: None,
             });
         Self {
@@ -303,6 +341,9 @@ impl Machine {
             Input::Attach => self.attach(now, &mut out),
             Input::Detach => self.detach(now, &mut out),
             Input::Delete => self.delete(&mut out),
+            Input::Rewind { to, commit, force } => {
+                self.rewind(now, to, commit, force, &mut out)?;
+            }
             Input::Used { input_tokens, output_tokens } => self.used(input_tokens, output_tokens),
             Input::Fact(fact) => self.fact(now, fact, &mut out),
             Input::Restarted { sandbox } => self.restarted(now, sandbox, &mut out),

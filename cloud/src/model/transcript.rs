@@ -20,7 +20,7 @@ use std::collections::HashMap;
 
 use aloft_proto::v1::{
     AgentMessage, Author, Delivery, Field, FileChange, FileDiff, Input, Item, ItemAppended,
-    ItemState, Level, NoticeItem, Permission, Plan, PlanStep, Reasoning, UserMessage,
+    ItemState, Level, NoticeItem, Permission, Plan, PlanStep, Problem, Reasoning, UserMessage,
     event::Payload, item::Kind,
 };
 use prost_types::Timestamp;
@@ -99,10 +99,10 @@ impl Transcript {
     }
 
     /// Closes what is open: actions end in `state`, questions as [`CANCELLED`], words and the plan as they are. Messages
-    /// that wait for their turn stay.
+    /// that wait for their turn stay, and notices of what is under way beside it.
     pub fn close_all(&mut self, state: ItemState, now: Timestamp) -> Vec<Payload> {
         let (waiting, open): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.open).into_iter().partition(Entry::is_queued);
+            std::mem::take(&mut self.open).into_iter().partition(Entry::outlasts_turns);
         self.open = waiting;
         let mut events = Vec::new();
         for mut entry in open {
@@ -212,7 +212,42 @@ impl Transcript {
 
     /// A word from the cloud.
     pub fn notice(&mut self, level: Level, text: String, now: Timestamp) -> Vec<Payload> {
-        self.whole(Kind::Notice(NoticeItem { level: level.into(), text }), now)
+        self.whole(Kind::Notice(NoticeItem { level: level.into(), text, error: None }), now)
+    }
+
+    /// A word from the cloud about something that takes a while: it stays open until [`Transcript::end_notice`].
+    pub fn begin_notice(
+        &mut self,
+        level: Level,
+        text: String,
+        now: Timestamp,
+    ) -> (Item, Vec<Payload>) {
+        let kind = Kind::Notice(NoticeItem { level: level.into(), text, error: None });
+        let mut events = Vec::new();
+        let turn = std::mem::take(&mut self.turn);
+        self.start(Role::Whole, String::new(), kind, now, &mut events);
+        self.turn = turn;
+        let item = self.open.last().map(Entry::record).unwrap_or_default();
+        (item, events)
+    }
+
+    /// What came of it; with an error it failed.
+    pub fn end_notice(
+        &mut self,
+        item_id: &str,
+        text: String,
+        error: Option<Problem>,
+        now: Timestamp,
+    ) -> Vec<Payload> {
+        let is_it = |entry: &Entry| entry.role == Role::Whole && entry.item.id == item_id;
+        let Some(index) = self.open.iter().position(is_it) else { return Vec::new() };
+        let mut entry = self.open.remove(index);
+        let (state, level) = match error {
+            None => (ItemState::Completed, Level::Info),
+            Some(_) => (ItemState::Failed, Level::Error),
+        };
+        entry.item.kind = Some(Kind::Notice(NoticeItem { level: level.into(), text, error }));
+        vec![entry.complete(state, now)]
     }
 
     /// Files changed, as somebody found out afterwards.

@@ -167,7 +167,7 @@ impl Runner {
         Ok(Repository { id: row.id, url, path: row.path, name: row.name })
     }
 
-    async fn free_slug(&self, title: &str, id: &str) -> Result<String, Error> {
+    pub(super) async fn free_slug(&self, title: &str, id: &str) -> Result<String, Error> {
         let slug = naming::slug(title, id);
         if self.parts().store.slug_taken(&slug).await? {
             return Ok(naming::slug(&format!("{title} {id}"), id));

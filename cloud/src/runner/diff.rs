@@ -47,12 +47,12 @@ impl Runner {
     /// The thread's commits on its branch, as a bundle of what the receiver lacks.
     pub async fn export(&self, owner: &str, asked: ExportBranchRequest) -> Result<Export, Error> {
         let (thread, memory) = self.find_whole(owner, &asked.thread_id).await?;
-        let Some((number, commit)) = newest(&memory) else {
+        let Some(commit) = newest(&memory) else {
             return Err(Error::NotSaved { number: 0 });
         };
         let snapshots = &self.parts().snapshots;
-        let saved = snapshots.get(&thread.id, SnapshotName::Turn(number)).await?;
-        let head = saved.and_then(|saved| saved.head).unwrap_or_else(|| thread.base_commit.clone());
+        let saved = snapshots.describe(&thread.id, &commit).await?;
+        let head = saved.head.unwrap_or_else(|| thread.base_commit.clone());
         let message = format!("{}\n\nAloft-Thread: {}\n", thread.title, thread.id);
         let tip = snapshots
             .commit(&thread.id, &commit, &head, &message, ("Aloft", "aloft@localhost"))
@@ -71,7 +71,11 @@ impl Runner {
             .collect())
     }
 
-    async fn find_whole(&self, owner: &str, name: &str) -> Result<(Thread, Memory), Error> {
+    pub(super) async fn find_whole(
+        &self,
+        owner: &str,
+        name: &str,
+    ) -> Result<(Thread, Memory), Error> {
         let (thread, _) = self.find(owner, name).await?;
         let row = self.parts().store.thread(&thread.id).await?;
         let (row, _) = row.ok_or_else(|| Error::ThreadNotFound { name: name.to_owned() })?;
@@ -90,12 +94,12 @@ impl Runner {
         if let Some(Against::Turn(number)) = against {
             return self.turn_ends(thread, *number).await.map(Some);
         }
-        let Some((number, to)) = newest(memory) else { return Ok(None) };
+        let Some(to) = newest(memory) else { return Ok(None) };
         let from = match against {
             None | Some(Against::Base(_) | Against::Turn(_)) => thread.base_commit.clone(),
             Some(Against::Uncommitted(_)) => {
-                let saved = snapshots.get(&thread.id, SnapshotName::Turn(number)).await?;
-                saved.and_then(|saved| saved.head).unwrap_or_else(|| thread.base_commit.clone())
+                let saved = snapshots.describe(&thread.id, &to).await?;
+                saved.head.unwrap_or_else(|| thread.base_commit.clone())
             }
             Some(Against::MergeBase(_)) => {
                 let repository = thread
@@ -119,6 +123,9 @@ impl Runner {
         }
         let after = snapshots.get(&thread.id, SnapshotName::Turn(number)).await?;
         let after = after.ok_or(Error::NotSaved { number })?.commit;
+        if let Some(before) = snapshots.get(&thread.id, SnapshotName::Before(number)).await? {
+            return Ok((before.commit, after));
+        }
         // A turn that was not saved is part of the next one that was.
         for earlier in (0..number).rev() {
             if let Some(before) = snapshots.get(&thread.id, SnapshotName::Turn(earlier)).await? {
@@ -129,6 +136,6 @@ impl Runner {
     }
 }
 
-fn newest(memory: &Memory) -> Option<(u32, String)> {
-    memory.snapshot.as_ref().map(|saved| (saved.number, saved.commit.clone()))
+fn newest(memory: &Memory) -> Option<String> {
+    memory.snapshot.as_ref().map(|saved| saved.commit.clone())
 }

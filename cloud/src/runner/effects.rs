@@ -11,13 +11,15 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     acp,
-    model::machine::{Effect, Fact, Machine},
+    model::machine::{Effect, Fact, Machine, Rewind},
     runner::{
         Error, Opened, Parts,
         agent::{self, CurrentTurn, Starter},
+        by_hand,
         driver::{Report, encode_memory},
         handle::Handle,
         now, preamble, problem,
+        rewind::Rewinding,
         snapshot::Taking,
         start, whole,
     },
@@ -52,6 +54,8 @@ pub(super) struct World {
     /// The living sandbox and agent, as the tasks that started them left them.
     live: Arc<tokio::sync::Mutex<Live>>,
     turn: CurrentTurn,
+    /// Held by whoever works on the files.
+    files: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What lives now.
@@ -110,6 +114,7 @@ impl World {
             agent_scope,
             live,
             turn,
+            files: Arc::default(),
         }
     }
 
@@ -123,8 +128,10 @@ impl World {
             Effect::Start => self.start(machine),
             Effect::AbortStart | Effect::Suspend => self.suspend(machine),
             Effect::StartAgent => self.start_agent(machine),
-            Effect::Prompt { turn, parts, fresh } => {
-                let preamble = if fresh { preamble::of(&self.parts, machine).await? } else { None };
+            Effect::Prompt { turn, parts, fresh, tell } => {
+                let history = if fresh { preamble::of(&self.parts, machine).await? } else { None };
+                let told: Vec<String> = history.into_iter().chain(tell).collect();
+                let preamble = (!told.is_empty()).then(|| told.join("\n\n"));
                 self.turn.set(&turn);
                 if let Some(agent) = self.agent().await {
                     agent.prompt(parts, preamble).await;
@@ -154,6 +161,8 @@ impl World {
             }
             Effect::KillAgent => self.kill_agent(machine),
             Effect::Snapshot { turn, number } => self.snapshot(machine, turn, number),
+            Effect::Look { turn, number } => self.look(machine, turn, number),
+            Effect::Rewind(rewind) => self.rewind(machine, rewind),
             Effect::Destroy => {
                 self.destroy_at_last(machine).await;
                 return Ok(true);
@@ -315,27 +324,62 @@ impl World {
     }
 
     fn snapshot(&self, machine: &Machine, turn: String, number: u32) {
-        let (thread, memory) = (machine.thread().clone(), machine.memory().clone());
-        let (parts, live) = (self.parts.clone(), Arc::clone(&self.live));
-        let reporter = self.reporter(&self.sandbox_scope);
-        self.spawn(reporter.clone(), async move {
-            let sandbox = live.lock().await.sandbox.clone();
-            let saved = match sandbox {
-                Some(sandbox) => {
-                    let guest = &sandbox.guest;
-                    Taking { parts: &parts, thread: &thread, memory: &memory, guest }
-                        .take(number)
-                        .await
-                }
-                None => return reporter.say(Fact::SnapshotFailed { turn, problem: gone() }).await,
+        self.on_files(machine, async move |taking, reporter| {
+            let Some(taking) = taking else {
+                return reporter.say(Fact::SnapshotFailed { turn, problem: gone() }).await;
             };
-            match saved {
-                Ok((commit, diff)) => reporter.say(Fact::Snapshot { turn, commit, diff }).await,
+            match taking.take(number).await {
+                Ok((saved, diff)) => {
+                    let commit = saved.commit;
+                    reporter.say(Fact::Snapshot { turn, commit, diff }).await;
+                }
                 Err(error) => {
-                    tracing::warn!(thread = thread.id, error = whole(&error), "no snapshot");
+                    tracing::warn!(thread = taking.thread.id, error = whole(&error), "no snapshot");
                     reporter.say(Fact::SnapshotFailed { turn, problem: error.explain().1 }).await;
                 }
             }
+        });
+    }
+
+    /// Looks whether files were changed by hand. What goes wrong with that does not hold the turn up.
+    fn look(&self, machine: &Machine, turn: String, number: u32) {
+        self.on_files(machine, async move |taking, reporter| {
+            let found = match &taking {
+                Some(taking) => by_hand::look(taking, number).await,
+                None => Ok(None),
+            };
+            let found = found.unwrap_or_else(|error| {
+                tracing::warn!(error = whole(&error), turn, "could not look for changes by hand");
+                None
+            });
+            reporter.say(Fact::Looked { turn, found: found.map(Box::new) }).await;
+        });
+    }
+
+    fn rewind(&self, machine: &Machine, rewind: Rewind) {
+        self.on_files(machine, async move |taking, reporter| match taking {
+            Some(taking) => Rewinding { taking, rewind, reporter }.run().await,
+            None => reporter.say(Fact::NotRewound(gone())).await,
+        });
+    }
+
+    /// Works on the files of the workspace, one at a time, while the sandbox lives.
+    fn on_files<Work>(
+        &self,
+        machine: &Machine,
+        work: impl FnOnce(Option<Taking>, Reporter) -> Work + Send + 'static,
+    ) where
+        Work: Future<Output = ()> + Send + 'static,
+    {
+        let (thread, memory) = (machine.thread().clone(), machine.memory().clone());
+        let (parts, live) = (self.parts.clone(), Arc::clone(&self.live));
+        let (reporter, files) = (self.reporter(&self.sandbox_scope), Arc::clone(&self.files));
+        self.spawn(reporter.clone(), async move {
+            let _alone = files.lock().await;
+            let sandbox = live.lock().await.sandbox.clone();
+            let taking =
+                sandbox.map(|sandbox| Taking { parts, thread, memory, guest: sandbox.guest });
+            work(taking, reporter).await;
         });
     }
 

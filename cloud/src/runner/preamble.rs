@@ -1,6 +1,6 @@
 //! What an agent that remembers nothing is told of the thread before its next turn.
 
-use aloft_proto::v1::{Item, input, item::Kind};
+use aloft_proto::v1::{Author, Item, input, item::Kind};
 
 use crate::{
     model::machine::Machine,
@@ -61,11 +61,12 @@ fn line(item: &Item) -> Option<String> {
             ("You ran", format!("{} ({end})", command.command))
         }
         Kind::FileChange(change) => (
-            "You changed",
+            if change.author() == Author::Person { "A person changed" } else { "You changed" },
             change.changes.iter().map(|file| file.path.as_str()).collect::<Vec<_>>().join(", "),
         ),
         Kind::ToolCall(call) => ("You used", call.title.clone()),
-        Kind::Permission(_) | Kind::Plan(_) | Kind::Reasoning(_) | Kind::Notice(_) => return None,
+        Kind::Notice(notice) => ("It was noted", notice.text.clone()),
+        Kind::Permission(_) | Kind::Plan(_) | Kind::Reasoning(_) => return None,
     };
     let text = text.trim();
     if text.is_empty() {

@@ -91,10 +91,24 @@ impl Error {
             Self::NotSaved { .. } => {
                 (Kind::NotFound, "NO_SNAPSHOT", "a turn has a diff once it has ended")
             }
+            Self::Filling => (Kind::Unavailable, "THREAD_FILLING", "try again in a moment"),
+            Self::SafetyNotFound { .. } => (
+                Kind::NotFound,
+                "NO_SNAPSHOT",
+                "`aloft show ID` names those there are, where the workspace was rewound",
+            ),
+            Self::WorkspaceChanged { slug, .. } => {
+                let hint = format!(
+                    "send a message first, or let them go with `aloft rewind {slug} … --force`: they are kept in its safety snapshot"
+                );
+                return (Kind::Precondition, problem("WORKSPACE_CHANGED", text, &hint, false));
+            }
             Self::Agent { .. } => {
                 (Kind::Unavailable, "AGENT_FAILED", "`aloft retry` tries the turn again")
             }
-            Self::Launch(problem) => return (Kind::Precondition, Problem::clone(problem)),
+            Self::NotDone(problem) | Self::Launch(problem) => {
+                return (Kind::Precondition, Problem::clone(problem));
+            }
             Self::Guest(_) => (Kind::Unavailable, "SANDBOX_GUEST", AGAIN),
             Self::SetUp { .. } => (Kind::Unavailable, "WORKSPACE_FAILED", AGAIN),
             Self::Down(problem) => return (Kind::Unavailable, Problem::clone(problem)),
@@ -186,6 +200,9 @@ fn refused_row(refused: &Refused) -> (Kind, &'static str, &'static str) {
         }
         Refused::NothingToRetry => {
             (Kind::Precondition, "NOTHING_TO_RETRY", "send a message instead")
+        }
+        Refused::Rewinding => {
+            (Kind::Precondition, "REWIND_ACTIVE", "wait until it is done; `aloft show ID` tells")
         }
         Refused::Deleting => (Kind::Precondition, "THREAD_DELETING", ""),
         Refused::Invalid(_) => (Kind::Invalid, "INVALID_ARGUMENT", ""),

@@ -17,25 +17,64 @@ use crate::{
     sandbox::guest::Guest,
 };
 
+/// Begins the names of processes in the guest that work on the files for us.
+pub(super) const PREFIX: &str = "files-";
 /// How long a snapshot may take.
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// What a snapshot is taken of.
-#[derive(Debug)]
-pub(super) struct Taking<'a> {
-    pub parts: &'a Parts,
-    pub thread: &'a Thread,
-    pub memory: &'a Memory,
-    pub guest: &'a Guest,
+#[derive(Clone, Debug)]
+pub(super) struct Taking {
+    pub parts: Parts,
+    pub thread: Thread,
+    pub memory: Memory,
+    pub guest: Guest,
 }
 
-impl Taking<'_> {
-    /// Takes the snapshot that ends turn `number` (0 = before the first): its commit, and the size of the change against
-    /// the base.
-    pub(super) async fn take(&self, number: u32) -> Result<(String, DiffStat), Error> {
+/// A snapshot that was taken: its commit, and the size of the change against the base.
+pub(super) type Taken = (Snapshot, DiffStat);
+
+impl Taking {
+    /// Takes the snapshot that ends turn `number` (0 = before the first).
+    pub(super) async fn take(&self, number: u32) -> Result<Taken, Error> {
+        let name = SnapshotName::Turn(number);
+        let taken = self.taken(&self.what(name)).await?;
+        taken.ok_or_else(|| failed("nothing was written".to_owned()))
+    }
+
+    /// Keeps what the workspace is before something of it is undone.
+    pub(super) async fn keep(&self, number: u32, wanted: &str) -> Result<Taken, Error> {
+        let what = TakeSnapshot {
+            wanted: Some(wanted.to_owned()),
+            ..self.what(SnapshotName::Safety(number))
+        };
+        self.taken(&what).await?.ok_or_else(|| failed("nothing was written".to_owned()))
+    }
+
+    /// Takes a snapshot of what turn `number` begins from, where that is not the newest one.
+    pub(super) async fn look(&self, number: u32) -> Result<Option<Taken>, Error> {
+        let name = SnapshotName::Before(number);
+        self.taken(&TakeSnapshot { only_changed: true, ..self.what(name) }).await
+    }
+
+    fn what(&self, name: SnapshotName) -> TakeSnapshot {
+        TakeSnapshot {
+            name,
+            base: self.thread.base_commit.clone(),
+            previous: self.previous(),
+            with_commits: true,
+            only_changed: false,
+            wanted: None,
+        }
+    }
+
+    fn previous(&self) -> Option<String> {
+        self.memory.snapshot.as_ref().map(|saved| saved.commit.clone())
+    }
+
+    async fn taken(&self, what: &TakeSnapshot) -> Result<Option<Taken>, Error> {
         let taking = async {
-            let name = SnapshotName::Turn(number);
-            let saved = match self.import(name, true).await {
+            let saved = match self.import(what).await {
                 // The agent's own commits may be what is refused: every file is in a snapshot without them too.
                 Err(Error::Git(error)) => {
                     tracing::warn!(
@@ -43,56 +82,56 @@ impl Taking<'_> {
                         error = whole(&error),
                         "a snapshot leaves commits out"
                     );
-                    self.import(name, false).await?
+                    self.import(&TakeSnapshot { with_commits: false, ..what.clone() }).await?
                 }
                 saved => saved?,
             };
-            let diff = self
-                .parts
-                .snapshots
-                .stat(&self.thread.id, &self.thread.base_commit, &saved.commit)
-                .await?;
-            Ok((saved.commit, diff))
+            let Some(saved) = saved else { return Ok(None) };
+            let base = &self.thread.base_commit;
+            let diff = self.parts.snapshots.stat(&self.thread.id, base, &saved.commit).await?;
+            Ok(Some((saved, diff)))
         };
-        tokio::time::timeout(LIMIT, taking).await.map_err(|_| Error::SetUp {
-            step: "save the workspace".to_owned(),
-            message: format!("not done after {} s", LIMIT.as_secs()),
-        })?
+        tokio::time::timeout(LIMIT, taking)
+            .await
+            .map_err(|_| failed(format!("not done after {} s", LIMIT.as_secs())))?
     }
 
-    async fn import(&self, name: SnapshotName, with_commits: bool) -> Result<Snapshot, Error> {
-        let bundle = self.bundle(name, with_commits).await?;
-        Ok(self.parts.snapshots.import(&self.thread.id, name, bundle.path(), BUNDLE_LIMIT).await?)
+    async fn import(&self, what: &TakeSnapshot) -> Result<Option<Snapshot>, Error> {
+        let Some(bundle) = self.bundle(what).await? else { return Ok(None) };
+        let (snapshots, id) = (&self.parts.snapshots, &self.thread.id);
+        let previous = self.previous();
+        let imported = snapshots
+            .import(id, what.name, previous.as_deref(), bundle.path(), BUNDLE_LIMIT)
+            .await?;
+        Ok(Some(imported))
     }
 
-    /// Makes the bundle inside and carries it out to a file of the cloud's own.
-    async fn bundle(&self, name: SnapshotName, with_commits: bool) -> Result<NamedTempFile, Error> {
-        let step = Paths::default().snapshot(&TakeSnapshot {
-            name,
-            base: self.thread.base_commit.clone(),
-            previous: self.memory.snapshot.as_ref().map(|saved| saved.commit.clone()),
-            with_commits,
-        });
+    /// Makes the bundle inside and carries it out to a file of the cloud's own; none where nothing was written.
+    async fn bundle(&self, what: &TakeSnapshot) -> Result<Option<NamedTempFile>, Error> {
+        let step = Paths::default().snapshot(what);
         let kept = |source| Error::Scratch { source };
         let file = tempfile::Builder::new()
             .prefix("turn-")
             .tempfile_in(&self.parts.scratch)
             .map_err(kept)?;
         let mut writer = tokio::fs::File::from_std(file.reopen().map_err(kept)?);
-        let id = format!("snapshot-{}", uuid::Uuid::new_v4().simple());
+        let id = format!("{PREFIX}{}", uuid::Uuid::new_v4().simple());
         let mut streams = self.guest.spawn(&id, &steps::command(&step)).await?.into_streams();
         let copied = tokio::io::copy(&mut streams.stdout, &mut writer).await.map_err(kept)?;
         writer.flush().await.map_err(kept)?;
         let ended = streams.flow.ended().await;
-        if ended.as_ref().and_then(|ended| ended.exit_code) == Some(0) && copied > 0 {
-            return Ok(file);
+        if ended.as_ref().and_then(|ended| ended.exit_code) == Some(0) {
+            return Ok((copied > 0).then_some(file));
         }
         let said = streams.stderr.text();
-        let message = if said.trim().is_empty() {
+        Err(failed(if said.trim().is_empty() {
             "its process was ended".to_owned()
         } else {
             said.trim().to_owned()
-        };
-        Err(Error::SetUp { step: "save the workspace".to_owned(), message })
+        }))
     }
+}
+
+fn failed(message: String) -> Error {
+    Error::SetUp { step: "save the workspace".to_owned(), message }
 }

@@ -13,13 +13,13 @@ use crate::{
         mirror::Freshness,
         workspace::{Clone, Paths},
     },
-    model::machine::Fact,
+    model::machine::{Fact, Memory},
     runner::{
         Error, Opened, Parts,
         agent::Starter,
         effects::{Live, Reporter, variables},
         handle::Handle,
-        problem,
+        problem, rewind,
         snapshot::Taking,
         steps, whole,
     },
@@ -160,21 +160,19 @@ impl Start {
     async fn workspace(&self, sandbox: &Sandbox) -> Result<(), Error> {
         let repository = self.agent.thread.repository.clone().unwrap_or_default();
         self.step(&format!("Checking out {}", repository.name)).await;
-        let clone = Clone {
-            base: self.agent.thread.base_commit.clone(),
-            branch: self.agent.thread.branch.clone(),
-            remote_url: format!("http://127.0.0.1:{RELAY_PORT}/git/workspace.git"),
-            carry: self.agent.memory.carry.clone(),
-            author: ("Aloft".to_owned(), "aloft@localhost".to_owned()),
-        };
-        for step in Paths::default().clone(&clone) {
+        let (thread, memory) = (self.agent.thread.clone(), self.agent.memory.clone());
+        for step in Paths::default().clone(&workspace_of(&thread, &memory)) {
             steps::run(&sandbox.guest, &step).await?;
         }
-        if self.agent.memory.carry.is_some() {
-            let (parts, thread, memory) =
-                (&self.agent.parts, &self.agent.thread, &self.agent.memory);
-            let (commit, _) =
-                Taking { parts, thread, memory, guest: &sandbox.guest }.take(0).await?;
+        let carries = memory.carry.is_some();
+        let saved = memory.snapshot.as_ref().map(|saved| saved.commit.clone());
+        let (parts, guest) = (self.agent.parts.clone(), sandbox.guest.clone());
+        let taking = Taking { parts, thread, memory, guest };
+        if let Some(commit) = saved {
+            // It goes on from where another workspace was.
+            rewind::restore(&taking, &commit).await?;
+        } else if carries {
+            let commit = taking.take(0).await?.0.commit;
             let fact = Fact::Based {
                 commit: self.agent.thread.base_commit.clone(),
                 reference: self.agent.thread.base_ref.clone(),
@@ -204,6 +202,17 @@ impl Start {
                 }
             }
         }))
+    }
+}
+
+/// What the workspace of a thread is made from.
+pub(super) fn workspace_of(thread: &Thread, memory: &Memory) -> Clone {
+    Clone {
+        base: thread.base_commit.clone(),
+        branch: thread.branch.clone(),
+        remote_url: format!("http://127.0.0.1:{RELAY_PORT}/git/workspace.git"),
+        carry: memory.carry.clone(),
+        author: ("Aloft".to_owned(), "aloft@localhost".to_owned()),
     }
 }
 

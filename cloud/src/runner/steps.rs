@@ -21,7 +21,12 @@ pub(super) async fn run(guest: &Guest, step: &Step) -> Result<Output, Error> {
     if output.success() || step.optional {
         return Ok(output);
     }
-    Err(Error::SetUp { step: step.label.to_owned(), message: said(&output) })
+    Err(failed(step, &output))
+}
+
+/// The error of a step that failed.
+pub(super) fn failed(step: &Step, output: &Output) -> Error {
+    Error::SetUp { step: step.label.to_owned(), message: said(output) }
 }
 
 fn said(output: &Output) -> String {

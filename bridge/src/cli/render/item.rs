@@ -321,7 +321,11 @@ mod tests {
         let cases = [
             (change, "M a.txt  +1 -1\n  @@ -1 +1 @@\n  -old\n  +new"),
             (
-                Kind::Notice(v1::NoticeItem { level: v1::Level::Error.into(), text: "no".into() }),
+                Kind::Notice(v1::NoticeItem {
+                    level: v1::Level::Error.into(),
+                    text: "no".into(),
+                    error: None,
+                }),
                 "! no",
             ),
         ];

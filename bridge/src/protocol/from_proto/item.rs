@@ -93,6 +93,7 @@ impl From<v1::item::Kind> for ItemKind {
                     v1::Level::Unspecified => Level::Unknown,
                 },
                 text: notice.text,
+                error: notice.error.map(Into::into),
             },
         }
     }

@@ -192,6 +192,40 @@ pub struct ThreadUpdateParams {
     pub keep: Option<bool>,
 }
 
+/// `thread/rewind`: the workspace back to a snapshot; what it was is kept in a safety snapshot.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadRewindParams {
+    /// Client-made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The thread.
+    pub thread_id: String,
+    /// To the end of this turn; 0 = before the first. One of `turn` and `safety` is needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u32>,
+    /// To what a rewind put aside, which undoes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub safety: Option<u32>,
+    /// Also when files were changed by hand: these are in the safety snapshot then.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// `thread/fork`: a new thread that goes on from the end of a turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadForkParams {
+    /// Client-made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The thread to go on from.
+    pub thread_id: String,
+    /// From the end of this turn, 0 = before the first; absent = from its newest snapshot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u32>,
+}
+
 /// `thread/apply` and `thread/checkout`: the thread's work into a local checkout.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::git::diff::DiffOptions;
 use crate::git::mirror::{Freshness, Mirrors};
 use crate::git::snapshot::{Snapshot, SnapshotName, Snapshots};
-use crate::git::workspace::{Clone, Head, Paths, Step, TakeSnapshot};
+use crate::git::workspace::{Clone, Head, Paths, Restore, Step, TakeSnapshot};
 use crate::git::{BUNDLE_LIMIT, Result};
 
 pub(super) struct World {
@@ -102,6 +102,8 @@ impl World {
             base: self.base.clone(),
             previous: self.previous.clone(),
             with_commits: true,
+            only_changed: false,
+            wanted: None,
         };
         let output = run_step(&self.paths.snapshot(&take)).unwrap();
         let path = self.folder.path().join("bundle");
@@ -110,7 +112,7 @@ impl World {
     }
 
     pub(super) async fn import(&self, name: SnapshotName, bundle: &Path) -> Result<Snapshot> {
-        self.snapshots.import("t", name, bundle, BUNDLE_LIMIT).await
+        self.snapshots.import("t", name, self.previous.as_deref(), bundle, BUNDLE_LIMIT).await
     }
 
     /// Takes the snapshot of a turn; nothing may be left out.
@@ -120,6 +122,22 @@ impl World {
         let snapshot = self.import(SnapshotName::Turn(turn), &bundle).await.unwrap();
         self.previous = Some(snapshot.commit.clone());
         snapshot
+    }
+
+    /// Brings the workspace back to a snapshot.
+    pub(super) fn restore(
+        &self,
+        snapshot: &Snapshot,
+        bundle: Option<&Path>,
+    ) -> std::result::Result<Output, String> {
+        let clone = self.clone_of(None);
+        run_step(&self.paths.restore(&Restore {
+            base: self.base.clone(),
+            snapshot: snapshot.clone(),
+            bundle: bundle.map(|path| path.to_str().unwrap().to_owned()),
+            remote_url: clone.remote_url,
+            author: clone.author,
+        }))
     }
 
     pub(super) fn head(&self) -> Head {

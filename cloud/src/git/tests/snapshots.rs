@@ -30,7 +30,7 @@ async fn a_bad_bundle_changes_nothing() {
     let good = std::fs::read(&bundle).unwrap();
     let refused = async |name: SnapshotName, bytes: &[u8], limit: u64| {
         std::fs::write(&bundle, bytes).unwrap();
-        let error = world.snapshots.import("t", name, &bundle, limit).await.unwrap_err();
+        let error = world.snapshots.import("t", name, None, &bundle, limit).await.unwrap_err();
         assert_eq!(state(&world.thread()), before, "{error}");
         error
     };
@@ -256,7 +256,7 @@ async fn a_snapshot_fills_a_new_sandbox() {
     for step in world.paths.clone(&world.clone_of(None)) {
         run_step(&step).unwrap();
     }
-    run_step(&world.paths.restore(&world.base, &snapshot.commit, bundle.to_str())).unwrap();
+    world.restore(&snapshot, Some(&bundle)).unwrap();
     assert_eq!(world.head().commit.as_deref(), Some(head.as_str()));
     assert_eq!(world.head().branch.as_deref(), Some("aloft/t"));
     assert_eq!(git(&world.workspace(), ["status", "--porcelain"]), "M a\n D gone\n?? c");

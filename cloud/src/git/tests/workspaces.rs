@@ -6,7 +6,7 @@ use std::path::Path;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 
 use crate::git::diff::DiffOptions;
-use crate::git::snapshot::SnapshotName;
+use crate::git::snapshot::{Snapshot, SnapshotName};
 use crate::git::tests::fixture::{World, commit_all, git, git_command, run_step, write};
 
 /// What an agent may do to its repository, and what it is called.
@@ -308,7 +308,7 @@ async fn going_back_to_a_turn() {
     let second = world.snapshot(2).await;
     write(&world.file("never kept"), "x");
 
-    run_step(&world.paths.restore(&world.base, &first.commit, None)).unwrap();
+    world.restore(&first, None).unwrap();
     assert_eq!(git(&world.workspace(), ["status", "--porcelain"]), "?? open");
     let now = world.head();
     assert_eq!(
@@ -323,10 +323,11 @@ async fn going_back_to_a_turn() {
     assert_eq!(std::fs::read_to_string(world.file("deep/b")).unwrap(), "1");
     let third = world.snapshot(3).await;
     assert_eq!(world.snapshots.stat("t", &first.commit, &third.commit).await.unwrap().files, 0);
-    run_step(&world.paths.restore(&world.base, &second.commit, None)).unwrap();
+    world.restore(&second, None).unwrap();
     assert_eq!(world.head().branch.as_deref(), Some("elsewhere"));
     assert_eq!(std::fs::read_to_string(world.file("later/x")).unwrap(), "turn 2");
-    assert!(run_step(&world.paths.restore(&world.base, &"0".repeat(40), None)).is_err());
+    let unknown = Snapshot { commit: "0".repeat(40), ..Snapshot::default() };
+    assert!(world.restore(&unknown, None).is_err());
     assert_eq!(std::fs::read_to_string(world.file("later/x")).unwrap(), "turn 2");
 }
 

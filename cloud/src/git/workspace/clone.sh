@@ -14,17 +14,7 @@ fi
 : >"$snapshots/unfinished"
 make_own "$base"
 
-# The mirror belongs to another user; git takes that only from a file.
-printf '[safe]\n\tdirectory = *\n' >"$snapshots/gitconfig"
-GIT_CONFIG_NOSYSTEM=0 GIT_CONFIG_SYSTEM=$snapshots/gitconfig git -c core.hooksPath=/dev/null -c advice.detachedHead=false \
-    clone --quiet --shared --no-checkout --template= -c user.name="$name" -c user.email="$email" -c gc.auto=0 \
-    -c maintenance.auto=false -c push.default=current -- "$mirror" "$workspace" 2>"$snapshots/clone.log" || {
-    cat "$snapshots/clone.log" >&2
-    exit 1
-}
-rm -f "$snapshots/clone.log"
-mkdir -p "$workspace/.git/hooks" "$workspace/.git/info"
-work remote set-url origin "$remote"
+make_repository "$workspace" "$remote" "$name" "$email"
 if ! work checkout --quiet --no-track -B "$branch" "$base" 2>/dev/null; then
     # The name lies above or below that of the branch the clone began with.
     work for-each-ref --format='delete %(refname)' refs/heads/ | work update-ref --no-deref --stdin

@@ -35,6 +35,21 @@ make_own() {
     git --git-dir="$snapshots" update-ref refs/aloft/base "$1"
 }
 
+# Makes a repository without files that borrows from the mirror. $1 where, $2 URL of `origin`, $3 name, $4 e-mail of commits.
+make_repository() {
+    # The mirror belongs to another user; git takes that only from a file.
+    printf '[safe]\n\tdirectory = *\n' >"$snapshots/gitconfig"
+    GIT_CONFIG_NOSYSTEM=0 GIT_CONFIG_SYSTEM=$snapshots/gitconfig git -c core.hooksPath=/dev/null -c advice.detachedHead=false \
+        clone --quiet --shared --no-checkout --template= -c user.name="$3" -c user.email="$4" -c gc.auto=0 \
+        -c maintenance.auto=false -c push.default=current -- "$mirror" "$1" 2>"$snapshots/clone.log" || {
+        cat "$snapshots/clone.log" >&2
+        exit 1
+    }
+    rm -f "$snapshots/clone.log"
+    mkdir -p "$1/.git/hooks" "$1/.git/info"
+    git --git-dir="$1/.git" remote set-url origin "$2"
+}
+
 # Brings our own index to what the workspace holds: everything but what is ignored. $1: the commit that was last known.
 record() {
     rm -f "$snapshots/index.lock"
@@ -46,6 +61,12 @@ record() {
     rm -f "$snapshots/info/attributes"
     exclude=$workspace/.git/info/exclude
     [ -f "$exclude" ] || exclude=/dev/null
+    printf '.\0' >"$snapshots/paths"
+    add_paths
+}
+
+# Adds the files below the paths in `paths` to the index in use.
+add_paths() {
     enter_nested
     if ! add_all; then
         # Nothing may keep a file out because it cannot be converted: take its bytes as they are.
@@ -53,23 +74,48 @@ record() {
         add_all || warn "not in the snapshot: $(tr '\n' ' ' <"$snapshots/add.log" | cut -c 1-2000)"
         rm -f "$snapshots/info/attributes"
     fi
-    rm -f "$snapshots/add.log"
+    rm -f "$snapshots/add.log" "$snapshots/paths"
 }
 
 add_all() {
-    (cd "$workspace" && own -c core.excludesFile="$exclude" -c advice.addEmbeddedRepo=false add --all --ignore-errors . 2>"$snapshots/add.log")
+    (cd "$workspace" && own -c core.excludesFile="$exclude" -c advice.addEmbeddedRepo=false add --all --ignore-errors --pathspec-from-file="$snapshots/paths" --pathspec-file-nul 2>"$snapshots/add.log")
 }
 
 # git takes a repository inside the workspace for a submodule and passes its files by, unless one of them is known to the
 # index: so one that does not exist is made known, which the next `add` forgets again.
 enter_nested() {
-    empty=$(own hash-object -t blob /dev/null)
     depth=0
     while [ "$depth" -lt 8 ]; do
-        (cd "$workspace" && own -c core.excludesFile="$exclude" ls-files -z --others --exclude-standard) | { grep -z '/$' || true; } >"$snapshots/nested"
+        (cd "$workspace" && xargs -0 git --git-dir="$snapshots" --work-tree="$workspace" -c core.fsmonitor=false -c core.excludesFile="$exclude" ls-files -z --others --exclude-standard -- <"$snapshots/paths") | { grep -z '/$' || true; } >"$snapshots/nested"
         [ -s "$snapshots/nested" ] || break
-        xargs -0 -n 1 sh -c 'printf "100644 %s\t%s.aloft-nested\000" "$0" "$1"' "$empty" <"$snapshots/nested" | own update-index -z --index-info
+        xargs -0 -n 1 sh -c 'printf "100644 %s\t%s.aloft-nested\000" "$0" "$1"' "$(empty_blob)" <"$snapshots/nested" | own update-index -z --index-info
         depth=$((depth + 1))
     done
     rm -f "$snapshots/nested"
+}
+
+empty_blob() {
+    own hash-object -t blob --stdin </dev/null
+}
+
+# git on our own repository with an index for the files inside submodules: in the other one a submodule is one entry.
+inner() {
+    GIT_INDEX_FILE=$snapshots/submodules.index own "$@"
+}
+
+# Brings that index to the files of the submodules that are there; fails where none is. $1: only of those this commit has
+# files of, or empty. The other index must be up to date.
+record_submodules() {
+    rm -f "$snapshots/submodules.index" "$snapshots/submodules.index.lock"
+    [ -e "$workspace/.gitmodules" ] || return 1
+    own ls-files --stage -z | { grep -z '^160000 ' || true; } | cut -z -f 2- | xargs -0 -r -n 1 sh -c '
+        [ -e "$0/$3/.git" ] || exit 0
+        [ -z "$2" ] || git --git-dir="$1" cat-file -e "$2:$3" 2>/dev/null || exit 0
+        printf "%s\000" "$3"' "$workspace" "$snapshots" "$1" >"$snapshots/paths"
+    [ -s "$snapshots/paths" ] || return 1
+    xargs -0 -n 1 sh -c 'printf "100644 %s\t%s/.aloft-nested\000" "$0" "$1"' "$(empty_blob)" <"$snapshots/paths" | inner update-index -z --index-info
+    (
+        export GIT_INDEX_FILE="$snapshots/submodules.index"
+        add_paths
+    )
 }

@@ -1,6 +1,9 @@
 //! What goes into the thread machine and what comes out of it.
 
-use aloft_proto::v1::{DiffStat, Input as Part, Item, Mode, Notice, Problem, Turn, event::Payload};
+use aloft_proto::v1::{
+    DiffStat, FileDiff, Input as Part, Item, Mode, Notice, Problem, Turn, event::Payload,
+};
+use serde::{Deserialize, Serialize};
 
 use crate::model::update::{AgentUpdate, Question};
 
@@ -82,6 +85,15 @@ pub enum Input {
     Detach,
     /// Remove everything of it.
     Delete,
+    /// Bring the workspace back to a snapshot.
+    Rewind {
+        /// Which.
+        to: Point,
+        /// The commit of that.
+        commit: String,
+        /// Also when files were changed by hand.
+        force: bool,
+    },
     /// Tokens were used.
     Used {
         /// Sent to the model.
@@ -96,6 +108,36 @@ pub enum Input {
         /// Its sandbox still lives.
         sandbox: bool,
     },
+}
+
+/// A moment a workspace can be brought back to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Point {
+    /// The end of this turn; 0 = before the first.
+    Turn(u32),
+    /// What a rewind put aside.
+    Safety(u32),
+}
+
+impl std::fmt::Display for Point {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Turn(0) => write!(f, "before the first turn"),
+            Self::Turn(number) => write!(f, "at the end of turn {number}"),
+            Self::Safety(number) => write!(f, "at safety snapshot {number}"),
+        }
+    }
+}
+
+/// Files that were changed by hand since the newest snapshot, with a snapshot of their own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ByHand {
+    /// The snapshot.
+    pub commit: String,
+    /// Size of the whole change against the base.
+    pub diff: DiffStat,
+    /// What was changed by hand.
+    pub files: Vec<FileDiff>,
 }
 
 /// New values of what a person may set; an absent one stays.
@@ -197,6 +239,22 @@ pub enum Fact {
         /// Why.
         problem: Problem,
     },
+    /// It was looked whether files were changed by hand before this turn.
+    Looked {
+        /// The turn.
+        turn: String,
+        /// What was found.
+        found: Option<Box<ByHand>>,
+    },
+    /// What the workspace was is kept in a safety snapshot: the rewind begins.
+    Kept,
+    /// The workspace is back at the snapshot.
+    Rewound {
+        /// Size of the change against the base.
+        diff: DiffStat,
+    },
+    /// The workspace was not brought back to the snapshot.
+    NotRewound(Problem),
     /// The sandbox is gone, nobody asked it to.
     SandboxGone(Problem),
     /// The sandbox is suspended, as asked.
@@ -257,6 +315,8 @@ pub enum Effect {
         parts: Vec<Part>,
         /// The agent remembers nothing: tell it what was.
         fresh: bool,
+        /// What happened to the workspace since its last turn.
+        tell: Vec<String>,
     },
     /// Ask the agent to stop: `Ended` when it does.
     Cancel,
@@ -287,6 +347,15 @@ pub enum Effect {
         /// Its number.
         number: u32,
     },
+    /// See whether files were changed by hand, and save them: `Looked`.
+    Look {
+        /// The turn that is about to begin.
+        turn: String,
+        /// Its number.
+        number: u32,
+    },
+    /// Keep what the workspace is and bring it back to a snapshot: `Kept`, then `Rewound` or `NotRewound`.
+    Rewind(crate::model::machine::Rewind),
     /// End all processes, keep the disk: `Suspended`.
     Suspend,
     /// Remove everything; the thread is gone afterwards.
@@ -376,6 +445,9 @@ pub enum Refused {
     /// The last turn was neither failed nor interrupted.
     #[error("there is no failed or interrupted turn")]
     NothingToRetry,
+    /// The workspace is being brought back to a snapshot already.
+    #[error("the workspace is being rewound already")]
+    Rewinding,
     /// The thread is being removed.
     #[error("the thread is being deleted")]
     Deleting,

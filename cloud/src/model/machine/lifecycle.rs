@@ -26,11 +26,12 @@ impl Machine {
             self.then = Some(Then::Pause);
             self.stop(now, by, out);
         } else {
-            self.suspend(out);
+            self.suspend(now, out);
         }
     }
 
-    pub(super) fn suspend(&mut self, out: &mut Accepted) {
+    pub(super) fn suspend(&mut self, now: Millis, out: &mut Accepted) {
+        self.leave_rewind(now, "PAUSED", "the thread was paused", out);
         match self.sandbox {
             Sandbox::Starting => out.effects.push(Effect::AbortStart),
             Sandbox::Up => out.effects.push(Effect::Suspend),
@@ -68,6 +69,7 @@ impl Machine {
     /// A sandbox on its way down starts again afterwards.
     pub(super) fn comes_back(&self) -> bool {
         self.memory.resume
+            || self.memory.rewind.as_ref().is_some_and(|rewind| !rewind.kept)
             || self.turn.as_ref().is_some_and(|running| running.phase == Phase::Waiting)
     }
 
@@ -131,6 +133,10 @@ impl Machine {
             Fact::AgentKilled => self.killed(now, out),
             Fact::Snapshot { turn, commit, diff } => self.saved(now, &turn, commit, diff, out),
             Fact::SnapshotFailed { turn, problem } => self.not_saved(now, &turn, &problem, out),
+            Fact::Looked { turn, found } => self.looked(now, &turn, found, out),
+            Fact::Kept => self.kept(),
+            Fact::Rewound { diff } => self.rewound(now, diff, out),
+            Fact::NotRewound(problem) => self.not_rewound(now, problem, out),
             Fact::SandboxGone(problem) => self.sandbox_gone(now, problem, out),
             Fact::Suspended => self.suspended(now, out),
             Fact::Deadline(deadline) => self.deadline(now, &deadline, out),
@@ -150,6 +156,7 @@ impl Machine {
         self.sandbox = Sandbox::Up;
         self.thread.unenforced = unenforced;
         self.thread.step.clear();
+        self.go_back(out);
         self.agent_ready(now, session, out);
         if self.turn.is_none() {
             self.next(now, out);
@@ -167,6 +174,7 @@ impl Machine {
             return;
         }
         self.sandbox = Sandbox::Absent;
+        self.leave_rewind(now, &problem.reason, &problem.message, out);
         self.thread.error = Some(problem.clone());
         if let Some(running) = &mut self.turn {
             let (state, stopped_by) = (TurnState::Failed, String::new());
@@ -203,6 +211,7 @@ impl Machine {
         self.sandbox = Sandbox::Absent;
         self.agent = Agent::Absent;
         self.saving = None;
+        self.leave_rewind(now, &problem.reason, &problem.message, out);
         let text = format!(
             "The sandbox ended unexpectedly ({}); the next message brings it back.",
             problem.message
@@ -225,8 +234,9 @@ impl Machine {
             Some(_) => self.complete(now, None, out),
             None => {}
         }
-        // The end of a turn may have begun the next one, which starts it by itself.
-        if self.sandbox == Sandbox::Absent && self.memory.resume {
+        // The end of a turn may have begun the next one, which starts it by itself. One that was stopped while it started is
+        // not what a rewind waited for.
+        if self.sandbox == Sandbox::Absent && self.comes_back() {
             self.start(out);
         }
     }
@@ -253,8 +263,9 @@ impl Machine {
                 }
             }
             Deadline::Idle(activity) => {
-                if self.turn.is_none() && self.attached == 0 && *activity == self.activity {
-                    self.suspend(out);
+                let busy = self.turn.is_some() || self.attached > 0 || self.memory.rewind.is_some();
+                if !busy && *activity == self.activity {
+                    self.suspend(now, out);
                 }
             }
         }
@@ -293,9 +304,14 @@ impl Machine {
             None => {
                 let events = self.transcript.close_all(ItemState::Failed, timestamp(now));
                 self.log_all(events, out);
-                if sandbox {
-                    out.effects.push(Effect::KillAgent);
-                    self.rest(now, out);
+                match (sandbox, &self.memory.rewind) {
+                    (false, None) => {}
+                    (false, Some(_)) => self.start(out),
+                    (true, _) => {
+                        out.effects.push(Effect::KillAgent);
+                        self.go_back(out);
+                        self.rest(now, out);
+                    }
                 }
             }
         }

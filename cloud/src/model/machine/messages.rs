@@ -26,7 +26,7 @@ impl Machine {
             None => {
                 let id = self.add_message(now, parts, author, out);
                 self.memory.held = false;
-                self.begin(now, vec![id], out);
+                self.begin(now, vec![id], true, out);
                 out.turn = self.turn().cloned();
             }
         }

@@ -2,7 +2,7 @@
 
 use aloft_proto::v1::{
     DiffStat, Input as Part, ItemState, Mode, OptionKind, PermissionOption, Problem, TextInput,
-    Thread, ThreadState, TurnState, event::Payload, input,
+    Thread, ThreadState, TurnState, event::Payload, input, item,
 };
 use proptest::prelude::*;
 
@@ -55,6 +55,36 @@ fn ended(turn: &str, ending: Ending) -> Input {
 
 fn snapshot(turn: &str) -> Input {
     Input::Fact(Fact::Snapshot { turn: turn.into(), commit: "c".into(), diff: DiffStat::default() })
+}
+
+fn rewind(turn: u32, force: bool) -> Input {
+    Input::Rewind { to: Point::Turn(turn), commit: format!("c{turn}"), force }
+}
+
+fn looked(turn: &str, by_hand: bool) -> Input {
+    let file = aloft_proto::v1::FileDiff { path: "a.rs".into(), ..Default::default() };
+    let found = ByHand { commit: "hand".into(), diff: DiffStat::default(), files: vec![file] };
+    Input::Fact(Fact::Looked { turn: turn.into(), found: by_hand.then(|| Box::new(found)) })
+}
+
+/// What is told to the agent with each prompt.
+fn told(out: &Accepted) -> Vec<Vec<String>> {
+    let prompts = out.effects.iter().filter_map(|effect| match effect {
+        Effect::Prompt { tell, .. } => Some(tell.clone()),
+        _ => None,
+    });
+    prompts.collect()
+}
+
+/// What the notices that ended say, with the reason of those that failed.
+fn notices(out: &Accepted) -> Vec<(String, Option<String>)> {
+    let ended = out.events.iter().filter_map(|record| match &record.payload {
+        Payload::ItemCompleted(Item { kind: Some(item::Kind::Notice(notice)), .. }) => {
+            Some((notice.text.clone(), notice.error.as_ref().map(|problem| problem.reason.clone())))
+        }
+        _ => None,
+    });
+    ended.collect()
 }
 
 fn question() -> Question {
@@ -137,7 +167,8 @@ fn a_stop_asks_then_ends_the_agent_and_only_then_reports() {
     let out = take(&mut machine, vec![Input::Fact(Fact::AgentKilled), snapshot("t1")]);
     assert_eq!(ends(&out), [(1, TurnState::Interrupted)]);
     assert_eq!(machine.thread().state(), ThreadState::Idle);
-    assert_eq!(take(&mut machine, vec![message("on")]).effects, [Effect::StartAgent]);
+    let look = Effect::Look { turn: "t2".into(), number: 2 };
+    assert_eq!(take(&mut machine, vec![message("on")]).effects, [look, Effect::StartAgent]);
 }
 
 #[test]
@@ -156,6 +187,7 @@ fn a_halted_turn_fails_with_the_reason() {
 fn a_late_stop_never_hits_the_next_turn() {
     let mut machine = prompted();
     take(&mut machine, vec![ended("t1", Ending::Completed), snapshot("t1"), message("next")]);
+    take(&mut machine, vec![looked("t2", false)]);
     let refused = machine.accept(9_000, stop("t1")).unwrap_err();
     assert_eq!(refused, Refused::TurnChanged { expected: "t1".into() });
     assert_eq!(machine.turn().unwrap().id, "t2");
@@ -214,7 +246,13 @@ fn a_stop_holds_the_queue_until_the_next_message() {
     let ready = Input::Fact(Fact::AgentReady(session()));
     let out = take(
         &mut machine,
-        vec![message("instead"), ready, ended("t2", Ending::Completed), snapshot("t2")],
+        vec![
+            message("instead"),
+            looked("t2", false),
+            ready,
+            ended("t2", Ending::Completed),
+            snapshot("t2"),
+        ],
     );
     assert_eq!(prompts(&out), ["instead", "later"]);
 }
@@ -368,6 +406,126 @@ fn who_connects_is_told_why_the_sandbox_does_not_come() {
     assert_eq!(machine.access(), Access::Down(problem("NO_SANDBOX")));
 }
 
+/// A machine that is idle after its first turn.
+fn rested() -> Machine {
+    let mut machine = prompted();
+    take(&mut machine, vec![ended("t1", Ending::Completed), snapshot("t1")]);
+    machine
+}
+
+#[test]
+fn a_rewind_keeps_what_is_there_first_and_the_agent_is_told() {
+    let mut machine = rested();
+    let out = take(&mut machine, vec![rewind(0, false)]);
+    let [Effect::Rewind(asked)] = out.effects.as_slice() else { panic!("{out:?}") };
+    assert_eq!((asked.commit.as_str(), asked.kept), ("c0", false));
+    // A message waits until the files are back; another rewind and a turn are refused.
+    assert_eq!(machine.accept(0, rewind(1, false)).unwrap_err(), Refused::Rewinding);
+    let out = take(&mut machine, vec![message("on"), Input::Fact(Fact::Kept)]);
+    assert_eq!(prompts(&out), [""; 0]);
+    let out = take(
+        &mut machine,
+        vec![Input::Fact(Fact::Rewound { diff: DiffStat::default() }), looked("t2", false)],
+    );
+    assert_eq!(prompts(&out), ["on"]);
+    assert!(told(&out)[0][0].contains("rewound the workspace"), "{out:?}");
+    let (text, error) = notices(&out).remove(0);
+    assert!(text.contains("--safety 1") && error.is_none(), "{text}");
+    assert_eq!(machine.memory().snapshot.as_ref().unwrap().commit, "c0");
+    assert_eq!(machine.accept(0, rewind(1, false)).unwrap_err(), Refused::TurnActive("t2".into()));
+    // It is told once.
+    take(&mut machine, vec![ended("t2", Ending::Completed), snapshot("t2")]);
+    let out = take(&mut machine, vec![message("more"), looked("t3", false)]);
+    assert_eq!(told(&out), [Vec::<String>::new()]);
+}
+
+#[test]
+fn a_refused_rewind_changes_nothing() {
+    let mut machine = rested();
+    let before = machine.memory().snapshot.clone();
+    let refused = Input::Fact(Fact::NotRewound(problem("WORKSPACE_CHANGED")));
+    let out = take(&mut machine, vec![rewind(0, false), refused]);
+    assert_eq!(notices(&out)[0].1.as_deref(), Some("WORKSPACE_CHANGED"));
+    assert_eq!((machine.memory().snapshot.clone(), machine.memory().safeties), (before, 0));
+    assert_eq!(machine.thread().state(), ThreadState::Idle);
+    let out = take(&mut machine, vec![rewind(0, true)]);
+    assert!(matches!(out.effects.as_slice(), [Effect::Rewind(asked)] if asked.force));
+}
+
+#[test]
+fn a_rewind_of_a_paused_thread_brings_it_up_and_a_begun_one_is_done_whatever_happens() {
+    let mut machine = rested();
+    take(&mut machine, vec![Input::Pause { by: "me".into() }, Input::Fact(Fact::Suspended)]);
+    let out = take(&mut machine, vec![rewind(0, false)]);
+    assert_eq!(out.effects, [Effect::Start]);
+    let out = take(&mut machine, vec![started()]);
+    assert!(matches!(out.effects[0], Effect::Rewind(_)));
+    take(&mut machine, vec![Input::Fact(Fact::Kept)]);
+    // An idle deadline does not cut it, a crash does.
+    for activity in 0..9 {
+        let idle = Input::Fact(Fact::Deadline(Deadline::Idle(activity)));
+        assert_eq!(take(&mut machine, vec![idle]).effects, []);
+    }
+    let out = take(&mut machine, vec![Input::Fact(Fact::SandboxGone(problem("X")))]);
+    assert!(notices(&out).iter().all(|(text, _)| !text.contains("rewound")), "{out:?}");
+    let mut machine = Machine::restore(
+        Stored {
+            thread: machine.thread().clone(),
+            memory: machine.memory().clone(),
+            turn: machine.last.clone(),
+            open: Vec::new(),
+        },
+        IDLE,
+    );
+    let out = take(&mut machine, vec![Input::Restarted { sandbox: false }]);
+    assert_eq!(out.effects, [Effect::Start]);
+    let out = take(&mut machine, vec![started()]);
+    assert!(matches!(&out.effects[0], Effect::Rewind(asked) if asked.kept));
+    take(&mut machine, vec![Input::Fact(Fact::Rewound { diff: DiffStat::default() })]);
+    assert_eq!(machine.memory().snapshot.as_ref().unwrap().commit, "c0");
+}
+
+#[test]
+fn a_rewind_waits_for_a_late_snapshot() {
+    let mut machine = prompted();
+    take(
+        &mut machine,
+        vec![
+            stop(""),
+            ended("t1", Ending::Cancelled),
+            Input::Fact(Fact::AgentKilled),
+            Input::Fact(Fact::Deadline(Deadline::Snapshot("t1".into()))),
+        ],
+    );
+    assert_eq!(take(&mut machine, vec![rewind(0, false)]).effects, []);
+    let out = take(&mut machine, vec![snapshot("t1")]);
+    assert!(matches!(out.effects.as_slice(), [Effect::Rewind(_)]), "{out:?}");
+}
+
+#[test]
+fn what_was_changed_by_hand_is_told_and_no_part_of_the_turn() {
+    let mut machine = rested();
+    let out = take(&mut machine, vec![message("on")]);
+    assert_eq!(out.effects, [Effect::Look { turn: "t2".into(), number: 2 }]);
+    let out = take(&mut machine, vec![looked("t2", true)]);
+    assert!(told(&out)[0][0].contains("- a.rs (changed)"), "{out:?}");
+    assert_eq!(machine.memory().snapshot.as_ref().unwrap().commit, "hand");
+    let authors = out.events.iter().filter_map(|record| match &record.payload {
+        Payload::ItemCompleted(Item { kind: Some(item::Kind::FileChange(change)), .. }) => {
+            Some(change.author())
+        }
+        _ => None,
+    });
+    assert_eq!(authors.collect::<Vec<_>>(), [aloft_proto::v1::Author::Person]);
+    // Where one turn follows the other nobody was in between; after an unsaved one nobody knows.
+    take(&mut machine, vec![queued("next")]);
+    let out = take(&mut machine, vec![ended("t2", Ending::Completed), snapshot("t2")]);
+    assert_eq!(prompts(&out), ["next"]);
+    let unsaved = Input::Fact(Fact::SnapshotFailed { turn: "t3".into(), problem: problem("X") });
+    take(&mut machine, vec![ended("t3", Ending::Completed), unsaved]);
+    assert_eq!(prompts(&take(&mut machine, vec![message("last")])), ["last"]);
+}
+
 /// Any input, sensible or not.
 fn any_input() -> impl Strategy<Value = Input> {
     let turn = prop_oneof![Just(String::new()), (1..4_u32).prop_map(|n| format!("t{n}"))];
@@ -412,6 +570,11 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(Input::Attach),
         Just(Input::Detach),
         Just(Input::Used { input_tokens: 1, output_tokens: 1 }),
+        (0..3_u32, any::<bool>()).prop_map(|(turn, force)| rewind(turn, force)),
+        Just(Input::Fact(Fact::Kept)),
+        Just(Input::Fact(Fact::Rewound { diff: DiffStat::default() })),
+        Just(Input::Fact(Fact::NotRewound(problem("X")))),
+        (turn.clone(), any::<bool>()).prop_map(|(turn, by_hand)| looked(&turn, by_hand)),
         Just(Input::Fact(Fact::WorkspaceMade)),
         Just(started()),
         Just(Input::Fact(Fact::StartFailed(problem("X")))),
@@ -492,6 +655,18 @@ impl Reader {
     }
 }
 
+/// Nothing else works on the files while they are brought back, and the agent has no turn.
+fn files_are_safe(machine: &Machine, out: &Accepted) -> bool {
+    let rewinding = machine.memory.rewind.is_some();
+    out.effects.iter().all(|effect| match effect {
+        Effect::Prompt { .. } | Effect::Snapshot { .. } | Effect::Look { .. } => !rewinding,
+        Effect::Rewind(_) => {
+            rewinding && machine.saving.is_none() && machine.sandbox == Sandbox::Up
+        }
+        _ => true,
+    })
+}
+
 fn shown(machine: &Machine) -> String {
     format!("{machine:?}")
 }
@@ -511,6 +686,7 @@ fn settle(machine: &mut Machine) -> bool {
                 let turn = machine.saving.clone().unwrap();
                 Fact::SnapshotFailed { turn, problem: problem("X") }
             }
+            (Sandbox::Up, _) if machine.memory.rewind.is_some() => Fact::NotRewound(problem("X")),
             (_, Some(Phase::Waiting)) => Fact::AgentFailed(problem("X")),
             (_, Some(Phase::Prompted | Phase::Guided | Phase::Stopping)) => {
                 Fact::AgentGone(problem("X"))
@@ -537,6 +713,7 @@ proptest! {
                 prop_assert!(!(idle && held && out.effects.contains(&Effect::Suspend)), "suspended under a connection");
                 out.events.iter().for_each(|record| reader.read(record));
                 prop_assert_eq!(machine.thread().state(), machine.state());
+                prop_assert!(files_are_safe(&machine, &out), "{:?}", out.effects);
             } else {
                 prop_assert_eq!(before, shown(&machine), "a refused input changed something");
             }
@@ -546,6 +723,8 @@ proptest! {
         let end = machine.state();
         prop_assert!(matches!(end, ThreadState::Idle | ThreadState::Paused | ThreadState::Failed), "{:?}", end);
         prop_assert_ne!(machine.access(), Access::Coming, "a connection would wait for ever");
+        let rewind = machine.memory.rewind.as_ref();
+        prop_assert!(rewind.is_none_or(|rewind| rewind.kept && machine.sandbox == Sandbox::Absent), "{:?}", rewind);
     }
 
     #[test]

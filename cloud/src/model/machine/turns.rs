@@ -7,8 +7,8 @@ use aloft_proto::v1::{
 
 use crate::model::{
     machine::{
-        Accepted, Agent, Deadline, Effect, Ending, FINISH_GRACE, Machine, Millis, Outcome, Phase,
-        Refused, Running, SNAPSHOT_GRACE, STOP_GRACE, Sandbox, Saved,
+        Accepted, Agent, Deadline, Effect, Ending, FINISH_GRACE, Look, Machine, Millis, Outcome,
+        Phase, Refused, Running, SNAPSHOT_GRACE, STOP_GRACE, Sandbox, Saved,
     },
     time::{millis, timestamp},
 };
@@ -18,8 +18,14 @@ const WRAP_UP: &str = "Please stop here: leave the work in a clean state and say
                        Start nothing new.";
 
 impl Machine {
-    /// Begins a turn with these messages; the agent gets it as soon as it is ready.
-    pub(super) fn begin(&mut self, now: Millis, messages: Vec<String>, out: &mut Accepted) {
+    /// Begins a turn with these messages; the agent gets it as soon as it is ready. `rested`: nothing ran just before.
+    pub(super) fn begin(
+        &mut self,
+        now: Millis,
+        messages: Vec<String>,
+        rested: bool,
+        out: &mut Accepted,
+    ) {
         self.activity += 1;
         self.memory.turns += 1;
         let number = self.memory.turns;
@@ -36,7 +42,11 @@ impl Machine {
         self.memory.messages = messages;
         self.memory.prompted = false;
         self.thread.last_turn = Some(TurnSummary { number, state: TurnState::Running.into() });
-        self.turn = Some(Running { turn: turn.clone(), phase: Phase::Waiting, outcome: None });
+        // A workspace that is made for this turn, or was saved just now, nobody else has touched.
+        let untouched = !rested || !self.memory.workspace || self.memory.unsaved;
+        let look = if untouched { Look::Done } else { Look::Wanted };
+        self.turn =
+            Some(Running { turn: turn.clone(), phase: Phase::Waiting, look, outcome: None });
         self.log(Payload::TurnStarted(turn), out);
         self.deliver(now, Delivery::Queued, out);
         if self.finishing {
@@ -51,9 +61,23 @@ impl Machine {
         if !waiting || self.saving.is_some() {
             return;
         }
+        let mut looking = false;
+        if let Some(running) = &mut self.turn
+            && self.sandbox == Sandbox::Up
+            && self.memory.rewind.is_none()
+        {
+            if running.look == Look::Wanted {
+                running.look = Look::UnderWay;
+                let (turn, number) = (running.turn.id.clone(), running.turn.number);
+                out.effects.push(Effect::Look { turn, number });
+            }
+            looking = running.look == Look::UnderWay;
+        }
+        let busy = looking || self.memory.rewind.is_some();
         match (self.sandbox, &self.agent) {
             (Sandbox::Absent, _) => self.start(out),
             (Sandbox::Starting | Sandbox::Stopping, _) | (Sandbox::Up, Agent::Starting) => {}
+            (Sandbox::Up, Agent::Ready(_)) if busy => {}
             (Sandbox::Up, Agent::Absent) => {
                 self.agent = Agent::Starting;
                 out.effects.push(Effect::StartAgent);
@@ -78,6 +102,7 @@ impl Machine {
             parts,
             // The first turn of a thread has nothing before it to tell.
             fresh: fresh && running.turn.number > 1,
+            tell: self.memory.tell.clone(),
         });
         self.deliver(now, Delivery::Delivered, out);
     }
@@ -172,6 +197,8 @@ impl Machine {
             return;
         };
         let by = running.turn.stopped_by.clone();
+        // It had its prompt, so it knows.
+        self.memory.tell.clear();
         match running.phase {
             Phase::Stopping => self.kill(out),
             Phase::Guided => self.settle(now, TurnState::Interrupted, by, None, out),
@@ -236,7 +263,7 @@ impl Machine {
         running.phase = Phase::Saving;
         running.outcome = Some(Outcome { state, stopped_by, problem });
         let (turn, number) = (running.turn.id.clone(), running.turn.number);
-        if !up || !self.memory.workspace {
+        if !up || !self.memory.workspace || self.memory.rewind.is_some() {
             self.complete(now, None, out);
             return;
         }
@@ -261,12 +288,8 @@ impl Machine {
         }
         self.saving = None;
         let number = turn.trim_start_matches('t').parse().unwrap_or_default();
-        self.memory.snapshot = Some(Saved { number, commit: commit.clone() });
-        let changed = self.thread.diff != Some(diff);
-        self.thread.diff = Some(diff);
-        if changed {
-            self.log(Payload::DiffChanged(diff), out);
-        }
+        self.memory.unsaved = false;
+        self.now_at(Saved { number, commit: commit.clone() }, diff, out);
         let waits = self
             .turn
             .as_ref()
@@ -280,7 +303,16 @@ impl Machine {
                 let whole = last.clone();
                 self.log(Payload::TurnCompleted(whole), out);
             }
+            self.go_back(out);
             self.advance(now, out);
+        }
+    }
+
+    /// The workspace is what this snapshot holds.
+    pub(super) fn now_at(&mut self, saved: Saved, diff: DiffStat, out: &mut Accepted) {
+        self.memory.snapshot = Some(saved);
+        if self.thread.diff.replace(diff) != Some(diff) {
+            self.log(Payload::DiffChanged(diff), out);
         }
     }
 
@@ -305,6 +337,7 @@ impl Machine {
         {
             self.complete(now, None, out);
         } else {
+            self.go_back(out);
             self.advance(now, out);
         }
     }
@@ -325,6 +358,7 @@ impl Machine {
         turn.error = outcome.problem;
         turn.end_time = Some(timestamp(now));
         turn.commit = commit.unwrap_or_default();
+        self.memory.unsaved |= self.memory.prompted && turn.commit.is_empty();
         let began = turn.start_time.as_ref().map_or(now, millis);
         let usage = self.thread.usage.get_or_insert_default();
         usage.seconds += u64::try_from((now - began) / 1_000).unwrap_or_default();
@@ -351,16 +385,16 @@ impl Machine {
     /// What comes after a turn.
     pub(super) fn next(&mut self, now: Millis, out: &mut Accepted) {
         if self.then.take().is_some() {
-            self.suspend(out);
+            self.suspend(now, out);
             return;
         }
         if !self.memory.guides.is_empty() {
             let guides = std::mem::take(&mut self.memory.guides);
             self.memory.held = false;
-            self.begin(now, guides, out);
+            self.begin(now, guides, false, out);
         } else if !self.memory.held && !self.memory.queue.is_empty() {
             let message = self.memory.queue.remove(0);
-            self.begin(now, vec![message], out);
+            self.begin(now, vec![message], false, out);
         } else {
             self.rest(now, out);
         }

@@ -79,6 +79,11 @@ impl Entry {
         matches!(&self.item.kind, Some(Kind::UserMessage(message)) if message.delivery() == Delivery::Queued)
     }
 
+    /// The end of a turn does not end it.
+    pub(super) fn outlasts_turns(&self) -> bool {
+        self.role == Role::Whole || self.is_queued()
+    }
+
     /// The record as it is now, for the log.
     pub(super) fn record(&self) -> Item {
         let mut item = self.item.clone();
