@@ -31,7 +31,8 @@ if [ "${1:-}" = tests ]; then
   [ -x /usr/lib/openssh/sftp-server ] || need+=(openssh-sftp-server)
   command -v rsync >/dev/null || need+=(rsync)
   command -v sshfs >/dev/null || need+=(sshfs)
-  python3 -c 'import paramiko' 2>/dev/null || need+=(python3-paramiko)
+  # That of the system: another may come first in PATH and know none of its packages.
+  /usr/bin/python3 -c 'import paramiko' 2>/dev/null || need+=(python3-paramiko)
   command -v setpriv >/dev/null || need+=(util-linux)
 fi
 [ ${#need[@]} -gt 0 ] || exit 0

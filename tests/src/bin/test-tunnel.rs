@@ -24,8 +24,15 @@ use tokio_stream::wrappers::ReceiverStream;
 /// What ssh takes for a failure of its own.
 const FAILED: u8 = 255;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let code = runtime.block_on(run());
+    // A read of the standard input would be waited for.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let (socket, thread_id) = (words.next().unwrap(), words.next().unwrap());
     let channel = aloft_tests::cloud::channel(socket.into()).await;
