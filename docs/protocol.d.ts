@@ -804,6 +804,14 @@ export type ThreadApplyResult = {
   thread: Thread;
 };
 
+/** `thread/archive`: everything of a thread to one file. */
+export type ThreadArchiveParams = {
+  /** The file to write; it must not exist. */
+  path: string;
+  /** The thread; no turn of it may run. */
+  threadId: string;
+};
+
 /** `thread/didChange` of the list: any thread is new or changed. */
 export type ThreadChanged = {
   /** Number in the feed. */
@@ -966,6 +974,14 @@ export type ThreadReadResult = {
   thread: Thread;
   /** The turns of these items, oldest first. */
   turns: Turn[];
+};
+
+/** `thread/restore`: a paused thread from such a file. */
+export type ThreadRestoreParams = {
+  /** The file. */
+  path: string;
+  /** Client-made. */
+  requestId?: string;
 };
 
 /** A thread after a request. */
@@ -1139,6 +1155,7 @@ export interface Requests {
   "queue/remove": { params: QueueRemoveParams; result: QueueResult };
   "ssh/connect": { params: SshConnectParams; result: SshConnectResult };
   "thread/apply": { params: ThreadLocalParams; result: ThreadApplyResult };
+  "thread/archive": { params: ThreadArchiveParams; result: ThreadResult };
   "thread/checkout": { params: ThreadLocalParams; result: ThreadCheckoutResult };
   "thread/create": { params: ThreadCreateParams; result: ThreadCreateResult };
   "thread/delete": { params: ThreadActionParams; result: ThreadResult };
@@ -1148,6 +1165,7 @@ export interface Requests {
   "thread/list": { params: ThreadListParams; result: ThreadListResult };
   "thread/pause": { params: ThreadActionParams; result: ThreadResult };
   "thread/read": { params: ThreadReadParams; result: ThreadReadResult };
+  "thread/restore": { params: ThreadRestoreParams; result: ThreadResult };
   "thread/resume": { params: ThreadActionParams; result: ThreadResult };
   "thread/retry": { params: ThreadActionParams; result: TurnResult };
   "thread/rewind": { params: ThreadRewindParams; result: ThreadResult };

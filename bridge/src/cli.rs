@@ -22,8 +22,9 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::command::{
-    agent, answer, apply, cloud, completions, delete, diff, doctor, follow, forward, key, life,
-    list, new, notice, queue, rewind, send, setup, show, ssh, ssh_proxy, stop, uninstall, update,
+    agent, answer, apply, archive, cloud, completions, delete, diff, doctor, follow, forward, key,
+    life, list, new, notice, queue, rewind, send, setup, show, ssh, ssh_proxy, stop, uninstall,
+    update,
 };
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure, Outcome};
@@ -97,6 +98,10 @@ enum Command {
     Rewind(rewind::RewindArgs),
     /// Go on from the end of a turn in a new thread.
     Fork(rewind::ForkArgs),
+    /// Write everything of a thread to one file.
+    Archive(archive::ArchiveArgs),
+    /// Bring a thread back from such a file.
+    Restore(archive::RestoreArgs),
     /// End all processes of a thread and keep everything.
     Pause(update::ThreadArgs),
     /// Bring a paused or failed thread back.
@@ -238,6 +243,8 @@ async fn run(command: Command, config: Config, output: Output) -> Outcome {
         Command::Checkout(args) => apply::checkout(context, args).await,
         Command::Rewind(args) => rewind::rewind(context, args).await,
         Command::Fork(args) => rewind::fork(context, args).await,
+        Command::Archive(args) => archive::archive(context, args).await,
+        Command::Restore(args) => archive::restore(context, args).await,
         Command::Pause(args) => life::pause(context, args).await,
         Command::Resume(args) => life::resume(context, args).await,
         Command::Delete(args) => delete::run(context, args).await,
@@ -293,7 +300,7 @@ mod tests {
 
     #[test]
     fn every_command_of_the_interface_is_there() {
-        let commands = "new list show follow send stop answer retry mode model mute unmute rename keep diff apply checkout rewind fork \
+        let commands = "new list show follow send stop answer retry mode model mute unmute rename keep diff apply checkout rewind fork archive restore \
                         pause resume delete queue key agent cloud doctor completions uninstall notice lsp ssh ports forward setup ssh-proxy";
         let cli = Cli::command();
         for name in commands.split_whitespace() {

@@ -5,6 +5,7 @@
 //! those that change something carry a `request_id` (made here where the caller made none), so that twice is once.
 //! Errors come as [`protocol::error::Error`](crate::protocol::error::Error).
 
+mod archive;
 mod bearer;
 mod calls;
 mod channel;

@@ -7,6 +7,7 @@
 //! `host`.
 
 mod agent;
+mod archive;
 mod attach;
 mod by_hand;
 mod create;
@@ -51,6 +52,7 @@ use crate::{
 pub use crate::git::snapshot::Export;
 
 pub use self::{
+    archive::ARCHIVE_LIMIT,
     attach::Attached,
     create::Create,
     handle::{Applied, Handle},
@@ -174,6 +176,9 @@ pub enum Error {
         /// Those that were changed.
         files: Vec<String>,
     },
+    /// A file that is no whole archive; nothing was made of it.
+    #[error("the archive cannot be used: {0}")]
+    Archive(String),
     /// What was accepted could not be done.
     #[error("{}", .0.message)]
     NotDone(Box<Problem>),

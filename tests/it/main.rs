@@ -7,6 +7,7 @@
 )]
 
 mod agents;
+mod archive;
 mod bad_input;
 mod crash;
 mod isolation;

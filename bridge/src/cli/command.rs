@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod answer;
 pub(crate) mod apply;
+pub(crate) mod archive;
 pub(crate) mod cloud;
 pub(crate) mod completions;
 pub(crate) mod delete;

@@ -83,6 +83,8 @@ methods! {
     "thread/delete" => threads::delete,
     "thread/rewind" => threads::rewind,
     "thread/fork" => threads::fork,
+    "thread/archive" => local::archive,
+    "thread/restore" => local::restore,
     "thread/retry" => turns::retry,
     "thread/apply" => local::apply,
     "thread/checkout" => local::checkout,

@@ -1,7 +1,7 @@
 //! What touches a local checkout: `thread/create` from a path, `thread/apply` and `thread/checkout`.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aloft_proto::v1;
@@ -16,8 +16,8 @@ use crate::lsp::threads::{collect, present};
 use crate::lsp::turns::in_order;
 use crate::protocol::error::{Code, Error};
 use crate::protocol::request::thread::{
-    Dirty, ThreadApplyResult, ThreadCheckoutResult, ThreadCreateParams, ThreadCreateResult,
-    ThreadLocalParams,
+    Dirty, ThreadApplyResult, ThreadArchiveParams, ThreadCheckoutResult, ThreadCreateParams,
+    ThreadCreateResult, ThreadLocalParams, ThreadRestoreParams, ThreadResult,
 };
 use crate::protocol::thread::Thread;
 use crate::protocol::to_proto::{inputs, new_request_id};
@@ -179,6 +179,28 @@ pub(super) async fn checkout(
     let path = (size > 0).then(|| bundle.path());
     local.branch(path, &branch, &commit, false).await?;
     Ok(ThreadCheckoutResult { thread, branch, commit })
+}
+
+/// `thread/archive`.
+pub(super) async fn archive(
+    session: Arc<Session>,
+    params: ThreadArchiveParams,
+) -> Result<ThreadResult, Error> {
+    let client = session.mirror.client();
+    let request = v1::GetThreadRequest { thread_id: params.thread_id };
+    let thread = present(client.get_thread(request).await?.thread)?;
+    client.archive_thread(&thread.id, Path::new(&params.path)).await?;
+    Ok(ThreadResult { thread })
+}
+
+/// `thread/restore`.
+pub(super) async fn restore(
+    session: Arc<Session>,
+    params: ThreadRestoreParams,
+) -> Result<ThreadResult, Error> {
+    let client = session.mirror.client();
+    let answer = client.restore_thread(Path::new(&params.path), params.request_id).await?;
+    Ok(ThreadResult { thread: present(answer.thread)? })
 }
 
 /// The thread and the checkout its work goes to: the one named, else the one it began in.

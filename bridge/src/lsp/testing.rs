@@ -185,6 +185,7 @@ impl ThreadService for Service {
     type WatchThreadStream = BoxStream<'static, Result<v1::Event, Status>>;
     type GetDiffStream = BoxStream<'static, Result<v1::FileDiff, Status>>;
     type ExportBranchStream = BoxStream<'static, Result<v1::ExportBranchResponse, Status>>;
+    type ArchiveThreadStream = BoxStream<'static, Result<v1::ArchiveThreadResponse, Status>>;
 
     async fn get_thread(
         &self,
@@ -241,6 +242,20 @@ impl ThreadService for Service {
             ..Default::default()
         };
         Ok(Response::new(stream::iter([Ok(file)]).boxed()))
+    }
+
+    async fn archive_thread(
+        &self,
+        _: Request<v1::ArchiveThreadRequest>,
+    ) -> Answer<Self::ArchiveThreadStream> {
+        Err(Status::unimplemented("archive_thread"))
+    }
+
+    async fn restore_thread(
+        &self,
+        _: Request<tonic::Streaming<v1::RestoreThreadRequest>>,
+    ) -> Answer<v1::ThreadResponse> {
+        Err(Status::unimplemented("restore_thread"))
     }
 
     async fn export_branch(

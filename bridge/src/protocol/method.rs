@@ -17,10 +17,10 @@ use crate::protocol::request::ssh::{
 };
 use crate::protocol::request::thread::{
     ItemOutputParams, ItemOutputResult, ItemParams, ItemResult, SubscribeParams, ThreadApplyResult,
-    ThreadCheckoutResult, ThreadCreateParams, ThreadCreateResult, ThreadDiffParams,
-    ThreadDiffResult, ThreadFileDiffParams, ThreadForkParams, ThreadListParams, ThreadListResult,
-    ThreadLocalParams, ThreadReadParams, ThreadReadResult, ThreadResult, ThreadRewindParams,
-    ThreadUpdateParams, UnsubscribeParams,
+    ThreadArchiveParams, ThreadCheckoutResult, ThreadCreateParams, ThreadCreateResult,
+    ThreadDiffParams, ThreadDiffResult, ThreadFileDiffParams, ThreadForkParams, ThreadListParams,
+    ThreadListResult, ThreadLocalParams, ThreadReadParams, ThreadReadResult, ThreadRestoreParams,
+    ThreadResult, ThreadRewindParams, ThreadUpdateParams, UnsubscribeParams,
 };
 use crate::protocol::request::turn::{
     PermissionAnswerParams, QueueMoveParams, QueueRemoveParams, QueueResult, TurnInterruptParams,
@@ -83,6 +83,8 @@ requests! {
     "thread/delete": ThreadActionParams => ThreadResult;
     "thread/rewind": ThreadRewindParams => ThreadResult;
     "thread/fork": ThreadForkParams => ThreadResult;
+    "thread/archive": ThreadArchiveParams => ThreadResult;
+    "thread/restore": ThreadRestoreParams => ThreadResult;
     "thread/retry": ThreadActionParams => TurnResult;
     "thread/apply": ThreadLocalParams => ThreadApplyResult;
     "thread/checkout": ThreadLocalParams => ThreadCheckoutResult;

@@ -3,23 +3,24 @@
 use std::pin::Pin;
 
 use aloft_proto::v1::{
-    AnswerPermissionRequest, AnswerPermissionResponse, CreateThreadRequest, DeleteThreadRequest,
-    Event, ExportBranchRequest, ExportBranchResponse, FileDiff, ForkThreadRequest, GetDiffRequest,
-    GetItemRequest, GetItemResponse, GetThreadRequest, InterruptTurnRequest, InterruptTurnResponse,
-    ListQueueRequest, ListQueueResponse, ListThreadsRequest, ListThreadsResponse,
-    MoveQueuedRequest, PauseThreadRequest, ReadItemOutputRequest, ReadItemOutputResponse,
-    ReadThreadRequest, ReadThreadResponse, RemoveQueuedRequest, ResumeThreadRequest,
-    RetryTurnRequest, RewindThreadRequest, RewindThreadResponse, StartTurnRequest,
-    SteerTurnRequest, ThreadResponse, TurnResponse, UpdateThreadRequest, WatchThreadRequest,
-    thread_service_server::ThreadService,
+    AnswerPermissionRequest, AnswerPermissionResponse, ArchiveThreadRequest, ArchiveThreadResponse,
+    CreateThreadRequest, DeleteThreadRequest, Event, ExportBranchRequest, ExportBranchResponse,
+    FileDiff, ForkThreadRequest, GetDiffRequest, GetItemRequest, GetItemResponse, GetThreadRequest,
+    InterruptTurnRequest, InterruptTurnResponse, ListQueueRequest, ListQueueResponse,
+    ListThreadsRequest, ListThreadsResponse, MoveQueuedRequest, PauseThreadRequest,
+    ReadItemOutputRequest, ReadItemOutputResponse, ReadThreadRequest, ReadThreadResponse,
+    RemoveQueuedRequest, RestoreThreadRequest, ResumeThreadRequest, RetryTurnRequest,
+    RewindThreadRequest, RewindThreadResponse, StartTurnRequest, SteerTurnRequest, ThreadResponse,
+    TurnResponse, UpdateThreadRequest, WatchThreadRequest, thread_service_server::ThreadService,
 };
 use futures_util::Stream;
+use tokio::io::AsyncWriteExt;
 use tonic::{Request, Response, Status};
 
 use crate::{
     api::{Api, caller::owner, watch},
     model::machine::{Input, Update},
-    runner::{self, Applied, Create, Error, RequestKey},
+    runner::{self, ARCHIVE_LIMIT, Applied, Create, Error, RequestKey},
     store::{Reading, ThreadQuery},
 };
 
@@ -49,6 +50,7 @@ impl ThreadService for Api {
     type WatchThreadStream = Streaming<Event>;
     type GetDiffStream = Streaming<FileDiff>;
     type ExportBranchStream = Streaming<ExportBranchResponse>;
+    type ArchiveThreadStream = Streaming<ArchiveThreadResponse>;
 
     async fn create_thread(&self, request: Request<CreateThreadRequest>) -> Reply<ThreadResponse> {
         let (owner, asked, key) = keyed!(request, "CreateThread");
@@ -250,6 +252,44 @@ impl ThreadService for Api {
     async fn fork_thread(&self, request: Request<ForkThreadRequest>) -> Reply<ThreadResponse> {
         let (owner, asked, key) = keyed!(request, "ForkThread");
         Ok(thread_reply(self.runner.fork(&owner, &asked.thread_id, asked.turn, key).await?))
+    }
+
+    async fn archive_thread(
+        &self,
+        request: Request<ArchiveThreadRequest>,
+    ) -> Reply<Self::ArchiveThreadStream> {
+        let owner = owner(&request);
+        let file = self.runner.archive(&owner, &request.into_inner().thread_id).await?;
+        Ok(Response::new(watch::archive(file)))
+    }
+
+    async fn restore_thread(
+        &self,
+        request: Request<tonic::Streaming<RestoreThreadRequest>>,
+    ) -> Reply<ThreadResponse> {
+        let owner = owner(&request);
+        let mut parts = request.into_inner();
+        let kept = |source| Error::Scratch { source };
+        let file = tempfile::Builder::new()
+            .prefix("archive-")
+            .tempfile_in(&self.runner.parts().scratch)
+            .map_err(kept)?;
+        let mut writer = tokio::fs::File::from_std(file.reopen().map_err(kept)?);
+        let (mut id, mut size) = (String::new(), 0);
+        while let Some(part) = parts.message().await? {
+            if size == 0 {
+                id = part.request_id;
+            }
+            size += part.data.len() as u64;
+            if size > ARCHIVE_LIMIT {
+                let message = format!("it is larger than {} GiB", ARCHIVE_LIMIT >> 30);
+                return Err(Error::Archive(message).into());
+            }
+            writer.write_all(&part.data).await.map_err(kept)?;
+        }
+        writer.flush().await.map_err(kept)?;
+        let key = RequestKey::new(&owner, &id, "RestoreThread", &RestoreThreadRequest::default());
+        Ok(thread_reply(self.runner.restore(&owner, file, key).await?))
     }
 
     async fn get_diff(&self, request: Request<GetDiffRequest>) -> Reply<Self::GetDiffStream> {

@@ -2,7 +2,8 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use aloft_proto::v1::{Event, ExportBranchResponse, FeedEvent, FileDiff};
+use aloft_proto::v1::{ArchiveThreadResponse, Event, ExportBranchResponse, FeedEvent, FileDiff};
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt, future::BoxFuture, stream};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -62,16 +63,29 @@ pub(super) fn files(files: mpsc::Receiver<Result<FileDiff, Error>>) -> Streaming
 pub(super) fn bundle(export: Export) -> Streaming<ExportBranchResponse> {
     let branch = export.ref_name.trim_start_matches("refs/heads/").to_owned();
     let head = ExportBranchResponse { branch, commit: export.commit, ..Default::default() };
-    let bytes = stream::iter(export.file)
-        .flat_map(|file| ReaderStream::with_capacity(file, CHUNK))
-        .map(|bytes| match bytes {
-            Ok(bundle) => Ok(ExportBranchResponse { bundle, ..Default::default() }),
-            Err(error) => {
-                let text = format!("read the bundle: {error}");
-                Err(status(ErrorKind::Internal, problem("INTERNAL", text, "", false)))
-            }
-        });
+    let bytes = stream::iter(export.file).flat_map(|file| {
+        chunks(file, |bundle| ExportBranchResponse { bundle, ..Default::default() })
+    });
     Box::pin(stream::iter([Ok(head)]).chain(bytes))
+}
+
+/// An archive, from its beginning.
+pub(super) fn archive(file: tokio::fs::File) -> Streaming<ArchiveThreadResponse> {
+    Box::pin(chunks(file, |data| ArchiveThreadResponse { data }))
+}
+
+/// A passing file of the cloud's own, piece by piece.
+fn chunks<T>(
+    file: tokio::fs::File,
+    message: fn(Bytes) -> T,
+) -> impl Stream<Item = Result<T, Status>> {
+    ReaderStream::with_capacity(file, CHUNK).map(move |bytes| match bytes {
+        Ok(bytes) => Ok(message(bytes)),
+        Err(error) => {
+            let text = format!("read a passing file: {error}");
+            Err(status(ErrorKind::Internal, problem("INTERNAL", text, "", false)))
+        }
+    })
 }
 
 fn tail<T, F>(

@@ -6,6 +6,7 @@
 //! HEAD and index were, and which commit holds the files inside submodules; these commits come along as further parents,
 //! with all that led to HEAD. Base objects are borrowed from the mirror. Diffs of it are in [`crate::git::diff`].
 
+mod archive;
 mod export;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use aloft_proto::v1::{DiffStat, FileDiff};
 use tokio::sync::mpsc;
 
+pub use archive::Unpacked;
 pub use export::Export;
 
 use crate::git::bundle::{Bundle, blocking, missing_commits, sync_folder, update_refs};

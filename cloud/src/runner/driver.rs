@@ -398,7 +398,7 @@ pub(super) fn encode_memory(memory: &Memory) -> Vec<u8> {
 }
 
 /// An answer as it is remembered, beside the cursor: thread, then turn and item, then the queue.
-fn encode_answer(applied: &Applied) -> Vec<u8> {
+pub(super) fn encode_answer(applied: &Applied) -> Vec<u8> {
     // It outlives a deletion: then it holds nothing of what the thread was about.
     let deleting = applied.thread.state() == ThreadState::Deleting;
     let remembered = if deleting {

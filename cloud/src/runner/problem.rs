@@ -91,6 +91,11 @@ impl Error {
             Self::NotSaved { .. } => {
                 (Kind::NotFound, "NO_SNAPSHOT", "a turn has a diff once it has ended")
             }
+            Self::Archive(_) => (
+                Kind::Precondition,
+                "ARCHIVE_INVALID",
+                "use the file `aloft archive` wrote, unchanged and whole",
+            ),
             Self::Filling => (Kind::Unavailable, "THREAD_FILLING", "try again in a moment"),
             Self::SafetyNotFound { .. } => (
                 Kind::NotFound,

@@ -226,6 +226,27 @@ pub struct ThreadForkParams {
     pub turn: Option<u32>,
 }
 
+/// `thread/archive`: everything of a thread to one file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadArchiveParams {
+    /// The thread; no turn of it may run.
+    pub thread_id: String,
+    /// The file to write; it must not exist.
+    pub path: String,
+}
+
+/// `thread/restore`: a paused thread from such a file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadRestoreParams {
+    /// Client-made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The file.
+    pub path: String,
+}
+
 /// `thread/apply` and `thread/checkout`: the thread's work into a local checkout.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
