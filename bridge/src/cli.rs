@@ -214,7 +214,9 @@ fn log(config: &Config) {
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
-        .with_target(false);
+        .with_target(false)
+        // A log that cannot be written must not break what it was to tell of.
+        .log_internal_errors(false);
     // An error means that somebody set one up already.
     format.try_init().ok();
 }

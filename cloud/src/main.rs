@@ -17,7 +17,8 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new("warn"));
     let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let format = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(terminal);
-    format.with_env_filter(filter).init();
+    // A log that cannot be written, because its disk is full for one, must not break what it was to tell of.
+    format.with_env_filter(filter).log_internal_errors(false).init();
     match Cli::parse().command.run() {
         Ok(code) => code,
         Err(error) => {

@@ -29,14 +29,19 @@ mod uploads;
 
 use std::{
     collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use aloft_proto::v1::{Item, Problem, Thread, ThreadState, item::Kind};
+use futures_util::FutureExt as _;
 use secrecy::SecretString;
-use tokio::{net::UnixListener, sync::mpsc};
+use tokio::{
+    net::UnixListener,
+    sync::{mpsc, oneshot},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -46,7 +51,7 @@ use crate::{
     git::{mirror::Mirrors, snapshot::Snapshots},
     model::machine::{Input, Machine, Millis, Refused},
     sandbox::{Runtime, Sandbox},
-    store::{self, Store},
+    store::{self, Store, ThreadRow},
 };
 
 pub use crate::git::snapshot::Export;
@@ -63,6 +68,8 @@ pub use self::{
 
 /// How long a graceful end of the cloud waits for its threads.
 const STOP_TIME: Duration = Duration::from_secs(10);
+/// Between the break of a thread's task and taking the thread up again.
+const BROKEN: Duration = Duration::from_secs(1);
 
 /// What went wrong with a request.
 #[derive(Debug, thiserror::Error)]
@@ -308,6 +315,8 @@ struct Shared {
     live: Mutex<HashMap<String, Handle>>,
     /// Held while a repository is looked up and, where there is none, made.
     repositories: tokio::sync::Mutex<()>,
+    /// Held while a thread that nobody holds is taken up.
+    taking_up: tokio::sync::Mutex<()>,
     opened: mpsc::Sender<Opened>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -321,6 +330,7 @@ impl Runner {
             parts,
             live: Mutex::default(),
             repositories: tokio::sync::Mutex::default(),
+            taking_up: tokio::sync::Mutex::default(),
             opened,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -346,22 +356,55 @@ impl Runner {
                 alive.insert(listed.id);
             }
         }
-        for row in &rows {
-            let id = &row.thread.id;
-            if driver::memory(row).filling {
-                self.take_back(id).await;
+        for row in rows {
+            if driver::memory(&row).filling {
+                self.take_back(&row.thread.id).await;
                 continue;
             }
-            let settled = matches!(row.thread.state(), ThreadState::Paused | ThreadState::Failed);
-            if settled && !alive.contains(id) {
+            if is_settled(&row.thread) && !alive.contains(&row.thread.id) {
                 continue;
             }
-            let sandbox = if alive.contains(id) { self.find_sandbox(id).await? } else { None };
-            let found = Input::Restarted { sandbox: sandbox.is_some() };
-            let machine = driver::restore(self.parts(), row.clone()).await?;
-            self.begin(id, machine, sandbox).ask(found, None).await?;
+            let id = row.thread.id.clone();
+            // One that cannot be taken up keeps nobody else from going on; it is tried again when somebody asks for it.
+            if let Err(error) = self.take_up(row).await {
+                tracing::error!(thread = id, error = whole(&error), "could not take up a thread");
+            }
         }
         Ok(())
+    }
+
+    /// Goes on with a thread that nobody holds although it was at work: what its last holder left is looked at, not believed.
+    async fn take_up(&self, row: ThreadRow) -> Result<Handle, Error> {
+        let id = row.thread.id.clone();
+        let _one_at_a_time = self.shared.taking_up.lock().await;
+        if let Some(handle) = self.live(&id) {
+            return Ok(handle);
+        }
+        let sandbox = self.find_sandbox(&id).await?;
+        let found = Input::Restarted { sandbox: sandbox.is_some() };
+        let machine = driver::restore(self.parts(), row).await?;
+        let (reply, taken) = oneshot::channel();
+        let handle = self.begin(&id, machine, sandbox, Some(handle::Ask::TakeUp { found, reply }));
+        taken.await.map_err(|_| Error::Ended)??;
+        Ok(handle)
+    }
+
+    /// The same after the thread's task broke.
+    async fn take_up_broken(&self, id: &str) {
+        tokio::select! {
+            () = self.shared.stop.cancelled() => return,
+            // One that breaks again and again does not keep the cloud busy.
+            () = tokio::time::sleep(BROKEN) => {}
+        }
+        let taken = async {
+            match self.parts().store.thread(id).await? {
+                Some((row, _)) => self.take_up(row).await.map(drop),
+                None => Ok(()),
+            }
+        };
+        if let Err(error) = taken.await {
+            tracing::error!(thread = id, error = whole(&error), "could not take up a thread");
+        }
     }
 
     /// The sandbox an earlier cloud left running; one that does not answer is ended.
@@ -426,8 +469,11 @@ impl Runner {
         if driver::memory(&row).filling {
             return Err(Error::Filling);
         }
+        if !is_settled(&row.thread) {
+            return self.take_up(row).await;
+        }
         let machine = driver::restore(self.parts(), row).await?;
-        Ok(self.begin(id, machine, None))
+        Ok(self.begin(id, machine, None, None))
     }
 
     /// Ends every task and suspends every sandbox.
@@ -459,12 +505,20 @@ impl Runner {
     }
 
     /// Begins the task of a thread, unless somebody else just did.
-    fn begin(&self, id: &str, machine: Machine, sandbox: Option<Sandbox>) -> Handle {
+    fn begin(
+        &self,
+        id: &str,
+        machine: Machine,
+        sandbox: Option<Sandbox>,
+        first: Option<handle::Ask>,
+    ) -> Handle {
         let mut live = self.shared.live.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(handle) = live.get(id).filter(|handle| !handle.is_closed()) {
             return handle.clone();
         }
         let (asks, inbox) = mpsc::channel(64);
+        // Before anybody else can ask: there is room.
+        first.map(|ask| asks.try_send(ask));
         let handle = Handle::new(asks);
         live.insert(id.to_owned(), handle.clone());
         drop(live);
@@ -476,12 +530,18 @@ impl Runner {
             self.shared.opened.clone(),
             self.shared.stop.child_token(),
         );
-        let (shared, id) = (Arc::clone(&self.shared), id.to_owned());
+        let (runner, id) = (self.clone(), id.to_owned());
         self.shared.tasks.spawn(async move {
-            driver.run(inbox).await;
-            let mut live = shared.live.lock().unwrap_or_else(PoisonError::into_inner);
-            if live.get(&id).is_some_and(Handle::is_closed) {
-                live.remove(&id);
+            let broke = AssertUnwindSafe(driver.run(inbox)).catch_unwind().await.is_err();
+            {
+                let mut live = runner.shared.live.lock().unwrap_or_else(PoisonError::into_inner);
+                if live.get(&id).is_some_and(Handle::is_closed) {
+                    live.remove(&id);
+                }
+            }
+            if broke {
+                tracing::error!(thread = id, "a thread's task broke; it is taken up again");
+                runner.take_up_broken(&id).await;
             }
         });
         handle
@@ -541,4 +601,9 @@ pub fn only_one(found: store::Found, name: &str) -> Result<(Thread, u64), Error>
 pub fn now() -> Millis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
+}
+
+/// Whether nothing of a thread is at work, so that nobody need hold it.
+fn is_settled(thread: &Thread) -> bool {
+    matches!(thread.state(), ThreadState::Paused | ThreadState::Failed)
 }

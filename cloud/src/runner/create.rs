@@ -97,7 +97,7 @@ impl Runner {
         } else {
             Input::Message { parts: create.parts, queue: false, author }
         };
-        let handle = self.begin(&id, machine, None);
+        let handle = self.begin(&id, machine, None, None);
         match handle.ask(first, request.clone()).await {
             Err(Error::Store(store::Error::RequestExists(_))) => {
                 self.remembered(request.as_ref()).await?.ok_or(Error::Ended)

@@ -9,7 +9,10 @@ use aloft_proto::v1::{
     Event, Notice, Thread, ThreadResponse, ThreadState, TurnResponse, event::Payload,
 };
 use prost::Message as _;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -59,6 +62,8 @@ pub(super) struct Driver {
     /// Each who let go of it.
     released: mpsc::UnboundedReceiver<()>,
     stop: CancellationToken,
+    /// What was asked while the log waited for room.
+    held: Option<Ask>,
     gone: bool,
 }
 
@@ -81,13 +86,16 @@ impl Driver {
         let (sender, reports) = mpsc::channel(BATCH);
         let world = World::new(parts.clone(), sender, handle, opened, &stop, sandbox);
         let (waiting, released) = Waiting::new();
-        Self { machine, world, parts, reports, waiting, released, stop, gone: false }
+        Self { machine, world, parts, reports, waiting, released, stop, held: None, gone: false }
     }
 
     /// Runs until the thread is gone or at rest, or the cloud stops.
     pub(super) async fn run(mut self, mut asks: mpsc::Receiver<Ask>) {
         let mut rest_since: Option<Instant> = None;
         while !self.gone {
+            if let Some(ask) = self.held.take() {
+                self.on_ask(ask, &mut asks).await;
+            }
             let linger = async {
                 match rest_since {
                     Some(since) => tokio::time::sleep_until(since + LINGER).await,
@@ -97,7 +105,7 @@ impl Driver {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
-                Some(ask) = asks.recv() => self.on_ask(ask).await,
+                Some(ask) = asks.recv() => self.on_ask(ask, &mut asks).await,
                 Some(report) = self.reports.recv() => self.on_reports(report, &mut asks).await,
                 Some(()) = self.released.recv() => self.on_release().await,
                 () = linger => break,
@@ -108,6 +116,9 @@ impl Driver {
             rest_since = (self.machine.at_rest() && !self.gone).then(Instant::now);
         }
         // What was sent before the end is answered, so that the sender can begin anew.
+        if let Some(ask) = self.held.take() {
+            ask.refuse(Error::Ended);
+        }
         asks.close();
         while let Ok(ask) = asks.try_recv() {
             ask.refuse(Error::Ended);
@@ -115,8 +126,9 @@ impl Driver {
         self.world.close().await;
     }
 
-    async fn on_ask(&mut self, ask: Ask) {
+    async fn on_ask(&mut self, ask: Ask, asks: &mut mpsc::Receiver<Ask>) {
         match ask {
+            Ask::TakeUp { found, reply } => self.take_up(found, reply, asks).await,
             Ask::Apply { input, request, reply } => match self.take(*input, request).await {
                 Ok((applied, effects)) => {
                     let _gone = reply.send(Ok(applied));
@@ -161,6 +173,30 @@ impl Driver {
             self.machine = before;
         }
         taken
+    }
+
+    /// Nothing else comes before it: the first that fails is told, and it is tried until it works.
+    async fn take_up(
+        &mut self,
+        found: Input,
+        reply: oneshot::Sender<Result<(), Error>>,
+        asks: &mut mpsc::Receiver<Ask>,
+    ) {
+        let mut reply = Some(reply);
+        loop {
+            let (told, effects) = match self.take(found.clone(), None).await {
+                Ok((_, effects)) => (Ok(()), Some(effects)),
+                Err(error) => (Err(error), None),
+            };
+            if let Some(reply) = reply.take() {
+                let _gone = reply.send(told);
+            }
+            match effects {
+                Some(effects) => return self.perform(effects).await,
+                None if self.wait_for_room(asks).await => {}
+                None => return,
+            }
+        }
     }
 
     /// Somebody let go of the sandbox. That changes no record but the machine's own: it needs no room on disk.
@@ -218,17 +254,18 @@ impl Driver {
         }
     }
 
-    /// Answers everybody with the error until it is time to try again; false when the cloud stops.
-    async fn wait_for_room(&self, asks: &mut mpsc::Receiver<Ask>) -> bool {
-        let again = tokio::time::sleep(AGAIN);
-        tokio::pin!(again);
-        loop {
-            tokio::select! {
-                () = self.stop.cancelled() => return false,
-                () = &mut again => return true,
-                Some(ask) = asks.recv() => {
-                    ask.refuse(store::Error::Full("the log waits for room".into()).into());
-                }
+    /// Waits until it is time to try again: after a while, or when somebody asks, who is answered once that try has been made.
+    /// False when the cloud stops.
+    async fn wait_for_room(&mut self, asks: &mut mpsc::Receiver<Ask>) -> bool {
+        if let Some(ask) = self.held.take() {
+            ask.refuse(store::Error::Full("the log waits for room".into()).into());
+        }
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            () = tokio::time::sleep(AGAIN) => true,
+            Some(ask) = asks.recv() => {
+                self.held = Some(ask);
+                true
             }
         }
     }

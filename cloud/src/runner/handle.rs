@@ -23,6 +23,8 @@ pub(super) enum Ask {
         request: Option<RequestKey>,
         reply: oneshot::Sender<Result<Applied, Error>>,
     },
+    /// First of all, to go on where another task or cloud left the thread.
+    TakeUp { found: Input, reply: oneshot::Sender<Result<(), Error>> },
     /// To bring the sandbox up and keep it.
     Attach { reply: oneshot::Sender<Result<Attached, Error>> },
 }
@@ -32,6 +34,7 @@ impl Ask {
     pub(super) fn refuse(self, error: Error) {
         match self {
             Self::Apply { reply, .. } => drop(reply.send(Err(error))),
+            Self::TakeUp { reply, .. } => drop(reply.send(Err(error))),
             Self::Attach { reply } => drop(reply.send(Err(error))),
         }
     }
