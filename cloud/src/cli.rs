@@ -13,6 +13,7 @@ use crate::{
     agent,
     config::{Config, Environment},
     guest,
+    notices::webhook::Webhook,
     server::{self, Address},
 };
 
@@ -108,7 +109,8 @@ impl Serve {
 }
 
 fn check_config(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    read_config(file, &Environment::read())?;
+    let config = read_config(file, &Environment::read())?;
+    config.notices.webhook.as_ref().map(Webhook::open).transpose()?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -63,6 +63,30 @@ pub struct Config {
     pub idle_seconds: Option<u64>,
     /// Agents beside the known ones, by name.
     pub agents: BTreeMap<String, CustomAgent>,
+    /// Which notices are posted, and where they go beside the editors.
+    pub notices: Notices,
+}
+
+/// Which notices are posted, and where they go beside the editors.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Notices {
+    /// Questions of a muted thread are posted all the same.
+    pub questions_pierce_mute: bool,
+    /// Called with every notice.
+    pub webhook: Option<Webhook>,
+}
+
+/// A webhook.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Webhook {
+    /// Where it is.
+    pub url: String,
+    /// File with the secret that calls are signed with; relative to the configuration's folder.
+    pub secret_file: PathBuf,
+    /// It may be in a private network, and without encryption.
+    pub allow_private: bool,
 }
 
 /// What one sandbox may use.
@@ -130,8 +154,12 @@ impl Config {
         let mut file: toml::Table = toml::from_str(&text).map_err(parse)?;
         let Some(table) = file.remove("serve") else { return Ok((Self::default(), Vec::new())) };
         let mut unknown = Vec::new();
-        let config = serde_ignored::deserialize(table, |key| unknown.push(format!("serve.{key}")))
-            .map_err(parse)?;
+        let mut config: Self =
+            serde_ignored::deserialize(table, |key| unknown.push(format!("serve.{key}")))
+                .map_err(parse)?;
+        if let (Some(webhook), Some(folder)) = (&mut config.notices.webhook, path.parent()) {
+            webhook.secret_file = folder.join(&webhook.secret_file);
+        }
         Ok((config, unknown))
     }
 

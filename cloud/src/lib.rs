@@ -15,6 +15,7 @@ pub mod git;
 pub mod guest;
 pub mod host;
 pub mod model;
+pub mod notices;
 pub mod runner;
 pub mod sandbox;
 pub mod server;

@@ -26,6 +26,7 @@ use crate::{
     api::{self, About, Access, Api},
     config::{Config, Environment},
     git::{mirror::Mirrors, snapshot::Snapshots},
+    notices::webhook::Webhook,
     runner::{Parts, Runner, whole},
     sandbox::{
         Runtime,
@@ -71,6 +72,10 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         ranges: places.ranges(),
         ..bubblewrap::Options::new(places.sandboxes.clone())
     })?);
+    let webhook = options.config.notices.webhook.as_ref().map(Webhook::open).transpose()?;
+    if webhook.is_none() {
+        Webhook::forget(store.as_ref()).await?;
+    }
     let (checks, unenforced) = probe(runtime.as_ref()).await;
     let agents = find_agents(&options).await?;
     let sealer = Arc::new(Sealer::from_key_file(&places.key)?);
@@ -122,6 +127,8 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     tokio::pin!(serving);
     tracing::info!(address = %options.listen, "listening");
 
+    let webhook =
+        webhook.map(|webhook| tokio::spawn(webhook.run(Arc::clone(&store), stop.clone())));
     let pruning = prune(Arc::clone(&store));
     let guarding = runner.guard_disk(places.sandboxes.clone());
     tokio::select! {
@@ -138,6 +145,9 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         }
         runner.stop().await;
         sockets.abort();
+        if let Some(webhook) = webhook {
+            webhook.abort();
+        }
     };
     let never = CancellationToken::new();
     tokio::select! {

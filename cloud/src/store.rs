@@ -352,6 +352,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     ) -> Answer<'a, Vec<v1::FeedEvent>>;
     /// Returns an owner's notices.
     fn notices<'a>(&'a self, owner: &'a str, unread: bool, limit: usize) -> Answer<'a, NoticePage>;
+    /// Returns notices of every owner after a number, oldest first, each with its number.
+    fn notices_after(&self, number: u64, limit: usize) -> Answer<'_, Vec<(u64, v1::Notice)>>;
+    /// Returns the number of the newest notice of all; 0 when there is none.
+    fn newest_notice(&self) -> Answer<'_, u64>;
     /// Marks notices read, all when none is named; returns the newest number of the feed.
     fn read_notices<'a>(
         &'a self,
@@ -365,6 +369,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     fn watch_thread(&self, thread: &str) -> watch::Receiver<u64>;
     /// Returns a receiver of the newest number of an owner's feed; its first value may be 0.
     fn watch_feed(&self, owner: &str) -> watch::Receiver<u64>;
+
+    /// Returns a receiver that changes when a notice is posted, to whomever.
+    fn watch_notices(&self) -> watch::Receiver<u64>;
 
     /// Inserts or replaces a repository.
     fn put_repository(&self, repository: Repository) -> Answer<'_, ()>;

@@ -422,11 +422,8 @@ impl Machine {
         self.log_all(events, out);
     }
 
-    /// A word to the thread's owner.
+    /// A word to the thread's owner, which a mute may keep back later.
     fn post(&self, kind: NoticeKind, what: &str, body: &str, out: &mut Accepted) {
-        if self.thread.muted {
-            return;
-        }
         let mut notice = Notice {
             thread_id: self.thread.id.clone(),
             title: format!("{} {what}", self.thread.title),

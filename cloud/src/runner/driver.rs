@@ -22,6 +22,7 @@ use crate::{
         time::timestamp,
         transcript,
     },
+    notices::is_posted,
     runner::{
         Error, Opened, Parts,
         attach::Waiting,
@@ -323,7 +324,12 @@ impl Driver {
             cursor: 0,
             time,
         });
-        let notices = notices.into_iter().map(|notice| name_notice(notice, time)).collect();
+        let settings = &self.parts.config.notices;
+        let notices = notices
+            .into_iter()
+            .filter(|notice| is_posted(&applied.thread, notice.kind(), settings))
+            .map(|notice| name_notice(notice, time))
+            .collect();
         let committed = self
             .parts
             .store
@@ -424,7 +430,7 @@ pub(super) fn memory(row: &ThreadRow) -> Memory {
         tracing::error!(thread = row.thread.id, %error, "the thread's memory is not readable");
         Memory {
             items: 1 << 32,
-            turns: row.thread.last_turn.map_or(0, |turn| turn.number),
+            turns: row.thread.last_turn.as_ref().map_or(0, |turn| turn.number),
             ..Memory::default()
         }
     })

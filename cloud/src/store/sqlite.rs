@@ -55,6 +55,8 @@ pub struct Sqlite {
 struct Listeners {
     threads: Watchers,
     feeds: Watchers,
+    /// Counts what was posted.
+    notices: watch::Sender<u64>,
 }
 
 impl Sqlite {
@@ -219,6 +221,14 @@ impl Store for Sqlite {
         self.read(move |db| notices::list(db, &owner, unread, limit))
     }
 
+    fn notices_after(&self, number: u64, limit: usize) -> Answer<'_, Vec<(u64, v1::Notice)>> {
+        self.read(move |db| notices::after(db, number, limit))
+    }
+
+    fn newest_notice(&self) -> Answer<'_, u64> {
+        self.read(notices::newest)
+    }
+
     fn read_notices<'a>(
         &'a self,
         owner: &'a str,
@@ -242,6 +252,10 @@ impl Store for Sqlite {
 
     fn watch_feed(&self, owner: &str) -> watch::Receiver<u64> {
         self.listeners.feeds.watch(owner)
+    }
+
+    fn watch_notices(&self) -> watch::Receiver<u64> {
+        self.listeners.notices.subscribe()
     }
 
     fn put_repository(&self, repository: Repository) -> Answer<'_, ()> {

@@ -8,7 +8,7 @@ use crate::store::{
     NoticePage, Result,
     sqlite::{
         feed::{self, About, Entry},
-        limited, threads, upkeep,
+        limited, signed, threads, upkeep,
         writer::News,
     },
 };
@@ -38,8 +38,29 @@ pub(super) fn post(
     if inserted > 0 {
         let entry = if notice.read { Entry::Gone } else { Entry::Current };
         feed::enter(db, owner, About::Notice, &notice.id, entry, news)?;
+        news.notices += 1;
     }
     Ok(())
+}
+
+/// Lists notices of every owner after a number, oldest first.
+pub(super) fn after(db: &Connection, number: u64, limit: usize) -> Result<Vec<(u64, Notice)>> {
+    let select =
+        "select number, read, record from notices where number > ? order by number limit ?";
+    let mut statement = db.prepare_cached(select)?;
+    statement
+        .query_and_then(params![signed(number), limited(limit)], |row| {
+            let notice = Notice { read: row.get(1)?, ..Notice::decode(threads::blob(row, 2)?)? };
+            Ok((row.get::<_, i64>(0)?.cast_unsigned(), notice))
+        })?
+        .collect()
+}
+
+/// Returns the number of the newest notice that was ever posted, also when it is gone.
+pub(super) fn newest(db: &Connection) -> Result<u64> {
+    let select = "select seq from sqlite_sequence where name = 'notices'";
+    let number = threads::one(db, select, [], |row| Ok(row.get::<_, i64>(0)?))?;
+    Ok(number.unwrap_or(0).cast_unsigned())
 }
 
 /// Lists an owner's notices, newest first.

@@ -31,6 +31,8 @@ pub(super) struct News {
     pub(super) deleted: Vec<String>,
     /// Owners with the newest numbers of their feeds.
     pub(super) feeds: Vec<(String, u64)>,
+    /// Notices that were posted.
+    pub(super) notices: u64,
     /// Something was deleted that the write-ahead log must not keep either.
     pub(super) scrub: bool,
 }
@@ -200,6 +202,9 @@ impl Listeners {
         }
         for (owner, number) in &news.feeds {
             self.feeds.wake(owner, *number);
+        }
+        if news.notices > 0 {
+            self.notices.send_modify(|count| *count += news.notices);
         }
     }
 }
