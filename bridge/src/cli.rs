@@ -7,7 +7,6 @@ mod ask;
 mod command;
 mod context;
 mod failure;
-mod markdown;
 mod output;
 mod prompt;
 mod render;
@@ -19,17 +18,17 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio_util::task::AbortOnDropHandle;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::command::{
     agent, answer, apply, archive, cloud, completions, delete, diff, doctor, follow, forward, key,
-    life, list, new, notice, queue, rewind, send, setup, show, ssh, ssh_proxy, stop, uninstall,
+    life, list, new, notice, outbox, queue, rewind, send, setup, show, ssh, ssh_proxy, stop, uninstall,
     update,
 };
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure, Outcome};
 use crate::cli::output::Output;
-use crate::client::Client;
 use crate::config::{Config, Environment, Flags};
 use crate::protocol::error::{Code, Error};
 
@@ -120,6 +119,8 @@ enum Command {
     Agent(agent::Args),
     /// Show notices or mark them read.
     Notice(notice::Args),
+    /// Show or take back what is kept for a cloud that cannot be reached.
+    Outbox(outbox::Args),
     /// Show, start or stop the embedded cloud.
     Cloud(cloud::Args),
     /// Make the sandboxes known to other programs of this machine.
@@ -134,6 +135,23 @@ enum Command {
     Completions(completions::Args),
     /// Stop the embedded cloud and remove everything of Aloft but its programs.
     Uninstall(uninstall::Args),
+}
+
+impl Command {
+    /// Whether it asks something of a cloud that may be up.
+    fn needs_cloud(&self) -> bool {
+        !matches!(
+            self,
+            Self::Outbox(_)
+                | Self::Cloud(_)
+                | Self::Doctor
+                | Self::Setup(_)
+                | Self::Lsp
+                | Self::SshProxy(_)
+                | Self::Completions(_)
+                | Self::Uninstall(_)
+        )
+    }
 }
 
 /// Runs `aloft` with the arguments of this process.
@@ -222,8 +240,12 @@ fn log(config: &Config) {
 }
 
 async fn run(command: Command, config: Config, output: Output) -> Outcome {
-    let client = Client::new(&config)?;
-    let context = &Context { config, client, output };
+    let context = &Context::new(config, output)?;
+    let watcher = context.client.clone();
+    let _watch = AbortOnDropHandle::new(tokio::spawn(async move { watcher.keep_watch().await }));
+    if command.needs_cloud() {
+        context.catch_up().await;
+    }
     match command {
         Command::New(args) => new::run(context, *args).await,
         Command::List(args) => list::run(context, args).await,
@@ -253,6 +275,7 @@ async fn run(command: Command, config: Config, output: Output) -> Outcome {
         Command::Key(args) => key::run(context, args).await,
         Command::Agent(args) => agent::run(context, args).await,
         Command::Notice(args) => notice::run(context, args).await,
+        Command::Outbox(args) => outbox::run(context, args),
         Command::Cloud(args) => cloud::run(context, args).await,
         Command::Ssh(args) => ssh::run(context, args).await,
         Command::Ports(args) => forward::ports(context, args).await,

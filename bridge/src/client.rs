@@ -1,7 +1,7 @@
 //! The cloud as seen from here: one cheap handle with a typed method for every call.
 //!
 //! The channel connects when it is first used and again when it broke; for the embedded cloud, connecting includes
-//! starting it. Every call has a deadline. A call that could not be delivered is sent again after a pause with jitter:
+//! starting it. A connection that is dead without a sign of it is given up for a fresh one ([`Client::keep_watch`]). Every call has a deadline. A call that could not be delivered is sent again after a pause with jitter:
 //! those that change something carry a `request_id` (made here where the caller made none), so that twice is once.
 //! Errors come as [`protocol::error::Error`](crate::protocol::error::Error).
 
@@ -9,8 +9,12 @@ mod archive;
 mod bearer;
 mod calls;
 mod channel;
+mod dial;
 pub mod embedded;
+mod line;
 mod retry;
+mod stream;
+mod vigil;
 
 use std::sync::Arc;
 
@@ -22,10 +26,13 @@ use aloft_proto::v1::thread_service_client::ThreadServiceClient;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
+pub use stream::Stream;
+
 use crate::client::bearer::Bearer;
 use crate::client::channel::StartFailure;
+use crate::client::line::Line;
 use crate::config::{Address, Config};
-use crate::protocol::error::Error;
+use crate::protocol::error::{Code, Error};
 
 /// Largest message in bytes, both ways: a diff or an image may pass tonic's 4 MiB.
 pub const LARGEST_MESSAGE: usize = 64 << 20;
@@ -36,7 +43,7 @@ pub type Transport = InterceptedService<Channel, Bearer>;
 /// A cloud. Clones share one connection.
 #[derive(Clone, Debug)]
 pub struct Client {
-    transport: Transport,
+    line: Arc<Line>,
     address: Address,
     /// Why the embedded cloud could not be started, for calls that failed because of it.
     start_failure: StartFailure,
@@ -45,14 +52,15 @@ pub struct Client {
 impl Client {
     /// Makes the handle; nothing is connected or started yet.
     pub fn new(config: &Config) -> Result<Self, Error> {
-        let bearer = Bearer::new(config.token.clone())?;
         let start_failure = StartFailure::default();
-        let channel = channel::lazy(config, Arc::clone(&start_failure))?;
-        Ok(Self {
-            transport: InterceptedService::new(channel, bearer),
-            address: config.address.clone(),
-            start_failure,
-        })
+        let line = Arc::new(Line::new(config, Arc::clone(&start_failure))?);
+        Ok(Self { line, address: config.address.clone(), start_failure })
+    }
+
+    /// Waits before another try after `failures` of them; less long when there is a sign that one may work now, which
+    /// counts as none failed: true.
+    pub async fn rest(&self, failures: u32) -> bool {
+        self.line.rest(retry::before_reconnecting(&self.address, failures)).await
     }
 
     /// Returns where the cloud is.
@@ -62,48 +70,50 @@ impl Client {
 
     /// Returns the generated client for threads. Prefer the typed methods: they have deadlines and retry.
     pub fn threads(&self) -> ThreadServiceClient<Transport> {
-        ThreadServiceClient::new(self.transport.clone())
+        ThreadServiceClient::new(self.line.live())
             .max_decoding_message_size(LARGEST_MESSAGE)
             .max_encoding_message_size(LARGEST_MESSAGE)
     }
 
     /// Returns the generated client for the feed. Prefer the typed methods: they have deadlines and retry.
     pub fn feed(&self) -> FeedServiceClient<Transport> {
-        FeedServiceClient::new(self.transport.clone()).max_decoding_message_size(LARGEST_MESSAGE)
+        FeedServiceClient::new(self.line.live()).max_decoding_message_size(LARGEST_MESSAGE)
     }
 
     /// Returns the generated client for the cloud itself. Prefer the typed methods: they have deadlines and retry.
     pub fn cloud(&self) -> CloudServiceClient<Transport> {
-        CloudServiceClient::new(self.transport.clone())
+        CloudServiceClient::new(self.line.live())
     }
 
     /// Returns the generated client for ways into sandboxes, as tunnels need it.
     pub fn ssh(&self) -> SshServiceClient<Transport> {
-        SshServiceClient::new(self.transport.clone())
+        SshServiceClient::new(self.line.bulk())
     }
 
     /// Returns the generated client for repositories, as uploads need it.
     pub fn repositories(&self) -> RepositoryServiceClient<Transport> {
-        RepositoryServiceClient::new(self.transport.clone())
+        RepositoryServiceClient::new(self.line.bulk())
             .max_decoding_message_size(LARGEST_MESSAGE)
             .max_encoding_message_size(LARGEST_MESSAGE)
     }
 
     /// Turns a status of one of the generated clients into the error people see.
     pub fn error(&self, status: tonic::Status) -> Error {
-        let mut error = Error::from(status);
-        if error.reason == "CLOUD_UNREACHABLE" {
-            if let Some(failure) =
-                self.start_failure.lock().ok().and_then(|failure| failure.clone())
-            {
-                return failure;
-            }
-            error.message = format!("the cloud at {} cannot be reached", self.address);
-            error.hint = Some(match self.address {
-                Address::Embedded => "see `aloft cloud status` and `aloft doctor`".to_owned(),
-                _ => "check the address and whether the cloud runs there".to_owned(),
-            });
+        let broke = retry::is_of_the_line(&status);
+        let error = Error::from(status);
+        if broke || error.reason == "CLOUD_UNREACHABLE" { self.unreachable() } else { error }
+    }
+
+    /// Returns the error of a cloud that nothing is heard of.
+    pub fn unreachable(&self) -> Error {
+        if let Some(failure) = self.start_failure.lock().ok().and_then(|failure| failure.clone()) {
+            return failure;
         }
-        error
+        let message = format!("the cloud at {} cannot be reached", self.address);
+        let hint = match self.address {
+            Address::Embedded => "see `aloft cloud status` and `aloft doctor`",
+            _ => "check the address and whether the cloud runs there",
+        };
+        Error::new(Code::Unavailable, "CLOUD_UNREACHABLE", message).with_hint(hint)
     }
 }

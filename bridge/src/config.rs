@@ -96,6 +96,20 @@ pub struct Settings {
     pub cloud_program: Option<PathBuf>,
     /// Tracing filter.
     pub log: Option<String>,
+    /// How this machine tells of notices, beside what an editor's plugin does.
+    pub notices: NoticeSettings,
+}
+
+/// How this machine tells of notices. All of it is off unless asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NoticeSettings {
+    /// As notifications of the desktop.
+    pub desktop: Option<bool>,
+    /// With the terminal's bell, where a command watches.
+    pub bell: Option<bool>,
+    /// As messages of an editor that has no plugin.
+    pub messages: Option<bool>,
 }
 
 /// A cloud that has a name.
@@ -237,6 +251,11 @@ fn merge(first: Settings, second: Settings) -> Settings {
         dirty: first.dirty.or(second.dirty),
         cloud_program: first.cloud_program.or(second.cloud_program),
         log: first.log.or(second.log),
+        notices: NoticeSettings {
+            desktop: first.notices.desktop.or(second.notices.desktop),
+            bell: first.notices.bell.or(second.notices.bell),
+            messages: first.notices.messages.or(second.notices.messages),
+        },
     }
 }
 

@@ -8,6 +8,8 @@ mod frames;
 mod front;
 mod lane;
 mod local;
+mod notices;
+mod outbox;
 mod progress;
 mod ssh;
 #[cfg(test)]

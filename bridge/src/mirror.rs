@@ -8,14 +8,19 @@
 mod follow;
 mod handle;
 mod hosts;
+mod keeper;
+mod memory;
 mod order;
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::{BoxStream, SelectAll};
-use futures_util::{FutureExt as _, StreamExt as _};
-use tokio::sync::mpsc;
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::MissedTickBehavior;
 
 pub use handle::Handle;
 pub use hosts::keep as keep_hosts;
@@ -24,11 +29,17 @@ pub use order::Ticket;
 use crate::client::Client;
 use crate::mirror::follow::{Signal, follow};
 use crate::mirror::handle::Command;
+use crate::mirror::keeper::Keeper;
+use crate::mirror::memory::Memory;
 use crate::mirror::order::Order;
+use crate::offline::Offline;
 use crate::protocol::error::{Code, Error};
+use crate::protocol::kept::Kept;
 
 /// Commands that wait for the task. It takes them at once; more than these means that it hangs.
 const COMMANDS: usize = 1024;
+/// How often what was seen is written down, where it changed.
+const REMEMBER: Duration = Duration::from_secs(2);
 
 /// What is followed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -63,6 +74,12 @@ pub enum Update {
     Connection(Connection, Option<String>),
     /// The cloud ended a subscription for good, for example because the thread is gone.
     Ended(Topic, Error),
+    /// A request that was kept has reached the cloud.
+    Delivered(Kept),
+    /// The cloud refused a request that was kept.
+    Refused(Kept),
+    /// A warning for the person, in an editor that knows nothing of us.
+    Warning(String),
 }
 
 /// The task and what it needs; [`Mirror::run`] is its life.
@@ -74,13 +91,36 @@ pub struct Mirror {
     streams: SelectAll<Abortable<BoxStream<'static, Signal>>>,
     followed: HashMap<Topic, AbortHandle>,
     connection: Option<Connection>,
+    /// Why the cloud cannot be reached, for those who would wait for it.
+    unreachable: watch::Sender<Option<(Error, Instant)>>,
+    /// Wakes the keeper: there is something to deliver, or a way to do so.
+    wake: Arc<Notify>,
+    keeper: Option<Keeper>,
+    memory: Memory,
 }
 
 impl Mirror {
     /// Prepares the task; nothing is connected before the first need. Updates go to `out`.
-    pub fn new(client: Client, out: mpsc::Sender<Update>) -> (Handle, Self) {
+    pub fn new(client: Client, offline: Offline, out: mpsc::Sender<Update>) -> (Handle, Self) {
         let (sender, commands) = mpsc::channel(COMMANDS);
-        let handle = Handle::new(client.clone(), sender, Order::default());
+        let (unreachable, known) = watch::channel(None);
+        let wake = Arc::new(Notify::new());
+        let keeper = Keeper {
+            client: client.clone(),
+            offline: offline.clone(),
+            out: out.clone(),
+            commands: sender.downgrade(),
+            wake: Arc::clone(&wake),
+        };
+        let memory = Memory::new(offline.seen().clone());
+        let handle = Handle {
+            client: client.clone(),
+            offline,
+            commands: sender,
+            order: Order::default(),
+            unreachable: known,
+            wake: Arc::clone(&wake),
+        };
         let mirror = Self {
             client,
             out,
@@ -88,12 +128,29 @@ impl Mirror {
             streams: SelectAll::new(),
             followed: HashMap::new(),
             connection: None,
+            unreachable,
+            wake,
+            keeper: Some(keeper),
+            memory,
         };
         (handle, mirror)
     }
 
     /// Runs until every handle is gone or nobody takes updates any more.
     pub async fn run(mut self) {
+        let Some(keeper) = self.keeper.take() else { return };
+        let client = self.client.clone();
+        tokio::select! {
+            () = self.pass_on() => {}
+            () = keeper.run() => {}
+            () = client.keep_watch() => {}
+        }
+        self.memory.write();
+    }
+
+    async fn pass_on(&mut self) {
+        let mut remember = tokio::time::interval(REMEMBER);
+        remember.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let out = self.out.clone();
             let following = !self.streams.is_empty();
@@ -109,6 +166,7 @@ impl Mirror {
                     Some(command) => self.obey(command),
                     None => return,
                 },
+                _ = remember.tick(), if self.memory.is_dirty() => self.memory.write(),
                 next = next, if following => match next {
                     Some((room, signal)) => {
                         if let Some(update) = self.update_of(signal) {
@@ -140,23 +198,46 @@ impl Mirror {
 
     fn update_of(&mut self, signal: Signal) -> Option<Update> {
         match signal {
-            Signal::Update(update) => Some(update),
-            Signal::Connection(state, message) => self.connection_changed(state, message),
+            Signal::Update(update) => {
+                self.memory.take(&update);
+                Some(update)
+            }
+            Signal::Connection(state, error) => self.connection_changed(state, error),
             Signal::Ended(topic, error) => {
+                self.memory.ended(&topic, &error);
                 self.followed.remove(&topic);
                 Some(Update::Ended(topic, error))
             }
         }
     }
 
-    fn connection_changed(&mut self, state: Connection, message: Option<String>) -> Option<Update> {
+    fn connection_changed(&mut self, state: Connection, error: Option<Error>) -> Option<Update> {
         let changed = self.connection.replace(state) != Some(state);
+        let message = error.as_ref().map(|error| error.message.clone());
+        match state {
+            Connection::Connected => {
+                self.unreachable.send_replace(None);
+                if changed {
+                    self.wake.notify_one();
+                }
+            }
+            Connection::Offline => {
+                let tried = error.map(|error| (error, Instant::now()));
+                self.unreachable.send_replace(tried);
+            }
+            Connection::Connecting | Connection::Unauthenticated => {}
+        }
+        if changed && state != Connection::Connected {
+            // Whoever looks at it now sees what was seen last.
+            self.memory.write();
+        }
         changed.then_some(Update::Connection(state, message))
     }
 
     fn obey(&mut self, command: Command) {
         match command {
             Command::Subscribe(topic, after) => {
+                self.memory.followed(&topic);
                 let (abort, registration) = AbortHandle::new_pair();
                 let stream = follow(self.client.clone(), topic.clone(), after).boxed();
                 self.streams.push(Abortable::new(stream, registration));
@@ -169,16 +250,26 @@ impl Mirror {
                     abort.abort();
                 }
             }
-            Command::Heard(state, message) => {
+            Command::Heard(state, error) => {
                 // Without room now, the next call says the same again.
                 if let Ok(room) = self.out.clone().try_reserve()
-                    && let Some(update) = self.connection_changed(state, message)
+                    && let Some(update) = self.connection_changed(state, error)
                 {
                     room.send(update);
                 }
             }
         }
     }
+}
+
+/// The feed after a number, for somebody who listens beside the editor; without end unless the cloud refuses.
+pub fn feed(client: Client, after: u64) -> impl Stream<Item = aloft_proto::v1::FeedEvent> + Send {
+    follow(client, Topic::Feed, after).filter_map(|signal| async move {
+        match signal {
+            Signal::Update(Update::Feed(entry)) => Some(entry),
+            _ => None,
+        }
+    })
 }
 
 impl Connection {

@@ -10,6 +10,7 @@ pub mod event;
 pub mod from_proto;
 pub mod input;
 pub mod item;
+pub mod kept;
 pub mod method;
 pub mod notice;
 pub mod notification;

@@ -14,6 +14,8 @@ mod full_disk;
 mod isolation;
 mod journey;
 mod many;
+mod notices;
+mod offline;
 mod permission;
 mod rewind;
 mod ssh;

@@ -13,4 +13,6 @@ pub mod git;
 pub mod home;
 pub mod model;
 pub mod poll;
+pub mod relay;
+pub mod remote;
 pub mod ssh;

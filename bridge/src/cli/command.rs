@@ -16,6 +16,7 @@ pub(crate) mod life;
 pub(crate) mod list;
 pub(crate) mod new;
 pub(crate) mod notice;
+pub(crate) mod outbox;
 pub(crate) mod queue;
 pub(crate) mod rewind;
 pub(crate) mod send;

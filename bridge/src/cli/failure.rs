@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     Done,
     /// The checks of `doctor` or a key test did not all pass.
     Failed,
+    /// The cloud cannot be reached: what was printed is what was last seen, or what was awaited is not known.
+    Unreachable,
     /// The awaited turn or its thread failed.
     TurnFailed,
     /// A question is open and nobody is here to answer it.
@@ -28,6 +30,7 @@ impl Exit {
         match self {
             Self::Done => 0,
             Self::Failed => 1,
+            Self::Unreachable => 4,
             Self::TurnFailed => 5,
             Self::NeedsAnswer => 6,
             Self::Left => 130,

@@ -43,7 +43,8 @@ pub(crate) struct Output {
     /// A person can be asked: input and standard error are a terminal.
     pub(crate) interactive: bool,
     color: bool,
-    error_terminal: bool,
+    /// Standard error is a terminal.
+    pub(crate) error_terminal: bool,
     error_color: bool,
 }
 
@@ -151,6 +152,13 @@ impl Output {
     pub(crate) fn progress_ended(self) {
         if self.error_terminal {
             self.tell("\r\x1b[K");
+        }
+    }
+
+    /// Rings the terminal's bell.
+    pub(crate) fn bell(self) {
+        if self.error_terminal {
+            self.tell("\u{7}");
         }
     }
 

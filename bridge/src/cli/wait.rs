@@ -76,6 +76,7 @@ pub(crate) async fn follow(
         history: order.history,
         renderer,
         question: None,
+        muted: thread.muted,
     };
     if let Some((item_id, permission)) = &order.open
         && let Some(exit) = following.ask(item_id, permission)
@@ -148,6 +149,8 @@ struct Following<'a> {
     renderer: Renderer,
     /// The open question: its item, and the words that answer it.
     question: Option<(String, Vec<String>)>,
+    /// The person wants no notices of it.
+    muted: bool,
 }
 
 impl Following<'_> {
@@ -162,8 +165,17 @@ impl Following<'_> {
             Some(Payload::ItemStarted(item) | Payload::ItemCompleted(item)) => {
                 Ok(self.item(item, event.cursor <= self.history))
             }
-            Some(Payload::TurnCompleted(turn)) => Ok(self.ended(turn)),
-            Some(Payload::ThreadChanged(thread)) if self.until != Until::Forever => {
+            Some(Payload::TurnCompleted(turn)) => {
+                if event.cursor > self.history && turn.state() != v1::TurnState::Interrupted {
+                    self.ring();
+                }
+                Ok(self.ended(turn))
+            }
+            Some(Payload::ThreadChanged(thread)) => {
+                self.muted = thread.muted;
+                if self.until == Until::Forever {
+                    return Ok(None);
+                }
                 Ok((thread.state() == v1::ThreadState::Failed).then_some(Exit::TurnFailed))
             }
             _ => Ok(None),
@@ -178,7 +190,11 @@ impl Following<'_> {
                 self.until = Until::Turn(item.turn_id.clone());
             }
             Some(Kind::Permission(permission)) if is_open(item, permission) => {
-                return if is_history { None } else { self.ask(&item.id, permission) };
+                if is_history {
+                    return None;
+                }
+                self.ring();
+                return self.ask(&item.id, permission);
             }
             Some(Kind::Permission(_))
                 if self.question.as_ref().is_some_and(|(id, _)| *id == item.id) =>
@@ -200,6 +216,13 @@ impl Following<'_> {
             return None;
         }
         (self.until != Until::Forever).then_some(Exit::NeedsAnswer)
+    }
+
+    /// Rings for what would be a notice.
+    fn ring(&self) {
+        if !self.muted {
+            self.context.bell();
+        }
     }
 
     fn ended(&self, turn: &v1::Turn) -> Option<Exit> {

@@ -1,18 +1,10 @@
 //! A thread's log that goes on when the connection breaks: it is opened again after the last cursor seen.
 
-use std::time::Duration;
-
 use aloft_proto::v1;
-use tonic::Streaming;
 
 use crate::cli::output::Output;
-use crate::client::Client;
+use crate::client::{Client, Stream};
 use crate::protocol::error::{Code, Error};
-
-/// Pauses between attempts to come back grow up to this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// The first pause.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// A thread's log after a cursor, without an end of its own.
 #[derive(Debug)]
@@ -22,8 +14,8 @@ pub(crate) struct Watch {
     thread_id: String,
     cursor: u64,
     fold: bool,
-    stream: Option<Streaming<v1::Event>>,
-    pause: Duration,
+    stream: Option<Stream<v1::Event>>,
+    failures: u32,
 }
 
 impl Watch {
@@ -42,7 +34,7 @@ impl Watch {
             cursor: after,
             fold,
             stream: None,
-            pause: FIRST_PAUSE,
+            failures: 0,
         }
     }
 
@@ -52,7 +44,7 @@ impl Watch {
         loop {
             let error = match self.step().await {
                 Ok(Some(event)) => {
-                    self.pause = FIRST_PAUSE;
+                    self.failures = 0;
                     return Ok(Some(event));
                 }
                 Ok(None) => None,
@@ -61,11 +53,11 @@ impl Watch {
                 Err(error) => return Err(error),
             };
             self.stream = None;
-            if let Some(error) = error.filter(|_| self.pause > FIRST_PAUSE) {
+            if let Some(error) = error.filter(|_| self.failures > 0) {
                 self.output.progress(&format!("connection lost ({error}), trying again"));
             }
-            tokio::time::sleep(self.pause).await;
-            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            self.failures += 1;
+            self.client.rest(self.failures).await;
         }
     }
 
@@ -81,7 +73,7 @@ impl Watch {
                     fold: self.fold,
                 };
                 let opened = self.client.watch_thread(request).await?;
-                if self.pause > FIRST_PAUSE * 2 {
+                if self.failures > 1 {
                     self.output.progress_ended();
                 }
                 self.stream.insert(opened)

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::client::{Client, retry};
+use crate::client::{Client, Stream, retry};
 use crate::protocol::error::{Code, Error};
 use crate::protocol::to_proto::new_request_id;
 
@@ -49,7 +49,7 @@ macro_rules! calls {
     };
     (@ watch $service:ident $name:ident $request:ident $response:ty, $doc:literal) => {
         #[doc = $doc]
-        pub async fn $name(&self, request: v1::$request) -> Result<Streaming<$response>, Error> {
+        pub async fn $name(&self, request: v1::$request) -> Result<Stream<$response>, Error> {
             self.open(request, |request| {
                 let mut service = self.$service();
                 async move { service.$name(request).await }
@@ -147,13 +147,21 @@ impl Client {
         &self,
         message: Message,
         send: impl Fn(Request<Message>) -> Reply,
-    ) -> Result<Streaming<Answer>, Error>
+    ) -> Result<Stream<Answer>, Error>
     where
         Message: Clone,
         Reply: Future<Output = Result<Response<Streaming<Answer>>, Status>>,
     {
         let deadline = tokio::time::Instant::now() + DEADLINE;
-        self.repeat(deadline, || send(Request::new(message.clone()))).await
+        // From before it is opened: a connection that is given up meanwhile is not the stream's.
+        let mut renewals = self.line.renewals();
+        let messages = self
+            .repeat(deadline, || {
+                renewals.mark_unchanged();
+                send(Request::new(message.clone()))
+            })
+            .await?;
+        Ok(Stream::new(messages, renewals, self.line.user()))
     }
 
     async fn repeat<Answer, Reply>(
@@ -164,9 +172,19 @@ impl Client {
     where
         Reply: Future<Output = Result<Response<Answer>, Status>>,
     {
+        let _user = self.line.user();
+        let mut renewals = self.line.renewals();
+        let began = tokio::time::Instant::now();
         let mut failed = 0;
         loop {
-            let status = match tokio::time::timeout_at(deadline, attempt()).await {
+            renewals.mark_unchanged();
+            let attempt = attempt();
+            let outcome = tokio::select! {
+                outcome = tokio::time::timeout_at(deadline, attempt) => outcome,
+                // On a fresh connection: the one it was on is dead.
+                _ = renewals.changed() => continue,
+            };
+            let status = match outcome {
                 Ok(Ok(response)) => return Ok(response.into_inner()),
                 Ok(Err(status)) => status,
                 Err(_) => {
@@ -179,7 +197,8 @@ impl Client {
             };
             let again = retry::is_worth_it(&status);
             let error = self.error(status);
-            if !again || !error.retryable || failed + 1 == retry::ATTEMPTS {
+            let long = began.elapsed() > retry::PATIENCE;
+            if !again || !error.retryable || long || failed + 1 == retry::ATTEMPTS {
                 return Err(error);
             }
             tracing::debug!(

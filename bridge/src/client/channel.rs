@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -13,23 +13,42 @@ use tokio::net::UnixStream;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Uri};
 use tower::service_fn;
 
+use crate::client::dial::dial;
 use crate::client::embedded::Embedded;
+use crate::client::line::Peer;
 use crate::config::{Address, Config};
 use crate::protocol::error::{Code, Error};
 
 /// How long a connection to a port may take. The embedded cloud has its own, longer limit.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How often a quiet connection is tried, so that a dead one is noticed.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// How often a quiet connection is tried, and how long the answer may take, so that a dead one is noticed.
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(20));
+/// The same where a person would wait for it: a network that comes back is used at once, and not when this ends.
+const LIVE_KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(3));
 
 /// Why the embedded cloud could not be started the last time; empty once it could.
 pub(crate) type StartFailure = Arc<Mutex<Option<Error>>>;
 
-/// Makes the channel; it connects when it is first used.
-pub(crate) fn lazy(config: &Config, start_failure: StartFailure) -> Result<Channel, Error> {
+/// What a channel is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Calls and streams.
+    Live,
+    /// Uploads and tunnels, behind which the answer to a try may wait for long.
+    Bulk,
+}
+
+/// Makes a channel; it connects when it is first used, and says where a connection led.
+pub(crate) fn lazy(
+    config: &Config,
+    start_failure: &StartFailure,
+    peer: &Peer,
+    purpose: Use,
+) -> Result<Channel, Error> {
     match &config.address {
         Address::Embedded => {
             let embedded = Arc::new(Embedded::new(config));
+            let start_failure = Arc::clone(start_failure);
             Ok(local().connect_with_connector_lazy(service_fn(move |_: Uri| {
                 let embedded = Arc::clone(&embedded);
                 let start_failure = Arc::clone(&start_failure);
@@ -43,7 +62,7 @@ pub(crate) fn lazy(config: &Config, start_failure: StartFailure) -> Result<Chann
                 async move { UnixStream::connect(&*path).await.map(TokioIo::new) }
             })))
         }
-        Address::Http(url) => Ok(tuned(endpoint(url)?).connect_timeout(CONNECT).connect_lazy()),
+        Address::Http(url) => Ok(remote(endpoint(url)?, peer, purpose)),
         Address::Https(url) => {
             let roots = ClientTlsConfig::new().with_native_roots();
             let endpoint = endpoint(url)?.tls_config(roots).map_err(|error| {
@@ -53,10 +72,9 @@ pub(crate) fn lazy(config: &Config, start_failure: StartFailure) -> Result<Chann
                     format!("failed to prepare encryption: {error}"),
                 )
             })?;
-            let endpoint = tuned(endpoint).connect_timeout(CONNECT);
             Ok(match proxy(config, endpoint.uri()) {
-                Some(proxy) => endpoint.connect_with_connector_lazy(proxy),
-                None => endpoint.connect_lazy(),
+                Some(proxy) => timed(endpoint, purpose).connect_with_connector_lazy(proxy),
+                None => remote(endpoint, peer, purpose),
             })
         }
     }
@@ -78,6 +96,30 @@ fn proxy(config: &Config, cloud: &Uri) -> Option<Tunnel<HttpConnector>> {
     })
 }
 
+/// A channel over the network.
+fn remote(endpoint: Endpoint, peer: &Peer, purpose: Use) -> Channel {
+    let peer = Arc::clone(peer);
+    timed(endpoint, purpose).connect_with_connector_lazy(service_fn(move |uri: Uri| {
+        let peer = Arc::clone(&peer);
+        async move {
+            let stream = dial(&uri).await?;
+            *peer.lock().unwrap_or_else(PoisonError::into_inner) = stream.peer_addr().ok();
+            Ok::<_, io::Error>(TokioIo::new(stream))
+        }
+    }))
+}
+
+/// How long a network may take.
+fn timed(endpoint: Endpoint, purpose: Use) -> Endpoint {
+    let (every, patience) = if purpose == Use::Live { LIVE_KEEP_ALIVE } else { KEEP_ALIVE };
+    endpoint
+        .connect_timeout(CONNECT)
+        .http2_keep_alive_interval(every)
+        .keep_alive_timeout(patience)
+        // Nobody waits for a connection on which nothing is under way.
+        .keep_alive_while_idle(false)
+}
+
 /// Connects to the embedded cloud, starting it where it does not run, and remembers why that failed.
 async fn started(embedded: &Embedded, start_failure: &StartFailure) -> io::Result<UnixStream> {
     let result = embedded.connect().await;
@@ -96,13 +138,9 @@ fn endpoint(url: &str) -> Result<Endpoint, Error> {
 
 /// The endpoint of a socket: the name only fills the requests' authority.
 fn local() -> Endpoint {
-    tuned(Endpoint::from_static("http://localhost"))
-}
-
-fn tuned(endpoint: Endpoint) -> Endpoint {
-    endpoint
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE)
+    let (every, patience) = KEEP_ALIVE;
+    Endpoint::from_static("http://localhost")
+        .http2_keep_alive_interval(every)
+        .keep_alive_timeout(patience)
         .keep_alive_while_idle(true)
 }

@@ -16,7 +16,7 @@ use tower::Service;
 use tower_lsp::jsonrpc::{self, ErrorCode, Id, Request, Response};
 use tower_lsp::ls_types::{
     ExecuteCommandOptions, ExecuteCommandParams, InitializeParams, InitializeResult,
-    ServerCapabilities, ServerInfo,
+    InitializedParams, ServerCapabilities, ServerInfo,
 };
 use tower_lsp::{ClientSocket, LanguageServer, LspService};
 
@@ -24,8 +24,9 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::lsp::lane::Senders;
 use crate::lsp::ssh::{self, Forwards};
-use crate::lsp::{cloud, frames, local, threads, turns};
+use crate::lsp::{cloud, frames, local, notices, outbox, threads, turns};
 use crate::mirror::{Handle, Mirror, keep_hosts};
+use crate::offline::Offline;
 use crate::protocol;
 use crate::protocol::error::{Code, Error};
 use crate::ssh::Ssh;
@@ -55,19 +56,26 @@ pub(super) struct Front {
     config: Config,
     senders: Senders,
     session: OnceLock<Arc<Session>>,
+    /// The way to ask the editor something.
+    editor: tower_lsp::Client,
+    /// The editor can show a document.
+    documents: AtomicBool,
+    /// Ends with the editor.
+    notices: OnceLock<Option<AbortOnDropHandle<()>>>,
 }
 
-/// Registers each method with its handler, and keeps the list of their names.
+/// Registers each method with its handler, and keeps the list of their names. Those of the second list tell the mirror
+/// themselves what they heard of the connection, or hear nothing of it.
 macro_rules! methods {
-    ($($name:literal => $handler:path,)* ; $($subscription:literal => $subscribe:path,)*) => {
+    ($($name:literal => $handler:path,)* ; $($quiet:literal => $quietly:path,)*) => {
         /// Our requests.
-        const METHODS: &[&str] = &[$($name,)* $($subscription),*];
+        const METHODS: &[&str] = &[$($name,)* $($quiet),*];
 
         /// Builds the service of one editor.
         pub(super) fn build(config: Config, senders: Senders) -> (LspService<Front>, ClientSocket) {
-            LspService::build(|_| Front { config, senders, session: OnceLock::new() })
+            LspService::build(|editor| Front::new(config, senders, editor))
                 $(.custom_method($name, |front: &Front, params: Value| front.answer(params, $handler)))*
-                $(.custom_method($subscription, |front: &Front, params: Value| front.answer_unheard(params, $subscribe)))*
+                $(.custom_method($quiet, |front: &Front, params: Value| front.answer_unheard(params, $quietly)))*
                 .finish()
         }
     };
@@ -75,9 +83,6 @@ macro_rules! methods {
 
 methods! {
     "thread/create" => local::create,
-    "thread/list" => threads::list,
-    "thread/read" => threads::read,
-    "thread/update" => threads::update,
     "thread/pause" => threads::pause,
     "thread/resume" => threads::resume,
     "thread/delete" => threads::delete,
@@ -90,13 +95,9 @@ methods! {
     "thread/checkout" => local::checkout,
     "thread/diff" => threads::diff,
     "thread/fileDiff" => threads::file_diff,
-    "turn/start" => turns::start,
-    "turn/steer" => turns::steer,
-    "turn/interrupt" => turns::interrupt,
     "queue/list" => turns::queue_list,
     "queue/move" => turns::queue_move,
     "queue/remove" => turns::queue_remove,
-    "permission/answer" => turns::answer,
     "item/read" => threads::item,
     "item/output" => threads::output,
     "ssh/connect" => ssh::connect,
@@ -112,6 +113,15 @@ methods! {
     "agent/list" => cloud::agents,
     "cloud/status" => cloud::status,
     ;
+    "thread/list" => threads::list,
+    "thread/read" => threads::read,
+    "thread/update" => threads::update,
+    "turn/start" => turns::start,
+    "turn/steer" => turns::steer,
+    "turn/interrupt" => turns::interrupt,
+    "permission/answer" => turns::answer,
+    "outbox/list" => outbox::list,
+    "outbox/remove" => outbox::remove,
     "thread/subscribe" => threads::subscribe,
     "thread/unsubscribe" => threads::unsubscribe,
 }
@@ -120,6 +130,17 @@ methods! {
 const COMMANDS: [&str; 3] = ["aloft.new", "aloft.send", "aloft.stop"];
 
 impl Front {
+    fn new(config: Config, senders: Senders, editor: tower_lsp::Client) -> Self {
+        Self {
+            config,
+            senders,
+            session: OnceLock::new(),
+            editor,
+            documents: AtomicBool::new(false),
+            notices: OnceLock::new(),
+        }
+    }
+
     /// As [`Front::answer_unheard`], and tells the mirror what the outcome says of the connection.
     fn answer<P, R, F, Fut>(
         &self,
@@ -171,11 +192,15 @@ impl LanguageServer for Front {
         for key in &config.unknown_keys {
             tracing::warn!(key, "unknown key in the configuration");
         }
+        let window = params.capabilities.window.unwrap_or_default();
+        let documents = window.show_document.is_some_and(|documents| documents.support);
+        self.documents.store(documents, Ordering::Relaxed);
         let folder = params.workspace_folders.and_then(|folders| folders.into_iter().next());
         let folder =
             folder.and_then(|folder| folder.uri.to_file_path().map(std::borrow::Cow::into_owned));
         let hosts = keep_hosts(Ssh::new(&config, client.clone()), client.clone());
-        let (mirror, task) = Mirror::new(client, self.senders.updates.clone());
+        let (mirror, task) =
+            Mirror::new(client, Offline::new(&config), self.senders.updates.clone());
         let session = Session {
             config,
             mirror,
@@ -206,6 +231,13 @@ impl LanguageServer for Front {
         })
     }
 
+    async fn initialized(&self, _: InitializedParams) {
+        if let Some(session) = self.session.get() {
+            let documents = self.documents.load(Ordering::Relaxed);
+            self.notices.get_or_init(|| notices::begin(session, &self.editor, documents));
+        }
+    }
+
     async fn execute_command(
         &self,
         params: ExecuteCommandParams,
@@ -213,8 +245,10 @@ impl LanguageServer for Front {
         let argument = params.arguments.into_iter().next().unwrap_or_else(|| json!({}));
         let written = match params.command.as_str() {
             "aloft.new" => serde_json::to_value(self.answer(argument, local::create).await?),
-            "aloft.send" => serde_json::to_value(self.answer(argument, turns::send).await?),
-            "aloft.stop" => serde_json::to_value(self.answer(argument, turns::interrupt).await?),
+            "aloft.send" => serde_json::to_value(self.answer_unheard(argument, turns::send).await?),
+            "aloft.stop" => {
+                serde_json::to_value(self.answer_unheard(argument, turns::interrupt).await?)
+            }
             other => {
                 let message = format!("there is no command {other}");
                 let error = Error::new(Code::InvalidParams, "UNKNOWN_COMMAND", message);

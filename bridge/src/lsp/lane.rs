@@ -10,12 +10,14 @@ use futures_util::stream::{Select, select};
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tower_lsp::jsonrpc::Request;
+use tower_lsp::ls_types::{MessageType, ShowMessageParams};
 use tower_lsp::{ClientSocket, Loopback};
 
 use crate::mirror::{Connection, Topic, Update};
 use crate::protocol::event::Event;
 use crate::protocol::notification::{
-    ConnectionChanged, ConnectionState, NoticePosted, NoticeRead, ThreadChanged, ThreadDeleted,
+    ConnectionChanged, ConnectionState, KeptTold, NoticePosted, NoticeRead, ThreadChanged,
+    ThreadDeleted,
 };
 
 /// Updates under way to the editor; more wait in the cloud.
@@ -120,6 +122,12 @@ fn notification_of(update: Update) -> Option<Request> {
             };
             notification("connection/didChange", &ConnectionChanged { state, message })
         }
+        Update::Delivered(kept) => notification("outbox/didDeliver", &KeptTold { kept }),
+        Update::Refused(kept) => notification("outbox/didRefuse", &KeptTold { kept }),
+        Update::Warning(message) => notification(
+            "window/showMessage",
+            &ShowMessageParams { typ: MessageType::WARNING, message },
+        ),
         Update::Ended(topic, error) => {
             let thread = if let Topic::Thread(id) = &topic { id } else { "" };
             tracing::info!(thread, reason = error.reason, "the cloud ended a subscription");

@@ -80,6 +80,7 @@ async fn create_thread(
         carry_commit: source.carry,
     };
     let answer = session.mirror.client().create_thread(request).await?;
+    session.mirror.offline().seen().note(answer.thread.as_slice(), &[]);
     Ok(ThreadCreateResult { thread: present(answer.thread)?, cursor: answer.cursor })
 }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use aloft_proto::v1;
 use base64::Engine as _;
-use tonic::Streaming;
 
+use crate::client::Stream;
 use crate::lsp::front::Session;
 use crate::lsp::turns::in_order;
 use crate::mirror::Topic;
+use crate::offline::Handed;
 use crate::protocol::diff::FileDiff;
 use crate::protocol::error::{Code, Error};
 use crate::protocol::request::thread::{
@@ -36,7 +37,8 @@ pub(super) async fn list(
         page_size: params.page_size.unwrap_or_default(),
         page_token: params.page_token.unwrap_or_default(),
     };
-    session.mirror.client().list_threads(request).await.map(Into::into)
+    let (list, last_seen) = session.mirror.list(request).await?;
+    Ok(ThreadListResult { last_seen, ..list.into() })
 }
 
 /// `thread/read`.
@@ -49,7 +51,8 @@ pub(super) async fn read(
         before: params.before.unwrap_or_default(),
         limit: params.limit.unwrap_or_default(),
     };
-    session.mirror.client().read_thread(request).await.map(Into::into)
+    let (page, last_seen) = session.mirror.read(request).await?;
+    Ok(ThreadReadResult { last_seen, ..page.into() })
 }
 
 /// `thread/subscribe`.
@@ -100,9 +103,19 @@ pub(super) async fn update(
         model: params.model,
         keep: params.keep,
     };
-    thread(
-        in_order(&session, &params.thread_id, session.mirror.client().update_thread(request)).await,
-    )
+    let asked = request.clone();
+    match in_order(&session, &params.thread_id, session.mirror.hand(request)).await? {
+        Handed::Answered(answer) => thread(Ok(answer)),
+        Handed::Kept(kept, _) => {
+            let mut thread = session.mirror.offline().seen().find(&kept.thread_id);
+            if let Some(thread) = &mut thread {
+                thread.muted = asked.muted.unwrap_or(thread.muted);
+                thread.keep = asked.keep.unwrap_or(thread.keep);
+                thread.title = asked.title.unwrap_or_else(|| std::mem::take(&mut thread.title));
+            }
+            Ok(ThreadResult { thread: present(thread)?, kept: true })
+        }
+    }
 }
 
 /// `thread/pause`.
@@ -142,9 +155,11 @@ pub(super) async fn delete(
         request_id: params.request_id.unwrap_or_default(),
         thread_id: params.thread_id.clone(),
     };
-    thread(
+    let deleted = thread(
         in_order(&session, &params.thread_id, session.mirror.client().delete_thread(request)).await,
-    )
+    )?;
+    session.mirror.offline().seen().note(&[], std::slice::from_ref(&deleted.thread.id));
+    Ok(deleted)
 }
 
 /// `thread/rewind`. Answers when it is done or refused; what takes longer than some seconds goes on and is told by its item.
@@ -265,7 +280,7 @@ pub(super) async fn output(
 /// Reads a diff to its end.
 pub(super) async fn collect(
     session: &Session,
-    mut stream: Streaming<v1::FileDiff>,
+    mut stream: Stream<v1::FileDiff>,
 ) -> Result<Vec<v1::FileDiff>, Error> {
     let client = session.mirror.client();
     let mut files = Vec::new();
@@ -277,7 +292,7 @@ pub(super) async fn collect(
 
 /// The thread an answer is about.
 pub(super) fn thread(answer: Result<v1::ThreadResponse, Error>) -> Result<ThreadResult, Error> {
-    Ok(ThreadResult { thread: present(answer?.thread)? })
+    Ok(ThreadResult { thread: present(answer?.thread)?, kept: false })
 }
 
 /// The thread of an answer, which always has one.
@@ -291,6 +306,8 @@ pub(super) fn present(thread: Option<v1::Thread>) -> Result<Thread, Error> {
 /// where that is known.
 async fn topic(session: &Session, thread: Option<String>) -> Result<(Topic, u64), Error> {
     let Some(thread_id) = thread else { return Ok((Topic::Feed, u64::MAX)) };
-    let answer = session.mirror.client().get_thread(v1::GetThreadRequest { thread_id }).await?;
-    Ok((Topic::Thread(present(answer.thread)?.id), answer.cursor))
+    let (answer, last_seen) = session.mirror.find(&thread_id).await?;
+    // What is only remembered may have gone on: the cloud itself will say whether there is such a cursor.
+    let newest = if last_seen.is_some() { u64::MAX } else { answer.cursor };
+    Ok((Topic::Thread(present(answer.thread)?.id), newest))
 }

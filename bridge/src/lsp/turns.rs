@@ -6,13 +6,14 @@ use std::sync::Arc;
 use aloft_proto::v1;
 
 use crate::lsp::front::Session;
+use crate::offline::Handed;
 use crate::protocol::error::Error;
 use crate::protocol::request::turn::{
-    PermissionAnswerParams, QueueMoveParams, QueueRemoveParams, QueueResult, TurnInterruptParams,
-    TurnResult, TurnStartParams, TurnSteerParams,
+    AnswerResult, PermissionAnswerParams, QueueMoveParams, QueueRemoveParams, QueueResult,
+    TurnInterruptParams, TurnResult, TurnStartParams, TurnSteerParams,
 };
-use crate::protocol::request::{CursorResult, Empty, ThreadActionParams, ThreadParams};
-use crate::protocol::to_proto::{inputs, new_request_id};
+use crate::protocol::request::{CursorResult, ThreadActionParams, ThreadParams};
+use crate::protocol::to_proto::inputs;
 
 /// Does this after everything that was asked for the thread before it.
 pub(super) async fn in_order<T>(
@@ -36,9 +37,7 @@ pub(super) async fn start(
         input: inputs(params.input)?,
         queue: params.queue,
     };
-    in_order(&session, &params.thread_id, session.mirror.client().start_turn(request))
-        .await
-        .map(Into::into)
+    Ok(turn(in_order(&session, &params.thread_id, session.mirror.hand(request)).await?))
 }
 
 /// `turn/steer`.
@@ -52,28 +51,27 @@ pub(super) async fn steer(
         expected_turn_id: params.expected_turn_id.unwrap_or_default(),
         input: inputs(params.input)?,
     };
-    in_order(&session, &params.thread_id, session.mirror.client().steer_turn(request))
-        .await
-        .map(Into::into)
+    Ok(turn(in_order(&session, &params.thread_id, session.mirror.hand(request)).await?))
 }
 
-/// A message, as a command of an editor sends it: while a turn runs, it guides.
+/// A message, as a command of an editor sends it: while a turn runs it guides, else it begins the next one, which is what a
+/// correction of no particular turn does.
 pub(super) async fn send(
     session: Arc<Session>,
     params: TurnStartParams,
 ) -> Result<TurnResult, Error> {
-    let request_id = params.request_id.clone().unwrap_or_else(new_request_id);
-    let steered = TurnSteerParams {
-        request_id: Some(format!("{request_id}-steer")),
-        thread_id: params.thread_id.clone(),
-        expected_turn_id: None,
-        input: params.input.clone(),
-    };
-    match start(Arc::clone(&session), TurnStartParams { request_id: Some(request_id), ..params })
-        .await
-    {
-        Err(error) if error.reason == "TURN_ACTIVE" => steer(session, steered).await,
-        other => other,
+    if params.queue {
+        return start(session, params).await;
+    }
+    let TurnStartParams { request_id, thread_id, input, .. } = params;
+    steer(session, TurnSteerParams { request_id, thread_id, expected_turn_id: None, input }).await
+}
+
+/// What became of a message.
+fn turn(handed: Handed<v1::TurnResponse>) -> TurnResult {
+    match handed {
+        Handed::Answered(answer) => answer.into(),
+        Handed::Kept(..) => TurnResult { turn: None, cursor: 0, item: None, kept: true },
     }
 }
 
@@ -88,10 +86,10 @@ pub(super) async fn interrupt(
         expected_turn_id: params.expected_turn_id.unwrap_or_default(),
         finish: params.finish,
     };
-    let answer =
-        in_order(&session, &params.thread_id, session.mirror.client().interrupt_turn(request))
-            .await?;
-    Ok(CursorResult { cursor: answer.cursor })
+    Ok(match in_order(&session, &params.thread_id, session.mirror.hand(request)).await? {
+        Handed::Answered(answer) => CursorResult { cursor: answer.cursor, kept: false },
+        Handed::Kept(..) => CursorResult { cursor: 0, kept: true },
+    })
 }
 
 /// `thread/retry`.
@@ -152,14 +150,13 @@ pub(super) async fn queue_remove(
 pub(super) async fn answer(
     session: Arc<Session>,
     params: PermissionAnswerParams,
-) -> Result<Empty, Error> {
+) -> Result<AnswerResult, Error> {
     let request = v1::AnswerPermissionRequest {
         request_id: params.request_id.unwrap_or_default(),
         thread_id: params.thread_id.clone(),
         item_id: params.item_id.unwrap_or_default(),
         option_id: params.option_id,
     };
-    in_order(&session, &params.thread_id, session.mirror.client().answer_permission(request))
-        .await?;
-    Ok(Empty {})
+    let handed = in_order(&session, &params.thread_id, session.mirror.hand(request)).await?;
+    Ok(AnswerResult { kept: matches!(handed, Handed::Kept(..)) })
 }

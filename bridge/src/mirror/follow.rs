@@ -4,17 +4,11 @@ use std::time::{Duration, Instant};
 
 use aloft_proto::v1;
 use futures_util::{Stream, stream};
-use rand::Rng as _;
-use tonic::Streaming;
 
-use crate::client::Client;
+use crate::client::{self, Client};
 use crate::mirror::{Connection, Topic, Update};
 use crate::protocol::error::{Code, Error};
 
-/// The first pause before a stream is opened again; each next one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// The longest pause: a cloud that is back is noticed this soon.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A stream that lived this long was a good one, even when it brought nothing.
 const GOOD: Duration = Duration::from_secs(10);
 
@@ -25,7 +19,7 @@ pub(super) enum Signal {
     /// Something for the front.
     Update(Update),
     /// How the connection is.
-    Connection(Connection, Option<String>),
+    Connection(Connection, Option<Error>),
     /// The cloud refuses to go on; nothing follows.
     Ended(Topic, Error),
 }
@@ -63,8 +57,8 @@ struct Follower {
 }
 
 enum Source {
-    Feed(Streaming<v1::FeedEvent>),
-    Thread(Streaming<v1::Event>),
+    Feed(client::Stream<v1::FeedEvent>),
+    Thread(client::Stream<v1::Event>),
 }
 
 impl Follower {
@@ -105,12 +99,12 @@ impl Follower {
     fn lost(&mut self, error: Option<Error>) -> Signal {
         self.source = None;
         self.failures = if self.opened.elapsed() > GOOD { 1 } else { self.failures + 1 };
-        Signal::Connection(Connection::Connecting, error.map(|error| error.message))
+        Signal::Connection(Connection::Connecting, error)
     }
 
     async fn open(&mut self) -> Signal {
-        if self.failures > 0 {
-            tokio::time::sleep(pause(self.failures)).await;
+        if self.failures > 0 && self.client.rest(self.failures).await {
+            self.failures = 0;
         }
         let after = self.cursor;
         let opened = match &self.topic {
@@ -134,7 +128,7 @@ impl Follower {
                 let state = Connection::told_by(&error);
                 let state =
                     if state == Connection::Connected { Connection::Offline } else { state };
-                Signal::Connection(state, Some(error.message))
+                Signal::Connection(state, Some(error))
             }
         }
     }
@@ -146,11 +140,4 @@ fn is_final(error: &Error) -> bool {
         error.code,
         Code::NotFound | Code::InvalidParams | Code::Denied | Code::FailedPrecondition
     )
-}
-
-/// Somewhere between half and all of its length: many bridges that lost one cloud do not come back at one moment.
-fn pause(failures: u32) -> Duration {
-    let whole =
-        FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
-    whole.mul_f64(rand::rng().random_range(0.5..=1.0))
 }

@@ -136,6 +136,20 @@ impl Error {
         self
     }
 
+    /// Tells whether no cloud was there to answer; any other error is an answer.
+    pub fn is_offline(&self) -> bool {
+        let ours = [
+            "CLOUD_FOLDER",
+            "CLOUD_NOT_INSTALLED",
+            "CLOUD_SILENT",
+            "CLOUD_START_FAILED",
+            "CLOUD_STOPPING",
+            "CLOUD_UNREACHABLE",
+            "DEADLINE_EXCEEDED",
+        ];
+        self.code == Code::Unavailable && ours.contains(&self.reason.as_str())
+    }
+
     /// Returns what a JSON-RPC error carries as `data`.
     pub fn data(&self) -> ErrorData {
         ErrorData {

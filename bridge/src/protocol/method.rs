@@ -5,12 +5,13 @@ use schemars::{Schema, SchemaGenerator};
 use crate::protocol::diff::FileDiff;
 use crate::protocol::event::Event;
 use crate::protocol::notification::{
-    ConnectionChanged, NoticePosted, NoticeRead, ThreadChanged, ThreadDeleted,
+    ConnectionChanged, KeptTold, NoticePosted, NoticeRead, ThreadChanged, ThreadDeleted,
 };
 use crate::protocol::request::cloud::{
     Agent, CloudStatus, Key, KeyParams, KeySetParams, KeyTestResult, NoticeListParams,
     NoticeListResult, NoticeReadParams,
 };
+use crate::protocol::request::outbox::{OutboxRemoveParams, OutboxResult};
 use crate::protocol::request::ssh::{
     PortForwardParams, PortForwardResult, PortListResult, PortUnforwardParams, SshConnectParams,
     SshConnectResult,
@@ -23,8 +24,8 @@ use crate::protocol::request::thread::{
     ThreadResult, ThreadRewindParams, ThreadUpdateParams, UnsubscribeParams,
 };
 use crate::protocol::request::turn::{
-    PermissionAnswerParams, QueueMoveParams, QueueRemoveParams, QueueResult, TurnInterruptParams,
-    TurnResult, TurnStartParams, TurnSteerParams,
+    AnswerResult, PermissionAnswerParams, QueueMoveParams, QueueRemoveParams, QueueResult,
+    TurnInterruptParams, TurnResult, TurnStartParams, TurnSteerParams,
 };
 use crate::protocol::request::{CursorResult, Empty, ThreadActionParams, ThreadParams};
 
@@ -96,9 +97,11 @@ requests! {
     "queue/list": ThreadParams => QueueResult;
     "queue/move": QueueMoveParams => QueueResult;
     "queue/remove": QueueRemoveParams => QueueResult;
-    "permission/answer": PermissionAnswerParams => Empty;
+    "permission/answer": PermissionAnswerParams => AnswerResult;
     "item/read": ItemParams => ItemResult;
     "item/output": ItemOutputParams => ItemOutputResult;
+    "outbox/list": Empty => OutboxResult;
+    "outbox/remove": OutboxRemoveParams => OutboxResult;
     "ssh/connect": SshConnectParams => SshConnectResult;
     "port/list": ThreadParams => PortListResult;
     "port/forward": PortForwardParams => PortForwardResult;
@@ -125,4 +128,6 @@ notifications! {
     "notice/didPost": NoticePosted;
     "notice/didRead": NoticeRead;
     "connection/didChange": ConnectionChanged;
+    "outbox/didDeliver": KeptTold;
+    "outbox/didRefuse": KeptTold;
 }

@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::kept::Kept;
 use crate::protocol::notice::Notice;
 use crate::protocol::thread::Thread;
 
@@ -53,6 +54,13 @@ pub struct ConnectionChanged {
     /// More, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+/// `outbox/didDeliver` and `outbox/didRefuse`: a request that was kept has reached the cloud.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KeptTold {
+    /// The request; where the cloud refused it, with its error.
+    pub kept: Kept,
 }
 
 /// How the connection to the cloud stands.

@@ -4,6 +4,7 @@
 //! of one, a slug or `@last`.
 
 pub mod cloud;
+pub mod outbox;
 pub mod ssh;
 pub mod thread;
 pub mod turn;
@@ -20,6 +21,15 @@ pub struct Empty {}
 pub struct CursorResult {
     /// The newest event.
     pub cursor: u64,
+    /// The cloud cannot be reached: the request is kept until it is back.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub kept: bool,
+}
+
+/// A result that is left out where it says nothing.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+pub(crate) fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// A thread, by one of its names.

@@ -34,6 +34,12 @@ impl Time {
     }
 }
 
+impl From<std::time::SystemTime> for Time {
+    fn from(moment: std::time::SystemTime) -> Self {
+        Self(moment.into())
+    }
+}
+
 impl fmt::Display for Time {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moment = self.0.to_offset(UtcOffset::UTC);

@@ -9,6 +9,7 @@ use crate::cli::failure::{Exit, Failure, Outcome, usage};
 use crate::cli::render::item::answers;
 use crate::cli::text;
 use crate::cli::wait::is_open;
+use crate::offline::Handed;
 use crate::protocol::error::{Code, Error};
 
 /// Items looked through for the open question.
@@ -41,7 +42,9 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         option_id: option_id.clone(),
         ..Default::default()
     };
-    context.client.answer_permission(request).await?;
+    if let Handed::Kept(kept, _) = context.hand("answering", request).await? {
+        return context.kept(&kept, false);
+    }
     let slug = thread.slug.clone();
     let thread = if context.output.json { context.thread(&thread.id).await? } else { thread };
     context.print_thread(thread, &format!("answered {slug}: {option_id}"))?;
@@ -58,7 +61,7 @@ async fn ask(
         before: String::new(),
         limit: LOOKED_THROUGH,
     };
-    let page = context.client.read_thread(request).await?;
+    let (page, _) = context.offline.read(&context.client, request, context.unreachable()).await?;
     let found = page.items.into_iter().find_map(|found| match &found.kind {
         Some(Kind::Permission(permission))
             if is_open(&found, permission) && item.is_none_or(|item| item == found.id) =>

@@ -42,6 +42,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         let response =
             context.output.waiting("deleting", context.client.delete_thread(request)).await?;
         let deleted = response.thread.unwrap_or(thread);
+        context.offline.seen().note(&[], std::slice::from_ref(&deleted.id));
         let sentence = format!("deleted {}", deleted.slug);
         context.print_thread(deleted, &sentence)?;
     }

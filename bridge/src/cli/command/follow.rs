@@ -40,7 +40,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
             renderer.item(item, item.state() != v1::ItemState::InProgress)?;
         }
     }
-    let last = thread.last_turn.unwrap_or_default();
+    let last = thread.last_turn.clone().unwrap_or_default();
     let until = match (args.wait, last.state()) {
         (false, _) => Until::Forever,
         (true, v1::TurnState::Running | v1::TurnState::Unspecified) => match page.turns.last() {

@@ -7,6 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure, Outcome};
 use crate::cli::output::Style;
 use crate::cli::text;
+use crate::notices::Desktop;
 use crate::protocol::error::Code;
 use crate::protocol::thread::{Thread, ThreadState};
 use crate::protocol::time::Time;
@@ -49,15 +50,27 @@ fn state(text: &str) -> Result<ThreadState, String> {
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
-    let (threads, more, feed) = read(context, &args).await?;
+    let Read { threads, more, feed, last_seen } = read(context, &args).await?;
     print(context, &threads)?;
     if more && !context.output.json {
         context.output.note("there are more; --all shows them");
     }
-    if args.watch { watch(context, &args, feed).await } else { Ok(Exit::Done) }
+    let exit = context.as_seen("this is the list", last_seen);
+    if args.watch { watch(context, &args, feed).await } else { Ok(exit) }
 }
 
-async fn read(context: &Context, args: &Args) -> Result<(Vec<Thread>, bool, u64), Failure> {
+/// What was read of the list.
+struct Read {
+    threads: Vec<Thread>,
+    /// There are more.
+    more: bool,
+    /// Where the feed was before.
+    feed: u64,
+    /// It is what was seen then.
+    last_seen: Option<Time>,
+}
+
+async fn read(context: &Context, args: &Args) -> Result<Read, Failure> {
     let mut request = v1::ListThreadsRequest {
         states: args.state.iter().map(|state| v1::ThreadState::from(*state).into()).collect(),
         query: args.query.clone().unwrap_or_default(),
@@ -67,19 +80,19 @@ async fn read(context: &Context, args: &Args) -> Result<(Vec<Thread>, bool, u64)
     let mut seen = Vec::new();
     let mut feed = None;
     loop {
-        let page = context
-            .output
-            .waiting("asking the cloud", context.client.list_threads(request.clone()))
-            .await?;
+        let asking = context.offline.list(&context.client, request.clone(), context.unreachable());
+        let (page, last_seen) = context.output.waiting("asking the cloud", asking).await?;
         seen.extend(page.threads);
         let feed = *feed.get_or_insert(page.feed);
         if page.next_page_token.is_empty() || !args.all {
-            if page.next_page_token.is_empty() && args.state.is_empty() && args.query.is_none() {
+            let more = !page.next_page_token.is_empty();
+            let whole = !more && args.state.is_empty() && args.query.is_none();
+            if whole && last_seen.is_none() {
                 // These are all there are: what ssh knows of others is of the past.
                 context.ssh().replace(&seen).ok();
             }
             let threads = seen.into_iter().map(Thread::from).collect();
-            return Ok((threads, !page.next_page_token.is_empty(), feed));
+            return Ok(Read { threads, more, feed, last_seen });
         }
         request.page_token = page.next_page_token;
     }
@@ -151,15 +164,16 @@ fn state_style(word: &str) -> Style {
 
 /// Shows the list anew after each change; comes back when the connection breaks.
 async fn watch(context: &Context, args: &Args, mut feed: u64) -> Outcome {
-    let mut pause = std::time::Duration::from_millis(100);
+    let mut failures = 0;
     loop {
+        let before = feed;
         let result = watch_once(context, args, &mut feed).await;
         match result {
             Ok(exit) => return Ok(exit),
             Err(Failure::Error(error)) if error.code == Code::Unavailable && error.retryable => {
                 tracing::debug!(%error, "the feed broke, opening it again");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(std::time::Duration::from_secs(5));
+                failures = if feed > before { 1 } else { failures + 1 };
+                context.client.rest(failures).await;
             }
             Err(failure) => return Err(failure),
         }
@@ -169,6 +183,7 @@ async fn watch(context: &Context, args: &Args, mut feed: u64) -> Outcome {
 async fn watch_once(context: &Context, args: &Args, feed: &mut u64) -> Outcome {
     let mut stream = context.client.watch_feed(v1::WatchFeedRequest { after: *feed }).await?;
     let mut leaving = std::pin::pin!(tokio::signal::ctrl_c());
+    let desktop = Desktop::new(&context.config, &context.offline);
     loop {
         let event = tokio::select! {
             event = stream.message() => event.map_err(|status| context.client.error(status))?,
@@ -180,11 +195,17 @@ async fn watch_once(context: &Context, args: &Args, feed: &mut u64) -> Outcome {
         *feed = event.feed;
         match event.payload {
             Some(Payload::ThreadChanged(_) | Payload::ThreadDeleted(_)) => {
-                let (threads, _, _) = read(context, args).await?;
+                let read = read(context, args).await?;
                 context.output.clear()?;
-                print(context, &threads)?;
+                print(context, &read.threads)?;
             }
-            Some(Payload::NoticePosted(_) | Payload::NoticeRead(_)) | None => {}
+            Some(Payload::NoticePosted(notice)) => {
+                if !notice.read {
+                    context.bell();
+                }
+                desktop.show(&notice);
+            }
+            Some(Payload::NoticeRead(_)) | None => {}
         }
     }
 }

@@ -115,6 +115,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         .output
         .waiting("creating the thread", context.client.create_thread(request))
         .await?;
+    context.offline.seen().note(response.thread.as_slice(), &[]);
     let thread = response.thread.unwrap_or_default();
     if args.wait {
         if !context.output.json {

@@ -8,10 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Outcome, usage};
 use crate::cli::prompt;
 use crate::cli::wait::{self, Until};
-use crate::protocol::error::Error;
-
-/// How often a message is offered as a new turn and as a correction in turn: a turn may begin or end in between.
-const OFFERS: usize = 3;
+use crate::offline::Handed;
 
 /// Arguments of `aloft send`.
 #[derive(Debug, clap::Args)]
@@ -59,13 +56,27 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         ));
     }
     let (thread, before) = context.find(&args.id).await?;
-    let sending = offer(context, &thread.id, input, args.queue);
-    let (response, guided) = context.output.waiting("sending the message", sending).await?;
-    let sentence = match (&response.turn, guided) {
-        (None, _) => format!("queued for {}", thread.slug),
+    let thread_id = thread.id.clone();
+    let handed = if args.queue {
+        let request = v1::StartTurnRequest { thread_id, input, queue: true, ..Default::default() };
+        context.hand("sending the message", request).await?
+    } else {
+        // A correction of no particular turn: where none runs, it begins the next.
+        let request = v1::SteerTurnRequest { thread_id, input, ..Default::default() };
+        context.hand("sending the message", request).await?
+    };
+    let response = match handed {
+        Handed::Answered(response) => response,
+        Handed::Kept(kept, _) => return context.kept(&kept, args.wait),
+    };
+    let last = thread.last_turn.as_ref().map_or(0, |turn| turn.number);
+    let sentence = match &response.turn {
+        None => format!("queued for {}", thread.slug),
+        Some(turn) if turn.number > last => {
+            format!("sent to {}: turn {} begins", thread.slug, turn.number)
+        }
         // An agent that can be corrected as it works stays in its turn; for another a new one begins.
-        (Some(_), true) => format!("guided {}", thread.slug),
-        (Some(turn), false) => format!("sent to {}: turn {} begins", thread.slug, turn.number),
+        Some(_) => format!("guided {}", thread.slug),
     };
     end(context, thread, before, response, &sentence, args.wait).await
 }
@@ -78,43 +89,6 @@ pub(crate) async fn retry(context: &Context, args: RetryArgs) -> Outcome {
         context.output.waiting("asking the cloud", context.client.retry_turn(request)).await?;
     let sentence = format!("trying again in {}", thread.slug);
     end(context, thread, before, response, &sentence, args.wait).await
-}
-
-/// Sends a message as a new turn, or as a correction of the running one.
-async fn offer(
-    context: &Context,
-    thread_id: &str,
-    input: Vec<v1::Input>,
-    queue: bool,
-) -> Result<(v1::TurnResponse, bool), Error> {
-    let mut offers = 0;
-    loop {
-        offers += 1;
-        let start = v1::StartTurnRequest {
-            thread_id: thread_id.to_owned(),
-            input: input.clone(),
-            queue,
-            ..Default::default()
-        };
-        match context.client.start_turn(start).await {
-            Ok(response) => return Ok((response, false)),
-            Err(error) if error.reason == "TURN_ACTIVE" && !queue => {}
-            Err(error) => return Err(error),
-        }
-        let steer = v1::SteerTurnRequest {
-            thread_id: thread_id.to_owned(),
-            input: input.clone(),
-            ..Default::default()
-        };
-        match context.client.steer_turn(steer).await {
-            Ok(response) => return Ok((response, true)),
-            // The turn ended meanwhile: the message begins a new one.
-            Err(error)
-                if matches!(error.reason.as_str(), "NO_TURN" | "TURN_CHANGED")
-                    && offers < OFFERS => {}
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 async fn end(

@@ -5,10 +5,10 @@ use aloft_proto::v1;
 use crate::cli::command::list::state_word;
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure, Outcome};
-use crate::cli::markdown;
 use crate::cli::output::Style;
 use crate::cli::render::Renderer;
 use crate::cli::text;
+use crate::markdown;
 use crate::protocol::item::Item;
 use crate::protocol::request::thread::ThreadReadResult;
 use crate::protocol::thread::Thread;
@@ -49,16 +49,16 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         before: args.before.unwrap_or_default(),
         limit: args.limit,
     };
-    let page =
-        context.output.waiting("asking the cloud", context.client.read_thread(request)).await?;
+    let asking = context.offline.read(&context.client, request, context.unreachable());
+    let (page, last_seen) = context.output.waiting("asking the cloud", asking).await?;
     if args.markdown {
         context.output.bytes(markdown::thread(&ThreadReadResult::from(page)).as_bytes())?;
     } else if context.output.json {
-        context.output.json(&ThreadReadResult::from(page))?;
+        context.output.json(&ThreadReadResult { last_seen, ..page.into() })?;
     } else {
         people(context, page)?;
     }
-    Ok(Exit::Done)
+    Ok(context.as_seen("this is the thread", last_seen))
 }
 
 fn people(context: &Context, page: v1::ReadThreadResponse) -> Result<(), Failure> {

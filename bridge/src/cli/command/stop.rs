@@ -8,6 +8,7 @@ use aloft_proto::v1::event::Payload;
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Outcome};
 use crate::cli::watch::Watch;
+use crate::offline::Handed;
 use crate::protocol::error::{Code, Error};
 
 /// How long a stop may take until the turn has ended.
@@ -31,7 +32,9 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         finish: args.finish,
         ..Default::default()
     };
-    context.client.interrupt_turn(request).await?;
+    if let Handed::Kept(kept, _) = context.hand("stopping the turn", request).await? {
+        return context.kept(&kept, false);
+    }
     let mut sentence = format!("{} wraps up, then stops", thread.slug);
     if !args.finish {
         let mut watch = Watch::new(&context.client, context.output, &thread.id, before, true);

@@ -5,6 +5,7 @@ use aloft_proto::v1;
 use crate::cli::command::new::mode;
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Outcome};
+use crate::offline::Handed;
 use crate::protocol::thread::Mode;
 
 /// A thread, nothing else.
@@ -94,7 +95,10 @@ async fn update(
     words: &str,
 ) -> Outcome {
     request.thread_id = context.thread(id).await?.id;
-    let thread = context.client.update_thread(request).await?.thread.unwrap_or_default();
+    let thread = match context.hand("asking the cloud", request).await? {
+        Handed::Answered(answer) => answer.thread.unwrap_or_default(),
+        Handed::Kept(kept, _) => return context.kept(&kept, false),
+    };
     let sentence = format!("{} {words}", thread.slug);
     context.print_thread(thread, &sentence)?;
     Ok(Exit::Done)

@@ -172,6 +172,7 @@ impl From<v1::ListThreadsResponse> for ThreadListResult {
             threads: response.threads.into_iter().map(Into::into).collect(),
             next_page_token: text(response.next_page_token),
             feed: response.feed,
+            last_seen: None,
         }
     }
 }
@@ -184,6 +185,7 @@ impl From<v1::ReadThreadResponse> for ThreadReadResult {
             items: response.items.into_iter().map(Into::into).collect(),
             has_more: response.has_more,
             cursor: response.cursor,
+            last_seen: None,
         }
     }
 }
@@ -194,6 +196,7 @@ impl From<v1::TurnResponse> for TurnResult {
             turn: response.turn.map(Into::into),
             cursor: response.cursor,
             item: response.item.map(Into::into),
+            kept: false,
         }
     }
 }
@@ -216,7 +219,11 @@ mod tests {
             id: "abc".into(),
             state: v1::ThreadState::RequiresAction.into(),
             mode: v1::Mode::Manual.into(),
-            last_turn: Some(v1::TurnSummary { number: 2, state: v1::TurnState::Running.into() }),
+            last_turn: Some(v1::TurnSummary {
+                number: 2,
+                state: v1::TurnState::Running.into(),
+                id: "t2".into(),
+            }),
             usage: Some(v1::Usage {
                 cost_micros: 1_250_000,
                 currency: "USD".into(),

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::diff::FileDiff;
 use crate::protocol::input::Input;
 use crate::protocol::item::Item;
+use crate::protocol::request::is_false;
 use crate::protocol::thread::{Mode, Thread, ThreadState, Turn, asked_mode, asked_state};
+use crate::protocol::time::Time;
 
 /// What is done with uncommitted changes of a local checkout.
 #[derive(
@@ -82,6 +84,9 @@ pub struct ThreadCreateResult {
 pub struct ThreadResult {
     /// As it is now.
     pub thread: Thread,
+    /// The cloud cannot be reached: the request is kept until it is back, and the thread is as it will be.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub kept: bool,
 }
 
 /// `thread/list`.
@@ -113,6 +118,9 @@ pub struct ThreadListResult {
     pub next_page_token: Option<String>,
     /// Subscribe after this to miss nothing.
     pub feed: u64,
+    /// The cloud cannot be reached: this is what was last seen, then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Time>,
 }
 
 /// `thread/read`.
@@ -143,6 +151,9 @@ pub struct ThreadReadResult {
     pub has_more: bool,
     /// Subscribe after this to miss nothing.
     pub cursor: u64,
+    /// The cloud cannot be reached: this is what was last seen, then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Time>,
 }
 
 /// `thread/subscribe`: a thread's events, or without `threadId` the list and the notices.

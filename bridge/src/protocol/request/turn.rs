@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::input::Input;
 use crate::protocol::item::Item;
+use crate::protocol::request::is_false;
 use crate::protocol::thread::Turn;
 
 /// `turn/start`: a message.
@@ -50,6 +51,9 @@ pub struct TurnResult {
     /// The message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub item: Option<Item>,
+    /// The cloud cannot be reached: the message is kept until it is back.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub kept: bool,
 }
 
 /// `turn/interrupt`: a stop.
@@ -118,4 +122,12 @@ pub struct PermissionAnswerParams {
     pub item_id: Option<String>,
     /// An option's id, or `allow`, `allow-always`, `deny`.
     pub option_id: String,
+}
+
+/// An answer was taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AnswerResult {
+    /// The cloud cannot be reached: the answer is kept until it is back.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub kept: bool,
 }

@@ -41,7 +41,8 @@ impl Machine {
         self.log_all(events, out);
         self.memory.messages = messages;
         self.memory.prompted = false;
-        self.thread.last_turn = Some(TurnSummary { number, state: TurnState::Running.into() });
+        self.thread.last_turn =
+            Some(TurnSummary { number, state: TurnState::Running.into(), id: turn.id.clone() });
         // A workspace that is made for this turn, or was saved just now, nobody else has touched.
         let untouched = !rested || !self.memory.workspace || self.memory.unsaved;
         let look = if untouched { Look::Done } else { Look::Wanted };
@@ -362,8 +363,11 @@ impl Machine {
         let began = turn.start_time.as_ref().map_or(now, millis);
         let usage = self.thread.usage.get_or_insert_default();
         usage.seconds += u64::try_from((now - began) / 1_000).unwrap_or_default();
-        self.thread.last_turn =
-            Some(TurnSummary { number: turn.number, state: outcome.state.into() });
+        self.thread.last_turn = Some(TurnSummary {
+            number: turn.number,
+            state: outcome.state.into(),
+            id: turn.id.clone(),
+        });
         self.log(Payload::TurnCompleted(turn.clone()), out);
         match outcome.state {
             TurnState::Completed => self.post(NoticeKind::Completed, "is done", "", out),

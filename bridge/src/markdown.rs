@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::cli::text;
 use crate::protocol::input::Input;
 use crate::protocol::item::{ItemKind, PlanStepState};
 use crate::protocol::request::thread::ThreadReadResult;
+use crate::text;
 
 /// Returns the thread with the items given.
 pub(crate) fn thread(page: &ThreadReadResult) -> String {

@@ -1,0 +1,121 @@
+// A cloud on a port, and a network to it that a test can break in the ways real ones break.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { openSync } from "node:fs";
+import net from "node:net";
+import path from "node:path";
+
+import { ALOFT } from "./home.mjs";
+
+const TOKEN = "token-of-the-tests";
+
+/** A cloud whose data lie on this machine; bridges of this home use it, through the relay. */
+export class Remote {
+  static async start(home) {
+    const remote = new Remote();
+    remote.home = home;
+    remote.port = await freePort();
+    remote.relay = await Relay.to(remote.port);
+    home.env.ALOFT_TOKEN = TOKEN;
+    await remote.run();
+    home.env.ALOFT_CLOUD = remote.relay.url;
+    return remote;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  async run() {
+    const { ALOFT_CLOUD: _, ...env } = this.home.env;
+    const log = openSync(this.home.path("remote.log"), "a");
+    const words = ["serve", "--listen", `127.0.0.1:${this.port}`, "--data", this.home.path("remote")];
+    const program = path.join(path.dirname(ALOFT), "aloft-cloud");
+    this.child = spawn(program, words, { env, stdio: ["ignore", "ignore", log], detached: true });
+    this.ended = once(this.child, "exit");
+    while (!(await answers(this.port))) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  /** Kills it as a crash would. */
+  async kill() {
+    this.child.kill("SIGKILL");
+    await this.ended;
+  }
+
+  async close() {
+    this.relay.close();
+    this.child.kill("SIGTERM");
+    await this.ended;
+  }
+}
+
+/** Relays TCP to a port of this machine. */
+export class Relay {
+  #pairs = new Set();
+  #waiting = [];
+
+  static async to(port) {
+    const relay = new Relay();
+    relay.target = port;
+    /** up, cut: closed and refused, silent: lost without a word, deaf: what is asked arrives, no answer does. */
+    relay.network = "up";
+    relay.server = net.createServer({ pauseOnConnect: true }, (client) => relay.#accept(client));
+    relay.server.listen(0, "127.0.0.1");
+    await once(relay.server, "listening");
+    relay.url = `http://127.0.0.1:${relay.server.address().port}`;
+    return relay;
+  }
+
+  set(network) {
+    this.network = network;
+    if (network === "cut") for (const pair of this.#pairs) pair.close();
+    // Connections from before a silence never work again.
+    if (network === "silent") for (const pair of this.#pairs) pair.lose();
+    if (network === "up") for (const client of this.#waiting.splice(0)) this.#join(client);
+  }
+
+  close() {
+    this.set("cut");
+    this.server.close();
+  }
+
+  #accept(client) {
+    client.on("error", () => {});
+    if (this.network === "cut") client.destroy();
+    else if (this.network === "silent") this.#waiting.push(client);
+    else this.#join(client);
+  }
+
+  #join(client) {
+    const server = net.connect(this.target, "127.0.0.1");
+    server.on("error", () => {});
+    let lost = false;
+    const pair = {
+      close: () => (client.destroy(), server.destroy()),
+      lose: () => (lost = true),
+    };
+    this.#pairs.add(pair);
+    client.on("data", (bytes) => lost || server.write(bytes));
+    server.on("data", (bytes) => lost || this.network === "deaf" || client.write(bytes));
+    for (const side of [client, server]) side.on("close", () => lost || (pair.close(), this.#pairs.delete(pair)));
+    client.resume();
+  }
+}
+
+async function freePort() {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+function answers(port) {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, "127.0.0.1");
+    socket.on("connect", () => (socket.destroy(), resolve(true)));
+    socket.on("error", () => resolve(false));
+  });
+}
