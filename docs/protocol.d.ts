@@ -25,6 +25,12 @@ export type Agent = {
   version?: string;
 };
 
+/** An answer was taken. */
+export type AnswerResult = {
+  /** The cloud cannot be reached: the answer is kept until it is back. */
+  kept?: boolean;
+};
+
 /** Who changed files. */
 export type Author = "agent"
   | "person";
@@ -83,6 +89,8 @@ export type Cost = {
 export type CursorResult = {
   /** The newest event. */
   cursor: number;
+  /** The cloud cannot be reached: the request is kept until it is back. */
+  kept?: boolean;
 };
 
 /** How far a message has come. */
@@ -406,6 +414,30 @@ export type ItemState = "inProgress"
   | "failed"
   | "declined";
 
+/** A request that is kept until the cloud can be reached, or that it refused when it came. */
+export type Kept = {
+  /** Why the cloud refused it; absent while it waits. */
+  error?: ErrorBody;
+  /** What was asked for, for example `turn/start`. */
+  method: string;
+  /** Client-made: the cloud applies it once. */
+  requestId: string;
+  /** Its readable name. */
+  slug: string;
+  /** The words of a message, the option of an answer. */
+  text?: string;
+  /** The thread. */
+  threadId: string;
+  /** When it was asked for. */
+  time: Time;
+};
+
+/** `outbox/didDeliver` and `outbox/didRefuse`: a request that was kept has reached the cloud. */
+export type KeptTold = {
+  /** The request; where the cloud refused it, with its error. */
+  kept: Kept;
+};
+
 /** A model key without its value. */
 export type Key = {
   /** Where it is sent; absent = the provider's own address. */
@@ -526,6 +558,20 @@ export type OptionKind = "allowOnce"
   | "allowAlways"
   | "rejectOnce"
   | "rejectAlways";
+
+/** `outbox/remove`: takes one back. */
+export type OutboxRemoveParams = {
+  /** Its request's id. */
+  requestId: string;
+};
+
+/** What is kept. */
+export type OutboxResult = {
+  /** What the cloud refused when it came, until a person was told. */
+  refused: Kept[];
+  /** In the order in which it will be delivered. */
+  waiting: Kept[];
+};
 
 /** `permission/answer`. */
 export type PermissionAnswerParams = {
@@ -926,6 +972,8 @@ export type ThreadListParams = {
 export type ThreadListResult = {
   /** Subscribe after this to miss nothing. */
   feed: number;
+  /** The cloud cannot be reached: this is what was last seen, then. */
+  lastSeen?: Time;
   /** Absent on the last page. */
   nextPageToken?: string;
   /** Newest first. */
@@ -970,6 +1018,8 @@ export type ThreadReadResult = {
   hasMore: boolean;
   /** Oldest first. */
   items: Item[];
+  /** The cloud cannot be reached: this is what was last seen, then. */
+  lastSeen?: Time;
   /** As it is now. */
   thread: Thread;
   /** The turns of these items, oldest first. */
@@ -986,6 +1036,8 @@ export type ThreadRestoreParams = {
 
 /** A thread after a request. */
 export type ThreadResult = {
+  /** The cloud cannot be reached: the request is kept until it is back, and the thread is as it will be. */
+  kept?: boolean;
   /** As it is now. */
   thread: Thread;
 };
@@ -1074,6 +1126,8 @@ export type TurnResult = {
   cursor: number;
   /** The message. */
   item?: Item;
+  /** The cloud cannot be reached: the message is kept until it is back. */
+  kept?: boolean;
   /** Absent when the message was queued. */
   turn?: Turn;
 };
@@ -1146,7 +1200,9 @@ export interface Requests {
   "key/test": { params: KeyParams; result: KeyTestResult };
   "notice/list": { params: NoticeListParams; result: NoticeListResult };
   "notice/read": { params: NoticeReadParams; result: Empty };
-  "permission/answer": { params: PermissionAnswerParams; result: Empty };
+  "outbox/list": { params: Empty; result: OutboxResult };
+  "outbox/remove": { params: OutboxRemoveParams; result: OutboxResult };
+  "permission/answer": { params: PermissionAnswerParams; result: AnswerResult };
   "port/forward": { params: PortForwardParams; result: PortForwardResult };
   "port/list": { params: ThreadParams; result: PortListResult };
   "port/unforward": { params: PortUnforwardParams; result: Empty };
@@ -1185,6 +1241,8 @@ export interface Notifications {
   "item/didStart": Event;
   "notice/didPost": NoticePosted;
   "notice/didRead": NoticeRead;
+  "outbox/didDeliver": KeptTold;
+  "outbox/didRefuse": KeptTold;
   "thread/didChange": ThreadChanged;
   "thread/didChangeDiff": Event;
   "thread/didDelete": ThreadDeleted;

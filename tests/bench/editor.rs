@@ -98,6 +98,11 @@ impl Editor {
         }
     }
 
+    /// Process id of the server.
+    pub(crate) fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
     /// Memory of the server that lies in RAM, in MiB.
     pub(crate) fn resident(&self) -> anyhow::Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;

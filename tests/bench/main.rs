@@ -10,6 +10,7 @@ mod editor;
 mod events;
 mod fleet;
 mod lsp;
+mod reconnect;
 mod report;
 mod sandbox;
 mod threads;
@@ -29,6 +30,7 @@ const MEASURES: &[Measure] = &[
     ("new", threads::first_event),
     ("events", events::measure),
     ("sandbox", sandbox::measure),
+    ("reconnect", reconnect::measure),
     ("fleet", fleet::measure),
 ];
 

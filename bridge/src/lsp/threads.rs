@@ -184,7 +184,7 @@ pub(super) async fn rewind(
     };
     let client = session.mirror.client();
     let answer = in_order(&session, &params.thread_id, client.rewind_thread(request)).await?;
-    Ok(ThreadResult { thread: present(answer.thread)? })
+    Ok(ThreadResult { thread: present(answer.thread)?, kept: false })
 }
 
 /// `thread/fork`.

@@ -99,7 +99,7 @@ impl Runner {
             0 => None,
             number => self.parts().store.turn_by_number(&source.id, number).await?,
         };
-        let last_turn = state.map(|turn| TurnSummary { number, state: turn.state });
+        let last_turn = state.map(|turn| TurnSummary { number, state: turn.state, id: turn.id });
         let time = Some(timestamp(now()));
         let mut thread = Thread {
             branch: format!("aloft/{slug}"),
