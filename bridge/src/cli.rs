@@ -23,8 +23,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::command::{
     agent, answer, apply, archive, cloud, completions, delete, diff, doctor, follow, forward, key,
-    life, list, new, notice, outbox, queue, rewind, send, setup, show, ssh, ssh_proxy, stop, uninstall,
-    update,
+    life, list, new, notice, outbox, queue, rewind, send, setup, show, ssh, ssh_proxy, stop,
+    uninstall, update,
 };
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure, Outcome};

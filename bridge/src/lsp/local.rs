@@ -191,7 +191,7 @@ pub(super) async fn archive(
     let request = v1::GetThreadRequest { thread_id: params.thread_id };
     let thread = present(client.get_thread(request).await?.thread)?;
     client.archive_thread(&thread.id, Path::new(&params.path)).await?;
-    Ok(ThreadResult { thread })
+    Ok(ThreadResult { thread, kept: false })
 }
 
 /// `thread/restore`.
@@ -201,7 +201,7 @@ pub(super) async fn restore(
 ) -> Result<ThreadResult, Error> {
     let client = session.mirror.client();
     let answer = client.restore_thread(Path::new(&params.path), params.request_id).await?;
-    Ok(ThreadResult { thread: present(answer.thread)? })
+    Ok(ThreadResult { thread: present(answer.thread)?, kept: false })
 }
 
 /// The thread and the checkout its work goes to: the one named, else the one it began in.
