@@ -50,7 +50,7 @@ impl Runner {
     /// Writes everything of a thread to a passing file of the cloud's own, which stands at its beginning.
     pub async fn archive(&self, owner: &str, name: &str) -> Result<tokio::fs::File, Error> {
         let (thread, memory) = self.find_whole(owner, name).await?;
-        if let Some(last) = thread.last_turn
+        if let Some(last) = &thread.last_turn
             && last.state() == TurnState::Running
         {
             return Err(Refused::TurnActive(format!("t{}", last.number)).into());
