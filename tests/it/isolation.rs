@@ -108,10 +108,11 @@ fn another_thread_is_out_of_reach() {
     let canary = home.mark("canary");
     let prompt = format!(
         "$ echo {canary} > secret.txt; echo {canary} > $HOME/secret; git add -A; git commit -qm {canary}
-$ exec bash -c 'exec -a {canary} sleep 1000'"
+$ exec bash -c 'exec -a {canary}-rests sleep 1000'"
     );
     let other = home.begin(&home.path("repository"), "auto", &prompt);
-    Home::wait_processes(&canary, 1);
+    // The command before it has the word in its own line too.
+    Home::wait_processes(&format!("{canary}-rests"), 1);
     let workspace = home.workspace(&other);
     inside.only_outside(&reads(&workspace.join("secret.txt")));
     inside.only_outside(&reads(&workspace.parent().unwrap().join("home/secret")));

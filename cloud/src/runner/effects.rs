@@ -23,7 +23,7 @@ use crate::{
         snapshot::Taking,
         start, whole,
     },
-    sandbox::Sandbox,
+    sandbox::{self, Runtime, Sandbox},
     store::{Commit, ThreadRow},
 };
 
@@ -34,6 +34,8 @@ const KILL_LIMIT: Duration = Duration::from_millis(1_500);
 
 /// How long a repository without a thread is kept, in milliseconds: a bridge may be about to create one.
 const UNUSED_AGE: i64 = 24 * 60 * 60 * 1000;
+/// Between looks whether what is under way with a sandbox has come to its end.
+const BUSY_AGAIN: Duration = Duration::from_millis(10);
 /// Between tries to remove a thread.
 const DESTROY_AGAIN: Duration = Duration::from_secs(2);
 
@@ -311,7 +313,7 @@ impl World {
             if killed {
                 return reporter.say(Fact::AgentKilled).await;
             }
-            if let Err(error) = runtime.suspend(&thread).await {
+            if let Err(error) = end_sandbox(runtime.as_ref(), &thread).await {
                 tracing::error!(
                     thread,
                     error = whole(&error),
@@ -391,7 +393,7 @@ impl World {
         let thread = machine.thread().id.clone();
         self.tasks.spawn(async move {
             *live.lock().await = Live::default();
-            if let Err(error) = runtime.suspend(&thread).await {
+            if let Err(error) = end_sandbox(runtime.as_ref(), &thread).await {
                 tracing::error!(thread, error = whole(&error), "could not suspend a sandbox");
             }
             reporter.say(Fact::Suspended).await;
@@ -443,6 +445,16 @@ impl World {
             }
         }
         Ok(())
+    }
+}
+
+/// Ends all processes of a sandbox, after what is still under way with it: a start that was broken off goes on to its end.
+pub(super) async fn end_sandbox(runtime: &dyn Runtime, id: &str) -> sandbox::Result<()> {
+    loop {
+        match runtime.suspend(id).await {
+            Err(sandbox::Error::Busy { .. }) => tokio::time::sleep(BUSY_AGAIN).await,
+            other => return other,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     runner::{
         Error, Opened, Parts,
         agent::Starter,
-        effects::{Live, Reporter, variables},
+        effects::{Live, Reporter, end_sandbox, variables},
         handle::Handle,
         problem, rewind,
         snapshot::Taking,
@@ -48,7 +48,7 @@ impl Start {
         };
         tracing::warn!(thread, error = whole(&error), "a thread could not start");
         *self.live.lock().await = Live::default();
-        if let Err(error) = self.agent.parts.runtime.suspend(&thread).await {
+        if let Err(error) = end_sandbox(self.agent.parts.runtime.as_ref(), &thread).await {
             tracing::error!(thread, error = whole(&error), "could not clear up");
         }
         self.reporter.say(Fact::StartFailed(error.explain().1)).await;
@@ -141,7 +141,7 @@ impl Start {
             nested: launch.nested,
         };
         // What an earlier cloud left running would hold the workspace.
-        self.agent.parts.runtime.suspend(&spec.id).await?;
+        end_sandbox(self.agent.parts.runtime.as_ref(), &spec.id).await?;
         open_socket(
             &self.agent.parts,
             &self.agent.thread,
