@@ -32,13 +32,22 @@ fn files_come_and_go_by_every_tool() {
         person.ok(&id, &["stat -c '%a %s' renamed-by-sftp; cmp moved copied-1 && echo same"]);
     assert_eq!(modes, format!("640 {}\nsame\n", content.len()));
 
-    // rsync sends only what differs.
+    // rsync sends only what differs; size and second of both files may be the same.
     let mut changed = content;
     changed[1_000_000] ^= 1;
     person.write("big", &changed);
     let shell = format!("ssh -F {}", person.path("config").display());
     let mut rsync = Command::new("rsync");
-    rsync.args(["-t", "--no-whole-file", "--stats", "-e", &shell, big, &format!("{host}:moved")]);
+    rsync.args([
+        "-t",
+        "--checksum",
+        "--no-whole-file",
+        "--stats",
+        "-e",
+        &shell,
+        big,
+        &format!("{host}:moved"),
+    ]);
     home.dress(&mut rsync);
     let run = finish(rsync);
     assert_eq!(run.code, 0, "{}", run.stderr);
