@@ -10,6 +10,7 @@ mod bundle;
 mod command;
 mod diff;
 mod error;
+mod leftover;
 pub mod mirror;
 mod names;
 pub mod snapshot;

@@ -17,6 +17,7 @@ mod driver;
 mod effects;
 mod fork;
 mod handle;
+mod marks;
 mod preamble;
 mod problem;
 mod redaction;
@@ -35,6 +36,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use aloft_fault::pass;
 use aloft_proto::v1::{Item, Problem, Thread, ThreadState, item::Kind};
 use futures_util::FutureExt as _;
 use secrecy::SecretString;
@@ -345,8 +347,10 @@ impl Runner {
 
     /// Takes up every thread where the last cloud left it: turns that ran are interrupted, sandboxes that live are kept.
     pub async fn boot(&self) -> Result<(), Error> {
+        pass!("boot.before");
         let rows = self.parts().store.all_threads().await?;
         let known: HashSet<&str> = rows.iter().map(|row| row.thread.id.as_str()).collect();
+        self.clear_leftovers(&known).await?;
         let mut alive = HashSet::new();
         for listed in self.parts().runtime.list().await? {
             if !known.contains(listed.id.as_str()) {
@@ -369,7 +373,9 @@ impl Runner {
             if let Err(error) = self.take_up(row).await {
                 tracing::error!(thread = id, error = whole(&error), "could not take up a thread");
             }
+            pass!("boot.thread");
         }
+        pass!("boot.after");
         Ok(())
     }
 
@@ -405,6 +411,19 @@ impl Runner {
         if let Err(error) = taken.await {
             tracing::error!(thread = id, error = whole(&error), "could not take up a thread");
         }
+    }
+
+    /// Removes repositories that a crash left unfinished, or without the row of whom they belonged to.
+    async fn clear_leftovers(&self, threads: &HashSet<&str>) -> Result<(), Error> {
+        let Parts { store, mirrors, snapshots, .. } = self.parts();
+        snapshots.clear_leftovers(threads.iter().map(|id| (*id).to_owned()).collect()).await?;
+        let mut known = HashSet::new();
+        for id in mirrors.list().await? {
+            if store.repository(&id).await?.is_some() {
+                known.insert(id);
+            }
+        }
+        Ok(mirrors.clear_leftovers(known).await?)
     }
 
     /// The sandbox an earlier cloud left running; one that does not answer is ended.

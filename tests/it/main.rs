@@ -10,6 +10,7 @@ mod agents;
 mod archive;
 mod bad_input;
 mod crash;
+mod faults;
 mod full_disk;
 mod isolation;
 mod journey;

@@ -219,6 +219,19 @@ impl Home {
         events
     }
 
+    /// Where the embedded cloud listens once it was started.
+    pub fn cloud_socket(&self) -> PathBuf {
+        let run = std::fs::read_dir(self.path("run")).into_iter().flatten().flatten();
+        run.map(|entry| entry.path())
+            .find(|path| path.extension().is_some_and(|end| end == "sock"))
+            .unwrap_or_else(|| self.path("run/cloud.sock"))
+    }
+
+    /// Starts the embedded cloud where it does not run. It may die of it.
+    pub fn start_cloud(&self) {
+        let _may_fail = self.run(["cloud", "start"]);
+    }
+
     /// Process id of the embedded cloud.
     pub fn cloud_pid(&self) -> i32 {
         i32::try_from(self.json(["cloud", "status"])["pid"].as_i64().unwrap()).unwrap()

@@ -13,6 +13,8 @@ pub mod git;
 pub mod home;
 pub mod model;
 pub mod poll;
+pub mod random;
 pub mod relay;
 pub mod remote;
+pub mod sender;
 pub mod ssh;

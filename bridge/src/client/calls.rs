@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use aloft_fault::pass;
 use aloft_proto::v1;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -178,12 +179,14 @@ impl Client {
         let mut failed = 0;
         loop {
             renewals.mark_unchanged();
+            pass!("bridge.call.before");
             let attempt = attempt();
             let outcome = tokio::select! {
                 outcome = tokio::time::timeout_at(deadline, attempt) => outcome,
                 // On a fresh connection: the one it was on is dead.
                 _ = renewals.changed() => continue,
             };
+            pass!("bridge.call.after");
             let status = match outcome {
                 Ok(Ok(response)) => return Ok(response.into_inner()),
                 Ok(Err(status)) => status,

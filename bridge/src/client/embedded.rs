@@ -13,6 +13,7 @@ mod probe;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aloft_fault::pass;
 use tokio::net::UnixStream;
 use tokio::time::Instant;
 
@@ -88,6 +89,7 @@ impl Embedded {
         }
         self.prepare_folders()?;
         let _lock = Lock::take(&self.data.join("start.lock"), START + END).await?;
+        pass!("bridge.cloud.locked");
         let deadline = Instant::now() + END;
         loop {
             match probe::probe(&self.socket).await {
@@ -151,6 +153,7 @@ impl Embedded {
         let (output, before) = log::open(&self.data)?;
         tracing::debug!(program = %program.display(), socket = %self.socket.display(), "starting the embedded cloud");
         let mut child = detach::spawn(&program, &self.socket, &self.data, output)?;
+        pass!("bridge.cloud.spawned");
         let failed = |what: String| Error::Start {
             what,
             log: log::path(&self.data),

@@ -9,7 +9,7 @@ mod import;
 mod resolve;
 mod source;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,7 @@ use tokio::sync::{MutexGuard, watch};
 
 use crate::git::bundle::{blocking, missing_commits, sync_folder};
 use crate::git::command::{Git, Progress};
+use crate::git::leftover;
 use crate::git::names::{check_name, is_object_id};
 use crate::git::{Error, Result};
 
@@ -152,6 +153,15 @@ impl Mirrors {
             }
             std::fs::remove_dir_all(&grave)
                 .map_err(Error::io(format!("remove {}", grave.display())))
+        })
+        .await
+    }
+
+    /// Removes what a crash left beside these mirrors. Nothing may be under way.
+    pub async fn clear_leftovers(&self, ids: HashSet<String>) -> Result<()> {
+        let root = self.root.clone();
+        blocking(move || {
+            leftover::clear(&root, &ids).map_err(Error::io(format!("clear up {}", root.display())))
         })
         .await
     }

@@ -9,8 +9,10 @@
 mod archive;
 mod export;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use aloft_fault::pass;
 use aloft_proto::v1::{DiffStat, FileDiff};
 use tokio::sync::mpsc;
 
@@ -20,6 +22,7 @@ pub use export::Export;
 use crate::git::bundle::{Bundle, blocking, missing_commits, sync_folder, update_refs};
 use crate::git::command::Git;
 use crate::git::diff::{self, DiffOptions};
+use crate::git::leftover;
 use crate::git::mirror::make_bare;
 use crate::git::names::{check_name, check_object_id, check_ref, is_object_id};
 use crate::git::{Error, Result};
@@ -180,8 +183,11 @@ impl Snapshots {
             check_object_id(&began)?;
             refs.push((SnapshotName::Before(number).ref_name(), Some(began)));
         }
+        pass!("snapshot.admitted");
         admitted.keep().await?;
+        pass!("snapshot.kept");
         update_refs(&path, &refs).await?;
+        pass!("snapshot.named");
         if let Err(error) = join_packs(&path).await {
             tracing::warn!(%error, thread, "a thread's repository stays in many packs");
         }
@@ -384,6 +390,16 @@ impl Snapshots {
                 Err(Error::io(format!("remove {}", path.display()))(error))
             }
             _ => Ok(()),
+        })
+        .await
+    }
+
+    /// Removes what a crash left beside the repositories of these threads. Nothing may be under way.
+    pub async fn clear_leftovers(&self, threads: HashSet<String>) -> Result<()> {
+        let root = self.root.clone();
+        blocking(move || {
+            leftover::clear(&root, &threads)
+                .map_err(Error::io(format!("clear up {}", root.display())))
         })
         .await
     }

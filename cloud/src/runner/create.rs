@@ -1,5 +1,6 @@
 //! A new thread: everything a request says, checked and named.
 
+use aloft_fault::pass;
 use aloft_proto::v1::{Input as Part, Mode, Repository, Thread};
 
 use crate::{
@@ -161,6 +162,7 @@ impl Runner {
                 ..store::Repository::default()
             };
             store.put_repository(row.clone()).await?;
+            pass!("repository.row");
             row
         };
         let url = if row.url.is_empty() { row.remote_url } else { row.url };

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use aloft_fault::pass;
 use aloft_proto::v1::{
     Event, Notice, Thread, ThreadResponse, ThreadState, TurnResponse, event::Payload,
 };
@@ -28,6 +29,7 @@ use crate::{
         attach::Waiting,
         effects::World,
         handle::{Applied, Ask, Handle},
+        marks::Marks,
         now,
         request::RequestKey,
         whole,
@@ -132,7 +134,9 @@ impl Driver {
             Ask::TakeUp { found, reply } => self.take_up(found, reply, asks).await,
             Ask::Apply { input, request, reply } => match self.take(*input, request).await {
                 Ok((applied, effects)) => {
+                    pass!("ask.committed");
                     let _gone = reply.send(Ok(applied));
+                    pass!("ask.answered");
                     self.perform(effects).await;
                 }
                 Err(error) => drop(reply.send(Err(error))),
@@ -229,10 +233,12 @@ impl Driver {
             };
         }
         batch.merge_appends();
+        pass!("report.before");
         let mut tries = 0_u32;
         loop {
             match self.commit(batch.clone_records(), None).await {
                 Ok((_, effects)) => {
+                    pass!("report.committed");
                     let all = std::mem::take(&mut batch.accepted.effects);
                     drop(effects);
                     self.perform(all).await;
@@ -273,7 +279,11 @@ impl Driver {
 
     async fn perform(&mut self, effects: Vec<Effect>) {
         for effect in effects {
-            match self.world.perform(effect, &self.machine).await {
+            let marks = Marks::of(&effect);
+            marks.before();
+            let performed = self.world.perform(effect, &self.machine).await;
+            marks.after();
+            match performed {
                 Ok(gone) => self.gone |= gone,
                 Err(error) => {
                     tracing::error!(

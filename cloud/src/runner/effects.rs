@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use aloft_fault::pass;
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -254,9 +255,11 @@ impl World {
                         &token,
                     )
                     .await?;
+                    pass!("agent.socket");
                     token
                 };
                 let (agent, session) = starter.start(&sandbox.guest, &token).await?;
+                pass!("agent.ready");
                 let mut live = live.lock().await;
                 live.agent = Some(agent);
                 live.token = Some(token);
@@ -310,6 +313,7 @@ impl World {
                 }
                 None => false,
             };
+            pass!("kill.done");
             if killed {
                 return reporter.say(Fact::AgentKilled).await;
             }
@@ -396,6 +400,7 @@ impl World {
             if let Err(error) = end_sandbox(runtime.as_ref(), &thread).await {
                 tracing::error!(thread, error = whole(&error), "could not suspend a sandbox");
             }
+            pass!("suspend.done");
             reporter.say(Fact::Suspended).await;
         });
     }
@@ -421,25 +426,29 @@ impl World {
         *self.live.lock().await = Live::default();
         let thread = machine.thread().clone();
         self.parts.runtime.destroy(&thread.id).await?;
+        pass!("delete.sandbox");
         self.parts.snapshots.remove(&thread.id).await?;
+        pass!("delete.snapshots");
         let row = ThreadRow { thread, private: encode_memory(machine.memory()) };
         self.parts
             .store
             .commit(Commit { thread: Some(row), delete_thread: true, ..Commit::default() })
             .await?;
+        pass!("delete.rows");
         self.parts.store.prune(now()).await?;
-        // One that was brought for a thread that is still to be created is unused too: only old ones of others go.
+        pass!("delete.pruned");
         let own = machine
             .thread()
             .repository
             .as_ref()
             .map(|repository| repository.id.clone())
             .unwrap_or_default();
+        if !own.is_empty() && self.parts.store.repository(&own).await?.is_none() {
+            self.parts.mirrors.remove(&own).await?;
+        }
+        // One that was brought for a thread that is still to be created is unused too: only old ones of others go.
         let unused = self.parts.store.repositories_unused().await?;
-        for unused in unused
-            .into_iter()
-            .filter(|unused| unused.id == own || now() - unused.last_used > UNUSED_AGE)
-        {
+        for unused in unused.into_iter().filter(|unused| now() - unused.last_used > UNUSED_AGE) {
             if self.parts.store.delete_repository(&unused.id).await? {
                 self.parts.mirrors.remove(&unused.id).await?;
             }

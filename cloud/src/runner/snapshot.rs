@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aloft_fault::pass;
 use aloft_proto::v1::{DiffStat, Thread};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
@@ -89,6 +90,7 @@ impl Taking {
             let Some(saved) = saved else { return Ok(None) };
             let base = &self.thread.base_commit;
             let diff = self.parts.snapshots.stat(&self.thread.id, base, &saved.commit).await?;
+            pass!("snapshot.taken");
             Ok(Some((saved, diff)))
         };
         tokio::time::timeout(LIMIT, taking)
@@ -98,6 +100,7 @@ impl Taking {
 
     async fn import(&self, what: &TakeSnapshot) -> Result<Option<Snapshot>, Error> {
         let Some(bundle) = self.bundle(what).await? else { return Ok(None) };
+        pass!("snapshot.bundled");
         let (snapshots, id) = (&self.parts.snapshots, &self.thread.id);
         let previous = self.previous();
         let imported = snapshots

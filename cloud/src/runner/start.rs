@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aloft_fault::pass;
 use aloft_proto::v1::Thread;
 use secrecy::SecretString;
 use tokio::sync::mpsc;
@@ -63,11 +64,13 @@ impl Start {
         self.live.lock().await.sandbox = Some(sandbox.clone());
         if !self.agent.memory.workspace {
             self.workspace(&sandbox).await?;
+            pass!("start.workspace");
             self.reporter.say(Fact::WorkspaceMade).await;
         }
         self.step("Starting the agent").await;
         let unenforced = self.agent.parts.unenforced.to_vec();
         let (agent, session) = self.agent.clone().start(&sandbox.guest, &token).await?;
+        pass!("start.agent");
         *self.live.lock().await =
             Live { sandbox: Some(sandbox), agent: Some(agent), token: Some(token) };
         Ok(Fact::Started { session, unenforced })
@@ -101,12 +104,14 @@ impl Start {
                 }
                 fetched => fetched?,
             }
+            pass!("start.mirror");
         }
         if self.agent.thread.base_commit.is_empty() {
             let found = mirrors.resolve(&repository.id, &self.agent.thread.base_ref).await?;
             self.agent.thread.base_commit.clone_from(&found.commit);
             let fact = Fact::Based { commit: found.commit, reference: found.name, carried: None };
             self.reporter.say(fact).await;
+            pass!("start.based");
         }
         Ok(())
     }
@@ -116,7 +121,9 @@ impl Start {
         let (parts, thread) = (&self.agent.parts, &self.agent.thread);
         let repository = thread.repository.clone().unwrap_or_default();
         let mirror = parts.mirrors.path(&repository.id)?;
-        Ok(parts.snapshots.create(&thread.id, &mirror, &thread.base_commit).await?)
+        parts.snapshots.create(&thread.id, &mirror, &thread.base_commit).await?;
+        pass!("start.snapshots");
+        Ok(())
     }
 
     /// The sandbox, with the socket its guest reaches the cloud by.
@@ -151,7 +158,9 @@ impl Start {
             &token,
         )
         .await?;
+        pass!("start.socket");
         let sandbox = self.agent.parts.runtime.start(&spec).await?;
+        pass!("start.sandbox");
         watch(&sandbox, &self.reporter, &self.agent.tasks);
         Ok((sandbox, token))
     }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use aloft_fault::pass;
+
 use crate::{
     git::BUNDLE_LIMIT,
     model::naming,
@@ -70,9 +72,11 @@ impl Runner {
                 ..Repository::default()
             };
             self.parts().store.put_repository(row).await?;
+            pass!("upload.row");
             id
         };
         self.parts().mirrors.import(&id, bundle, &upload.refs, BUNDLE_LIMIT).await?;
+        pass!("upload.imported");
         Ok(id)
     }
 }

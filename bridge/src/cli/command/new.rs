@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use aloft_fault::pass;
 use aloft_proto::v1;
 
 use crate::checkout::{self, Local};
@@ -211,8 +212,10 @@ async fn bring(
         }
     };
     let request_id = new_request_id();
+    pass!("bridge.upload.before");
     let uploaded =
         checkout::upload(&mut context.client.repositories(), &plan, &request_id, progress).await;
+    pass!("bridge.upload.after");
     if began.elapsed().as_millis() >= 1000 {
         output.progress_ended();
     }

@@ -9,6 +9,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aloft_fault::pass;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::pipe::{PipeFlags, pipe_with};
 use serde::Deserialize;
@@ -124,6 +125,7 @@ pub(super) async fn with_command(
             };
         }
     };
+    pass!("start.spawned");
     {
         let record = record.clone();
         blocking(move || home.set_record(&record)).await?;

@@ -7,7 +7,7 @@ use crate::store::{
     Commit, Committed, Error, Result,
     sqlite::{
         feed::{self, About, Entry},
-        log, notices, requests, threads, upkeep,
+        log, notices, repositories, requests, threads, upkeep,
         writer::News,
     },
 };
@@ -139,6 +139,11 @@ fn delete(db: &Connection, subject: &Subject, commit: &Commit, news: &mut News) 
     }
     for statement in OF_THREAD {
         db.prepare_cached(statement)?.execute([&subject.thread])?;
+    }
+    // With its last thread: after a crash nobody would know whose it was.
+    if let Some(repository) = commit.thread.as_ref().and_then(|row| row.thread.repository.as_ref())
+    {
+        repositories::delete(db, &repository.id)?;
     }
     db.prepare_cached("insert into audit (time, owner, thread, slug) values (?, ?, ?, ?)")?
         .execute(params![upkeep::now(), subject.owner, subject.thread, slug])?;

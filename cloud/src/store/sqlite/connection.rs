@@ -60,9 +60,11 @@ pub(super) fn for_writing(path: &Path) -> Result<Connection> {
     // Nobody else writes, so only a checkpoint that waits for readers can be kept waiting.
     connection.busy_timeout(Duration::from_millis(500))?;
     schema::refuse_newer(&connection, path)?;
-    // auto_vacuum has to come before the first table; secure_delete zeroes what is deleted.
+    // auto_vacuum has to come before the first table; secure_delete zeroes what is deleted. Before there is a write-ahead
+    // log there is a journal, and one whose removal a power cut takes back would undo all that came after it.
     connection.execute_batch(
-        "pragma auto_vacuum = incremental;
+        "pragma synchronous = extra;
+         pragma auto_vacuum = incremental;
          pragma secure_delete = on;
          pragma journal_mode = wal;
          pragma synchronous = full;

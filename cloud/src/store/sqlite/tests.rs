@@ -5,6 +5,7 @@ mod feed;
 mod items;
 mod log;
 mod names;
+mod power;
 mod replay;
 mod room;
 mod rows;

@@ -4,6 +4,7 @@
 
 use std::{future::Future, sync::Arc, thread};
 
+use aloft_fault::pass;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -130,8 +131,10 @@ fn run(db: &Connection, mut inbox: mpsc::Receiver<Box<dyn Work>>, listeners: &Li
 
 /// Writes a group, and answers each of it.
 fn write(db: &Connection, mut group: Vec<Box<dyn Work>>, listeners: &Listeners, scrub: &mut bool) {
+    pass!("store.before");
     match transact(db, &mut group) {
         Ok(outcomes) => {
+            pass!("store.committed");
             *scrub |= outcomes.iter().flatten().any(|news| news.scrub);
             // Before the answers: who deletes something hears of it when its bytes are gone.
             if *scrub {

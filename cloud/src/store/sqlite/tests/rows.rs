@@ -50,7 +50,7 @@ async fn a_repository_lives_as_long_as_a_thread_uses_it() {
         .commit(Commit { thread: Some(row), delete_thread: true, ..Commit::default() })
         .await
         .unwrap();
-    assert_eq!(store.repositories_unused().await.unwrap().len(), 1);
+    assert_eq!(store.repository("r1").await.unwrap(), None);
 }
 
 #[tokio::test]

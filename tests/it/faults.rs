@@ -1,0 +1,6 @@
+//! Faults at every step, and whether everything is as it must be afterwards.
+
+mod after;
+mod journeys;
+mod stage;
+mod walk;

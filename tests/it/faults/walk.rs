@@ -1,0 +1,81 @@
+//! The crash walk: every journey, with a death at every step that it passes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aloft_fault::POINTS;
+use aloft_tests::{
+    cloud::Watcher,
+    random::{self, Random},
+    sender::Sender,
+};
+
+use crate::faults::{
+    after::everything_is_well,
+    journeys::{JOURNEYS, Journey},
+    stage::{Stage, Victim},
+};
+
+/// Deaths of the slice that every test run takes.
+const SLICE: usize = 8;
+
+/// A death: of whom, where, and when somebody comes there for which time.
+#[derive(Clone, Debug)]
+struct Death {
+    victim: Victim,
+    point: String,
+    count: u32,
+}
+
+#[test]
+fn every_step_of_every_journey_survives_a_kill() {
+    let seed = random::seed();
+    eprintln!("crash walk: ALOFT_SEED={seed}");
+    let mut random = Random::new(seed);
+    let stage = Stage::new();
+    let mut deaths = Vec::new();
+    let mut passed = BTreeSet::new();
+    for journey in JOURNEYS {
+        let steps = run(&stage, journey, None);
+        for (point, times) in &steps {
+            // The first and the last time it is come to.
+            for count in BTreeSet::from([1, *times]) {
+                let at = |victim| Death { victim, point: point.clone(), count };
+                deaths.push((journey, at(Victim::Itself)));
+                if count == 1 && !point.starts_with("bridge.") {
+                    deaths.push((journey, at(Victim::Guest)));
+                    deaths.push((journey, at(Victim::Agent)));
+                }
+            }
+        }
+        passed.extend(steps.into_keys());
+    }
+    // Nobody can be killed at a step that no journey comes to.
+    let missed: Vec<_> = POINTS.iter().filter(|point| !passed.contains(**point)).collect();
+    assert!(missed.is_empty(), "no journey passes {missed:?}");
+    random.shuffle(&mut deaths);
+    if std::env::var_os("ALOFT_SOAK").is_none() {
+        deaths.truncate(SLICE);
+    }
+    eprintln!("{} deaths at {} points", deaths.len(), POINTS.len());
+    for (journey, death) in &deaths {
+        run(&stage, journey, Some(death));
+    }
+}
+
+/// Runs a journey, with a death in it, and looks at everything afterwards; tells how often each point was passed.
+fn run(stage: &Stage, journey: &Journey, death: Option<&Death>) -> BTreeMap<String, u32> {
+    eprintln!("{}: {death:?}", journey.name);
+    let mut sender = Sender::new(&stage.home);
+    let thread = journey.prepare.map(|prepare| prepare(stage, &mut sender)).unwrap_or_default();
+    let watcher = (!thread.is_empty()).then(|| Watcher::new(&stage.home, &thread));
+    stage.forget();
+    if let Some(Death { victim, point, count }) = death {
+        stage.arm(if *victim == Victim::Itself { "kill" } else { "hold" }, point, *count);
+    }
+    let victim = death.map_or(Victim::Itself, |death| death.victim);
+    stage.killing(victim, || (journey.act)(stage, &mut sender, &thread));
+    stage.disarm();
+    let passed = stage.passed();
+    everything_is_well(stage, &mut sender, watcher.as_ref());
+    passed
+}
