@@ -1,6 +1,7 @@
 //! A cloud that is no part of a bridge: it listens on a port, and can go and come back with everything it had.
 
 use std::{
+    hash::{BuildHasher as _, Hasher as _, RandomState},
     net::{TcpListener, TcpStream},
     os::unix::process::CommandExt as _,
     path::PathBuf,
@@ -26,7 +27,7 @@ pub struct Remote {
 impl Remote {
     /// Starts one whose data lie on this machine.
     pub fn start(home: &Home) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let mut remote = Self { port, log: home.path("remote.log"), child: None };
         remote.run(home);
         remote
@@ -83,5 +84,16 @@ impl Drop for Remote {
             );
         }
         self.end(libc::SIGTERM);
+    }
+}
+
+/// A port below those the kernel gives to whoever connects somewhere: it is still free when the cloud comes back to it.
+fn free_port() -> u16 {
+    loop {
+        let random = RandomState::new().build_hasher().finish();
+        let port = 20_000 + u16::try_from(random % 12_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }

@@ -1,6 +1,7 @@
 // A cloud on a port, and a network to it that a test can break in the ways real ones break.
 
 import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { openSync } from "node:fs";
 import net from "node:net";
@@ -103,13 +104,17 @@ export class Relay {
   }
 }
 
+/** A port below those the kernel gives to whoever connects somewhere: it is still free when the cloud comes back to it. */
 async function freePort() {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    const server = net.createServer();
+    const free = await new Promise((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+    });
+    if (free) return port;
+  }
 }
 
 function answers(port) {
