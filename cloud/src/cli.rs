@@ -2,7 +2,7 @@
 //!
 //! What a subcommand does lives in its own module; here is only how it is named and started.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
 
@@ -12,7 +12,7 @@ use crate::{
     accounts::keys::EnvironmentKeys,
     agent,
     config::{Config, Environment},
-    guest,
+    gateway, guest,
     notices::webhook::Webhook,
     server::{self, Address},
 };
@@ -41,6 +41,9 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// The door for plain OpenSSH; started by the cloud, not by hand
+    #[command(hide = true)]
+    SshGateway(gateway::Options),
     /// The daemon inside one sandbox; started by the cloud, not by hand
     #[command(hide = true)]
     Guest(guest::Options),
@@ -57,6 +60,9 @@ pub struct Serve {
     /// Where to listen: unix:PATH, or an ADDRESS:PORT of this machine
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7419")]
     listen: Address,
+    /// Where to listen for plain OpenSSH, which reaches a thread with `ssh -J`; default: nowhere
+    #[arg(long, value_name = "ADDR")]
+    ssh_listen: Option<SocketAddr>,
     /// Where to keep everything; default: `cloud` in the data directory
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -74,6 +80,11 @@ impl Command {
             Self::Guest(options) => {
                 guest::run(&options).map(|()| ExitCode::SUCCESS).map_err(Into::into)
             }
+            Self::SshGateway(options) => tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()?
+                .block_on(gateway::run(options))
+                .map(|()| ExitCode::SUCCESS),
             Self::Agent { name } => {
                 agent::run(name).map(|()| ExitCode::SUCCESS).map_err(Into::into)
             }
@@ -95,6 +106,7 @@ impl Serve {
         };
         let options = server::Options {
             listen: self.listen,
+            ssh_listen: self.ssh_listen,
             data,
             config,
             environment,

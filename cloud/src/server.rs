@@ -1,12 +1,13 @@
 //! Builds all parts of the cloud, listens, and stops them in order: streams, then threads and sandboxes, then the store.
 
 mod authority;
+mod gateway;
 mod listen;
 mod places;
 mod sockets;
 mod token;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use aloft_proto::v1::{
     Check, cloud_service_server::CloudServiceServer, feed_service_server::FeedServiceServer,
@@ -14,7 +15,7 @@ use aloft_proto::v1::{
     thread_service_server::ThreadServiceServer,
 };
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tonic::{service::Routes, transport::Server};
 
 use crate::{
@@ -37,6 +38,7 @@ use crate::{
     trust::Sealer,
 };
 
+use self::gateway::Gateway;
 pub use self::listen::Address;
 
 /// How long open calls are waited for at the end.
@@ -52,6 +54,8 @@ const PRUNE: Duration = Duration::from_secs(3_600);
 pub struct Options {
     /// Where it listens.
     pub listen: Address,
+    /// Where the SSH gateway listens, if there is to be one.
+    pub ssh_listen: Option<SocketAddr>,
     /// Where it keeps everything.
     pub data: PathBuf,
     /// What was configured.
@@ -68,6 +72,10 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let store: Arc<dyn Store> = Arc::new(Sqlite::open(&places.store)?);
     crate::git::version().await?;
     let listener = listen::Listener::bind(&options.listen).await?;
+    let gateway = match options.ssh_listen {
+        Some(address) => Some(Gateway::bind(address, places.gateway.clone()).await?),
+        None => None,
+    };
     let runtime: Arc<dyn Runtime> = Arc::new(Bubblewrap::open(bubblewrap::Options {
         ranges: places.ranges(),
         ..bubblewrap::Options::new(places.sandboxes.clone())
@@ -78,6 +86,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     }
     let (checks, unenforced) = probe(runtime.as_ref()).await;
     let agents = find_agents(&options).await?;
+    let access = access(&options)?;
     let sealer = Arc::new(Sealer::from_key_file(&places.key)?);
     let authority = authority::of(store.as_ref(), &sealer).await?;
     let vault = Arc::new(StoreVault::new(Arc::clone(&store)));
@@ -102,19 +111,17 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         data_dir: options.data.display().to_string(),
         checks,
     };
-    let ssh = Ssh::new(runner.clone(), authority, None, stop.clone());
+    let door = gateway.as_ref().map(Gateway::address).transpose()?;
+    let door = door.map(|address| address.to_string());
+    let ssh = Ssh::new(runner.clone(), authority, door, stop.clone());
+    let gateway =
+        gateway.map(|gateway| AbortOnDropHandle::new(tokio::spawn(gateway.run(ssh.clone()))));
     let api = Api {
         runner: runner.clone(),
         ssh,
         about: Arc::new(about),
         stop: stop.clone(),
         quit: quit.clone(),
-    };
-    let access = match options.listen {
-        Address::Unix(_) => Access::default(),
-        Address::Tcp(_) => {
-            Access::token(&token::of(options.environment.token.clone(), &options.data)?)
-        }
     };
     let routes = routes(api).await?;
     let server = Server::builder()
@@ -143,6 +150,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         if tokio::time::timeout(GRACE, &mut serving).await.is_err() {
             tracing::debug!("calls were cut");
         }
+        drop(gateway);
         runner.stop().await;
         sockets.abort();
         if let Some(webhook) = webhook {
@@ -156,6 +164,16 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     }
     options.listen.remove();
     Ok(())
+}
+
+/// Whom it answers: on a socket whoever may open it, on a port whoever has the token.
+fn access(options: &Options) -> anyhow::Result<Access> {
+    Ok(match options.listen {
+        Address::Unix(_) => Access::default(),
+        Address::Tcp(_) => {
+            Access::token(&token::of(options.environment.token.clone(), &options.data)?)
+        }
+    })
 }
 
 /// What the cloud serves, with how it is and what it can be asked.

@@ -3,6 +3,7 @@
 //! Who comes in by SSH is judged in the sandbox; it is told before each connection whom to let in, and again whenever a
 //! key is taken back. The bytes of a way are moved by whoever opened it, and SSH's cannot be read on the way.
 
+pub mod desk;
 mod inside;
 
 use std::{

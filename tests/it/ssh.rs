@@ -4,6 +4,7 @@ mod clients;
 mod files;
 mod flow;
 mod forwards;
+mod gateway;
 mod sessions;
 mod trust;
 

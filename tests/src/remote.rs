@@ -88,7 +88,7 @@ impl Drop for Remote {
 }
 
 /// A port below those the kernel gives to whoever connects somewhere: it is still free when the cloud comes back to it.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     loop {
         let random = RandomState::new().build_hasher().finish();
         let port = 20_000 + u16::try_from(random % 12_000).unwrap();

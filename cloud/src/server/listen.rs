@@ -100,7 +100,7 @@ impl Listener {
     }
 }
 
-async fn bind_unix(path: &Path) -> anyhow::Result<UnixListener> {
+pub(super) async fn bind_unix(path: &Path) -> anyhow::Result<UnixListener> {
     let shown = path.display();
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).with_context(|| format!("create {}", parent.display()))?;

@@ -24,6 +24,8 @@ pub(super) struct Places {
     pub store: PathBuf,
     /// The key that seals secrets.
     pub key: PathBuf,
+    /// Where the SSH gateway asks.
+    pub gateway: PathBuf,
     /// Snapshots of threads: mounted in no sandbox.
     pub snapshots: PathBuf,
     /// Where bundles pass through.
@@ -50,6 +52,7 @@ impl Places {
         let shared = shared.canonicalize().with_context(|| format!("find {}", shared.display()))?;
         let places = Self {
             key: data.join("secret.key"),
+            gateway: data.join("gateway.sock"),
             snapshots: data.join("snapshots"),
             scratch: data.join("scratch"),
             store: data,

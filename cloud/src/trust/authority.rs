@@ -23,6 +23,9 @@ use secrecy::{ExposeSecret, SecretString};
 /// The login name in every sandbox.
 pub const USER: &str = "agent";
 
+/// Ends what ssh calls a sandbox.
+pub const HOST_SUFFIX: &str = ".aloft";
+
 const SECRET_BYTES: usize = 32;
 const NONCE_BYTES: usize = 32;
 
@@ -157,7 +160,7 @@ impl Authority {
 
 /// What ssh calls the sandbox of a thread.
 pub fn host_name(id: &str) -> String {
-    format!("{id}.aloft")
+    format!("{id}{HOST_SUFFIX}")
 }
 
 fn public(key: &PrivateKey) -> Result<String, Error> {
