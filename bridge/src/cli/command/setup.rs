@@ -59,7 +59,8 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         show(context, change.as_ref())?;
         return tell(context, &config, change.as_ref(), false);
     }
-    if change.is_some() && !args.yes {
+    // To ask for the removal is to say yes to it.
+    if change.is_some() && !args.yes && !args.remove {
         show(context, change.as_ref())?;
         if !context.output.interactive {
             return Err(usage("changing your config of ssh needs a yes", "add --yes"));
