@@ -18,6 +18,7 @@ mod many;
 mod notices;
 mod offline;
 mod permission;
+mod reach;
 mod rewind;
 mod ssh;
 mod stop;
