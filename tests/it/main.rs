@@ -9,6 +9,7 @@
 mod agents;
 mod archive;
 mod bad_input;
+mod by_hand;
 mod crash;
 mod faults;
 mod full_disk;

@@ -1,5 +1,7 @@
 //! What a thread changed, and its branch to take away: from stored snapshots, so also when its sandbox is gone.
 
+use std::time::Duration;
+
 use aloft_proto::v1::{
     ExportBranchRequest, FileDiff, GetDiffRequest, Item, Thread, get_diff_request::Against,
 };
@@ -8,11 +10,15 @@ use tokio::sync::mpsc;
 use crate::{
     git::{
         DiffOptions,
+        mirror::Freshness,
         snapshot::{Export, SnapshotName},
     },
     model::machine::Memory,
-    runner::{Error, Runner, driver},
+    runner::{Error, Runner, driver, whole},
 };
+
+/// How long a diff waits for news of its base branch.
+const REFRESH: Duration = Duration::from_secs(15);
 
 impl Runner {
     /// The change of a thread, file by file.
@@ -107,12 +113,33 @@ impl Runner {
                     .as_ref()
                     .map(|repository| repository.id.clone())
                     .unwrap_or_default();
+                self.refresh(&repository).await;
                 let upstream = self.parts().mirrors.resolve(&repository, &thread.base_ref).await?;
                 let left = snapshots.merge_base(&thread.id, &to, &upstream.commit).await?;
                 left.unwrap_or_else(|| thread.base_commit.clone())
             }
         };
         Ok(Some((from, to)))
+    }
+
+    /// Brings a mirror up to date; where its source cannot be reached, what is known is all there is.
+    async fn refresh(&self, repository: &str) {
+        let fetched = async {
+            match self.parts().store.repository(repository).await? {
+                Some(row) if !row.url.is_empty() => {
+                    let mirrors = &self.parts().mirrors;
+                    Ok(mirrors.fetch(repository, &row.url, Freshness::Recent, |_| {}).await?)
+                }
+                _ => Ok::<_, Error>(()),
+            }
+        };
+        match tokio::time::timeout(REFRESH, fetched).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(repository, error = whole(&error), "could not refresh the mirror");
+            }
+            Err(_) => tracing::warn!(repository, "the mirror was not refreshed in time"),
+        }
     }
 
     /// The snapshots before and after a turn.

@@ -14,6 +14,25 @@ fn aloft_does_everything_over_openai_chat() {
     walk(&Stage::new("aloft", Keys::OpenAi));
 }
 
+#[test]
+fn aloft_is_told_what_a_person_changed_and_what_was_rewound() {
+    let stage = Stage::new("aloft", Keys::Anthropic);
+    let script = mark(&json!([{"text": "done"}]));
+    let thread = &stage.create("auto", Some(MODEL), &script);
+    stage.ended(thread, 1, "completed");
+    let told = |turn: u64, words: &str| {
+        stage.home.json(["send", thread, &script]);
+        stage.ended(thread, turn, "completed");
+        let bodies: Vec<String> =
+            stage.server.seen().iter().map(|seen| seen.body.to_string()).collect();
+        bodies.iter().rposition(|body| body.contains(words)) == Some(bodies.len() - 1)
+    };
+    std::fs::write(stage.file(thread, "by-hand.txt"), "mine\n").unwrap();
+    assert!(told(2, "- by-hand.txt (added)"), "the agent does not know of the person's file");
+    stage.home.ok(["rewind", thread, "--turn", "1"]);
+    assert!(told(3, "A person has rewound the workspace"), "the agent knows of no rewind");
+}
+
 fn walk(stage: &Stage) {
     // It asks before it acts; the first turn tells the fact.
     let write = |path: &str| json!({"tool": "write", "path": path, "content": "made\n"});
