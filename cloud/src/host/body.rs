@@ -36,6 +36,8 @@ pub(super) fn limited(body: Body, limit: u64) -> impl Stream<Item = Result<Bytes
             Err(error) => Some((Err(error), None)),
         }
     })
+    // Whoever reads it may ask again after its end.
+    .fuse()
 }
 
 async fn next(pieces: &mut BodyDataStream) -> Option<Result<Bytes, Error>> {
