@@ -18,6 +18,7 @@ mod journey;
 mod many;
 mod notices;
 mod offline;
+mod origin;
 mod permission;
 mod reach;
 mod rewind;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use aloft_proto::v1::{Problem, Thread};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
@@ -33,6 +33,8 @@ const PREFIX: &str = "agent-";
 const WORKSPACE: &str = "/workspace";
 /// An agent's HOME.
 const HOME: &str = "/home/agent";
+/// Where git, in the sandbox, finds what to show to the sandbox's socket; below HOME.
+const TOKEN: &str = ".config/aloft/token";
 
 /// The turn the agent was given last.
 #[derive(Clone, Debug, Default)]
@@ -105,7 +107,8 @@ impl Starter {
     ) -> Result<(acp::Agent, Session), Error> {
         let name = &self.thread.agent;
         let launch = self.launch(token).await?;
-        for (path, content) in launch.files {
+        let shown = (TOKEN.to_owned(), token.expose_secret().as_bytes().to_vec());
+        for (path, content) in launch.files.into_iter().chain([shown]) {
             guest
                 .write_file(&format!("{HOME}/{path}"), 0o600, std::io::Cursor::new(content))
                 .await?;

@@ -42,12 +42,7 @@ const ETC: &[(&str, &str)] = &[
     ("group", "root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n"),
     ("hosts", "127.0.0.1 localhost aloft\n::1 localhost\n"),
     ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
-    // The mirror belongs to another user, and only a configuration file makes git trust it.
-    (
-        "gitconfig",
-        "[safe]\n\tdirectory = /srv/aloft/mirror.git\n[user]\n\tname = Aloft\n\temail = aloft@localhost\n\
-         [init]\n\tdefaultBranch = main\n",
-    ),
+    ("gitconfig", include_str!("gitconfig")),
 ];
 
 /// The directory of all sandboxes.
