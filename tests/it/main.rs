@@ -25,5 +25,6 @@ mod rewind;
 mod ssh;
 mod stop;
 mod tidy;
+mod truth;
 mod uploads;
 mod wrong;
