@@ -10,7 +10,7 @@ use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
-use crate::client::embedded::Error;
+use crate::client::{embedded::Error, retry};
 use crate::protocol::error::Error as ProtocolError;
 
 /// How long a cloud may take to say how it is.
@@ -52,7 +52,7 @@ pub(crate) async fn shutdown(socket: &Path, only_when_idle: bool) -> Result<bool
     match tokio::time::timeout(ANSWER, asked).await {
         Ok(Ok(_)) => Ok(true),
         // It may be gone before its answer is: the caller waits for the process.
-        Ok(Err(status)) if status.code() == tonic::Code::Unavailable => Ok(true),
+        Ok(Err(status)) if retry::is_worth_it(&status) => Ok(true),
         Ok(Err(status)) => {
             let refused = ProtocolError::from(status.clone()).reason == "TURN_ACTIVE";
             if refused { Ok(false) } else { Err(Error::Shutdown { status: Box::new(status) }) }
