@@ -58,6 +58,9 @@ pub struct Options {
     /// The inherited unix listener on which the cloud calls
     #[arg(long, value_name = "FD")]
     pub listen_fd: i32,
+    /// An inherited pipe on which the cloud says that it knows of this sandbox; where it ends without a word, so does the guest
+    #[arg(long, value_name = "FD")]
+    pub gate_fd: Option<i32>,
     /// The cloud's socket to which the loopback port leads
     #[arg(long, value_name = "PATH")]
     pub relay: PathBuf,
@@ -112,6 +115,11 @@ pub enum Error {
 pub fn run(options: &Options) -> Result<(), Error> {
     let listener = kernel::inherited_listener(options.listen_fd)
         .map_err(|source| Error::Listener { fd: options.listen_fd, source })?;
+    if let Some(fd) = options.gate_fd
+        && !kernel::said_to_go(fd)?
+    {
+        return Ok(());
+    }
     // Others of the same user could else read our memory and descriptors.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(io::Error::from)?;

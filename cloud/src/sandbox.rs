@@ -50,6 +50,9 @@ pub trait Runtime: Send + Sync + Debug + 'static {
     /// Everything of which something is on disk.
     fn list(&self) -> BoxFuture<'_, Result<Vec<Listed>>>;
 
+    /// Whether the workspace is on disk: somebody may have removed it from outside.
+    fn has_workspace(&self, id: &str) -> Result<bool>;
+
     /// Stops all its processes where they are; returns when they have really stopped.
     fn freeze(&self, id: &str) -> BoxFuture<'_, Result<()>>;
 

@@ -61,6 +61,17 @@ pub(super) fn inherited_listener(fd: RawFd) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// Waits for one byte on the pipe that this program inherited as `fd`; false where the other end is closed without.
+pub(super) fn said_to_go(fd: RawFd) -> io::Result<bool> {
+    if fd < 3 {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a descriptor of its own"));
+    }
+    // SAFETY: the number is the caller's word that this descriptor was inherited for us alone; nobody else uses it.
+    let gate = unsafe { OwnedFd::from_raw_fd(fd) };
+    let length = rustix::io::retry_on_intr(|| rustix::io::read(&gate, &mut [0_u8; 1]))?;
+    Ok(length > 0)
+}
+
 /// Makes what `command` starts the head of a new session, with its standard input as terminal if `terminal`, and with
 /// no descriptor of ours but the standard three.
 pub(super) fn in_new_session(command: &mut Command, terminal: bool) {

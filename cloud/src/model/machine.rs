@@ -63,8 +63,6 @@ pub struct Machine {
     saving: Option<String>,
     /// The agent wraps up; afterwards the thread rests.
     finishing: bool,
-    /// What to do once the turn has ended.
-    then: Option<Then>,
     deleting: bool,
     /// Connections into the sandbox that are open or wait for it.
     attached: u32,
@@ -105,6 +103,10 @@ pub struct Memory {
     pub incarnation: u64,
     /// It is to come back as soon as it is down.
     pub resume: bool,
+    /// A person paused it: it goes down as soon as the turn has ended.
+    pub pause: bool,
+    /// Who stopped the newest turn, until it has ended.
+    pub stopped: Option<String>,
     /// Everything is being removed.
     pub deleting: bool,
     /// It is being filled from another thread or an archive; what is unfinished after a crash is removed.
@@ -163,6 +165,8 @@ struct Running {
     turn: Turn,
     phase: Phase,
     look: Look,
+    /// How often the agent or the sandbox was gone before the agent had it.
+    again: u32,
     /// How it will end, once something has decided that.
     outcome: Option<Outcome>,
 }
@@ -213,11 +217,6 @@ enum Agent {
     Ready(Session),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Then {
-    Pause,
-}
-
 impl Machine {
     /// A new thread. Its first input should be [`Input::Resume`] or a message: either begins to start it.
     pub fn new(thread: Thread, carry: Option<String>, idle_after: Millis) -> Self {
@@ -233,17 +232,18 @@ impl Machine {
                 turn: turn.clone(),
                 phase: if memory.prompted { Phase::Prompted } else { Phase::Waiting },
                 look: Look::Wanted,
+                again: 0,
                 outcome: None,
             });
+        let of_turn = running.as_ref().map(|running| running.turn.id.as_str()).unwrap_or_default();
         Self {
-            transcript: Transcript::restore(open, memory.items),
+            transcript: Transcript::restore(open, memory.items, of_turn),
             last: turn.filter(|turn| turn.state() != TurnState::Running),
             turn: running,
             sandbox: Sandbox::Absent,
             agent: Agent::Absent,
             saving: None,
             finishing: false,
-            then: None,
             deleting: memory.deleting,
             attached: 0,
             activity: 0,

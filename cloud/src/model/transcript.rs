@@ -48,9 +48,10 @@ pub struct Transcript {
 }
 
 impl Transcript {
-    /// Goes on with the items that are open in the log, after `last` items were made.
-    pub fn restore(open: Vec<Item>, last: u64) -> Self {
-        Self { last, open: open.into_iter().map(Entry::restored).collect(), ..Self::default() }
+    /// Goes on with the items that are open in the log, after `last` items were made, in this turn (empty outside one).
+    pub fn restore(open: Vec<Item>, last: u64, turn: &str) -> Self {
+        let open = open.into_iter().map(Entry::restored).collect();
+        Self { last, open, turn: turn.to_owned(), ..Self::default() }
     }
 
     /// How many items were made: the highest number of an item's id.

@@ -45,7 +45,7 @@ impl CurrentTurn {
         turn.clone_into(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn get(&self) -> String {
+    pub(super) fn get(&self) -> String {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -156,6 +156,12 @@ impl Starter {
     }
 }
 
+/// Whether an agent's process runs.
+pub(super) async fn lives(guest: &Guest) -> bool {
+    let list = guest.list_processes().await.unwrap_or_default();
+    list.processes.iter().any(|process| process.running && process.id.starts_with(PREFIX))
+}
+
 /// Ends every agent process with everything it started; true when all are gone. One that ended by itself may have left
 /// processes behind.
 pub(super) async fn kill(guest: &Guest, grace: Duration) -> bool {
@@ -198,7 +204,10 @@ impl Pump {
                 Body::TurnEnded(stop) => {
                     Fact::Ended { turn: self.turn.get(), ending: ending(stop) }
                 }
-                Body::Gone(problem) => Fact::AgentGone(self.with_last_words(problem)),
+                Body::Gone(problem) => Fact::AgentGone {
+                    given: self.turn.get(),
+                    problem: self.with_last_words(problem),
+                },
             };
             self.reporter.say_raw(fact, self.redaction.text(raw)).await;
         }

@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aloft_fault::pass;
+use aloft_proto::v1::Problem;
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -32,6 +33,9 @@ use crate::{
 const KILL_GRACE: Duration = Duration::from_millis(200);
 /// How long a killed agent may take to be gone before the whole sandbox is ended instead.
 const KILL_LIMIT: Duration = Duration::from_millis(1_500);
+
+/// How long a guest that lives may take to answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a repository without a thread is kept, in milliseconds: a bridge may be about to create one.
 const UNUSED_AGE: i64 = 24 * 60 * 60 * 1000;
@@ -104,18 +108,22 @@ impl World {
         let scope = stop.child_token();
         let sandbox_scope = scope.child_token();
         let agent_scope = sandbox_scope.child_token();
-        let live = Arc::new(tokio::sync::Mutex::new(Live { sandbox, agent: None, token: None }));
-        let turn = CurrentTurn::default();
+        let (turn, tasks) = (CurrentTurn::default(), TaskTracker::new());
+        if let Some(sandbox) = &sandbox {
+            let reporter = Reporter { sender: sender.clone(), scope: sandbox_scope.clone() };
+            start::watch(sandbox, &reporter, &turn, &tasks);
+        }
+        let live = Live { sandbox, agent: None, token: None };
         Self {
             parts,
             sender,
             handle,
             opened,
-            tasks: TaskTracker::new(),
+            tasks,
             scope,
             sandbox_scope,
             agent_scope,
-            live,
+            live: Arc::new(tokio::sync::Mutex::new(live)),
             turn,
             files: Arc::default(),
         }
@@ -135,9 +143,12 @@ impl World {
                 let history = if fresh { preamble::of(&self.parts, machine).await? } else { None };
                 let told: Vec<String> = history.into_iter().chain(tell).collect();
                 let preamble = (!told.is_empty()).then(|| told.join("\n\n"));
-                self.turn.set(&turn);
-                if let Some(agent) = self.agent().await {
-                    agent.prompt(parts, preamble).await;
+                match self.agent_that_lives().await {
+                    Some(agent) => {
+                        self.turn.set(&turn);
+                        agent.prompt(parts, preamble).await;
+                    }
+                    None => self.not_given(machine),
                 }
             }
             Effect::Cancel => {
@@ -199,6 +210,31 @@ impl World {
         self.live.lock().await.agent.clone()
     }
 
+    /// The agent, where its process runs now: what is given to it is not given to nobody.
+    async fn agent_that_lives(&self) -> Option<acp::Agent> {
+        let (agent, sandbox) = {
+            let live = self.live.lock().await;
+            (live.agent.clone()?, live.sandbox.clone()?)
+        };
+        agent::lives(&sandbox.guest).await.then_some(agent)
+    }
+
+    /// Tells that the agent could not be given its turn: because the sandbox is gone, or it alone.
+    fn not_given(&self, machine: &Machine) {
+        let (live, parts) = (Arc::clone(&self.live), self.parts.clone());
+        let (given, thread) = (self.turn.get(), machine.thread().id.clone());
+        let reporter = self.reporter(&self.agent_scope);
+        self.spawn(reporter.clone(), async move {
+            let problem =
+                problem("AGENT_GONE", "the agent's process is gone", "send a message", true);
+            let fact = match lost(&live, &parts, &thread).await {
+                Some(problem) => Fact::SandboxGone { given, problem },
+                None => Fact::AgentGone { given, problem },
+            };
+            reporter.say(fact).await;
+        });
+    }
+
     fn reporter(&self, scope: &CancellationToken) -> Reporter {
         Reporter { sender: self.sender.clone(), scope: scope.clone() }
     }
@@ -214,6 +250,8 @@ impl World {
     }
 
     fn start(&mut self, machine: &Machine) {
+        // Nothing of an earlier sandbox is believed any more.
+        self.sandbox_scope.cancel();
         self.sandbox_scope = self.scope.child_token();
         self.agent_scope = self.sandbox_scope.child_token();
         let start = start::Start {
@@ -227,6 +265,7 @@ impl World {
     }
 
     fn start_agent(&mut self, machine: &Machine) {
+        self.agent_scope.cancel();
         self.agent_scope = self.sandbox_scope.child_token();
         let (starter, live) = (self.starter(machine), Arc::clone(&self.live));
         let socket = self.reporter(&self.sandbox_scope);
@@ -258,7 +297,9 @@ impl World {
                     pass!("agent.socket");
                     token
                 };
-                let (agent, session) = starter.start(&sandbox.guest, &token).await?;
+                // One that ended by itself may have left something behind.
+                agent::kill(&sandbox.guest, KILL_GRACE).await;
+                let (agent, session) = starter.clone().start(&sandbox.guest, &token).await?;
                 pass!("agent.ready");
                 let mut live = live.lock().await;
                 live.agent = Some(agent);
@@ -267,7 +308,14 @@ impl World {
             };
             match started.await {
                 Ok(session) => reporter.say(Fact::AgentReady(session)).await,
-                Err(error) => reporter.say(Fact::AgentFailed(error.explain().1)).await,
+                Err(error) => {
+                    let (given, parts) = (starter.turn.get(), &starter.parts);
+                    let fact = match lost(&live, parts, &starter.thread.id).await {
+                        Some(problem) => Fact::SandboxGone { given, problem },
+                        None => Fact::AgentFailed(error.explain().1),
+                    };
+                    reporter.say(fact).await;
+                }
             }
         });
     }
@@ -299,7 +347,7 @@ impl World {
         self.agent_scope.cancel();
         let (live, runtime) = (Arc::clone(&self.live), Arc::clone(&self.parts.runtime));
         let reporter = self.reporter(&self.sandbox_scope);
-        let thread = machine.thread().id.clone();
+        let (thread, given) = (machine.thread().id.clone(), self.turn.get());
         self.spawn(reporter.clone(), async move {
             let sandbox = {
                 let mut live = live.lock().await;
@@ -325,7 +373,7 @@ impl World {
                 );
             }
             *live.lock().await = Live::default();
-            reporter.say(Fact::SandboxGone(gone())).await;
+            reporter.say(Fact::SandboxGone { given, problem: gone() }).await;
         });
     }
 
@@ -380,9 +428,15 @@ impl World {
         let (thread, memory) = (machine.thread().clone(), machine.memory().clone());
         let (parts, live) = (self.parts.clone(), Arc::clone(&self.live));
         let (reporter, files) = (self.reporter(&self.sandbox_scope), Arc::clone(&self.files));
+        let given = self.turn.get();
         self.spawn(reporter.clone(), async move {
             let _alone = files.lock().await;
             let sandbox = live.lock().await.sandbox.clone();
+            if sandbox.is_some() && matches!(parts.runtime.has_workspace(&thread.id), Ok(false)) {
+                // What is there is not what the thread left: it must not be saved. Told first, so that its end is not news.
+                reporter.say(Fact::SandboxGone { given, problem: vanished() }).await;
+                return end_lost(&live, &parts, &thread.id).await;
+            }
             let taking =
                 sandbox.map(|sandbox| Taking { parts, thread, memory, guest: sandbox.guest });
             work(taking, reporter).await;
@@ -457,6 +511,27 @@ impl World {
     }
 }
 
+/// Why the sandbox is of no use any more, where its guest does not answer: then the rest of it is ended.
+async fn lost(live: &tokio::sync::Mutex<Live>, parts: &Parts, thread: &str) -> Option<Problem> {
+    let sandbox = live.lock().await.sandbox.clone();
+    let guest = sandbox.map(|sandbox| sandbox.guest);
+    if let Some(guest) = guest
+        && guest.hello(ANSWER_LIMIT).await.is_ok()
+    {
+        return None;
+    }
+    end_lost(live, parts, thread).await;
+    Some(gone())
+}
+
+/// Ends what is left of a sandbox that is of no use any more.
+async fn end_lost(live: &tokio::sync::Mutex<Live>, parts: &Parts, thread: &str) {
+    if let Err(error) = end_sandbox(parts.runtime.as_ref(), thread).await {
+        tracing::error!(thread, error = whole(&error), "could not end a sandbox that is gone");
+    }
+    *live.lock().await = Live::default();
+}
+
 /// Ends all processes of a sandbox, after what is still under way with it: a start that was broken off goes on to its end.
 pub(super) async fn end_sandbox(runtime: &dyn Runtime, id: &str) -> sandbox::Result<()> {
     loop {
@@ -475,6 +550,15 @@ pub(super) fn variables(thread: &aloft_proto::v1::Thread) -> BTreeMap<String, St
     ])
 }
 
-fn gone() -> aloft_proto::v1::Problem {
+fn vanished() -> Problem {
+    problem(
+        "SANDBOX_VANISHED",
+        "its files are gone from the cloud's disk",
+        "send a message: the workspace is made again from its last snapshot",
+        true,
+    )
+}
+
+fn gone() -> Problem {
     problem("SANDBOX_GONE", "the sandbox is gone", "send a message to bring it back", true)
 }

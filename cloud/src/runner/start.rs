@@ -17,7 +17,7 @@ use crate::{
     model::machine::{Fact, Memory},
     runner::{
         Error, Opened, Parts,
-        agent::Starter,
+        agent::{CurrentTurn, Starter},
         effects::{Live, Reporter, end_sandbox, variables},
         handle::Handle,
         problem, rewind,
@@ -56,6 +56,7 @@ impl Start {
     }
 
     async fn steps(&mut self) -> Result<Fact, Error> {
+        self.look_for_workspace().await?;
         self.repository().await?;
         // Neither needs the other. Both come to their end, so that what failed can be cleared up.
         let (saved, sandbox) = tokio::join!(self.snapshots(), self.sandbox());
@@ -74,6 +75,17 @@ impl Start {
         *self.live.lock().await =
             Live { sandbox: Some(sandbox), agent: Some(agent), token: Some(token) };
         Ok(Fact::Started { session, unenforced })
+    }
+
+    /// A workspace that somebody removed from disk is made again.
+    async fn look_for_workspace(&mut self) -> Result<(), Error> {
+        let Starter { parts, thread, memory, .. } = &mut self.agent;
+        if memory.workspace && !parts.runtime.has_workspace(&thread.id)? {
+            tracing::warn!(thread = thread.id, "the workspace is gone from disk");
+            memory.workspace = false;
+            self.reporter.say(Fact::WorkspaceVanished).await;
+        }
+        Ok(())
     }
 
     /// The mirror and the base commit.
@@ -161,7 +173,7 @@ impl Start {
         pass!("start.socket");
         let sandbox = self.agent.parts.runtime.start(&spec).await?;
         pass!("start.sandbox");
-        watch(&sandbox, &self.reporter, &self.agent.tasks);
+        watch(&sandbox, &self.reporter, &self.agent.turn, &self.agent.tasks);
         Ok((sandbox, token))
     }
 
@@ -247,8 +259,13 @@ pub(super) async fn open_socket(
 }
 
 /// Reports the end of a sandbox that nobody asked for.
-pub(super) fn watch(sandbox: &Sandbox, reporter: &Reporter, tasks: &TaskTracker) {
-    let (sandbox, reporter) = (sandbox.clone(), reporter.clone());
+pub(super) fn watch(
+    sandbox: &Sandbox,
+    reporter: &Reporter,
+    turn: &CurrentTurn,
+    tasks: &TaskTracker,
+) {
+    let (sandbox, reporter, turn) = (sandbox.clone(), reporter.clone(), turn.clone());
     tasks.spawn(async move {
         let exit = tokio::select! {
             () = reporter.scope.cancelled() => return,
@@ -257,6 +274,7 @@ pub(super) fn watch(sandbox: &Sandbox, reporter: &Reporter, tasks: &TaskTracker)
         let why =
             if exit.detail.is_empty() { "its first process ended".to_owned() } else { exit.detail };
         let hint = "send a message to bring it back";
-        reporter.say(Fact::SandboxGone(problem("SANDBOX_GONE", why, hint, true))).await;
+        let problem = problem("SANDBOX_GONE", why, hint, true);
+        reporter.say(Fact::SandboxGone { given: turn.get(), problem }).await;
     });
 }

@@ -29,7 +29,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::sandbox::bubblewrap::arguments::Host;
 use crate::sandbox::bubblewrap::groups::Groups;
-use crate::sandbox::bubblewrap::layout::{Home, Layout, remove_file};
+use crate::sandbox::bubblewrap::layout::{Home, Layout, Record, remove_file};
 pub use crate::sandbox::bubblewrap::users::Ranges;
 use crate::sandbox::bubblewrap::users::Users;
 use crate::sandbox::guest::Guest;
@@ -93,6 +93,8 @@ struct Tool {
 /// A sandbox that this process knows to run.
 #[derive(Debug)]
 struct Living {
+    /// As on disk, from where it may vanish.
+    record: Record,
     guest: Guest,
     exit: watch::Receiver<Option<Exit>>,
     _watch: AbortOnDropHandle<()>,
@@ -198,6 +200,10 @@ impl Runtime for Bubblewrap {
             ids.into_iter().map(listed).collect()
         })
         .boxed()
+    }
+
+    fn has_workspace(&self, id: &str) -> Result<bool> {
+        Ok(self.shared.layout.home(id)?.workspace().is_dir())
     }
 
     fn freeze(&self, id: &str) -> BoxFuture<'_, Result<()>> {

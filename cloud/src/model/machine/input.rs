@@ -169,6 +169,8 @@ pub enum Fact {
         /// The first snapshot, where changes were carried in.
         carried: Option<String>,
     },
+    /// The workspace was there and is not any more: it is made again.
+    WorkspaceVanished,
     /// The workspace was made; from now on it is kept.
     WorkspaceMade,
     /// Sandbox, workspace and agent are ready.
@@ -220,7 +222,12 @@ pub enum Fact {
         taken: bool,
     },
     /// The agent process is gone, nobody asked it to.
-    AgentGone(Problem),
+    AgentGone {
+        /// The turn it was given last.
+        given: String,
+        /// How.
+        problem: Problem,
+    },
     /// The agent and all it started are gone, as asked.
     AgentKilled,
     /// The workspace is saved.
@@ -256,7 +263,12 @@ pub enum Fact {
     /// The workspace was not brought back to the snapshot.
     NotRewound(Problem),
     /// The sandbox is gone, nobody asked it to.
-    SandboxGone(Problem),
+    SandboxGone {
+        /// The turn its agent was given last.
+        given: String,
+        /// How.
+        problem: Problem,
+    },
     /// The sandbox is suspended, as asked.
     Suspended,
     /// A deadline passed.
@@ -307,7 +319,7 @@ pub enum Effect {
     AbortStart,
     /// Start the agent in the living sandbox: `AgentReady` or `AgentFailed`.
     StartAgent,
-    /// Give the agent its turn: updates, then `Ended`.
+    /// Give the agent its turn: updates, then `Ended`. `AgentGone` or `SandboxGone` where there is nobody to give it to.
     Prompt {
         /// The turn.
         turn: String,

@@ -1,11 +1,11 @@
 //! The sandbox's way: started, suspended, lost, brought back, removed; and the world's reports.
 
-use aloft_proto::v1::{ItemState, Level, NoticeKind, Problem, TurnState};
+use aloft_proto::v1::{ItemState, Level, NoticeKind, Problem, ThreadState, TurnState};
 
 use crate::model::{
     machine::{
         Accepted, Agent, Deadline, Effect, Fact, Machine, Millis, Outcome, Phase, Sandbox, Saved,
-        Session, Then,
+        Session,
     },
     time::timestamp,
 };
@@ -14,6 +14,7 @@ impl Machine {
     pub(super) fn start(&mut self, out: &mut Accepted) {
         self.thread.error = None;
         self.memory.resume = false;
+        self.memory.pause = false;
         self.memory.incarnation += 1;
         self.sandbox = Sandbox::Starting;
         self.agent = Agent::Absent;
@@ -22,8 +23,8 @@ impl Machine {
 
     pub(super) fn pause(&mut self, now: Millis, by: &str, out: &mut Accepted) {
         self.memory.resume = false;
+        self.memory.pause = true;
         if self.turn.is_some() {
-            self.then = Some(Then::Pause);
             self.stop(now, by, out);
         } else {
             self.suspend(now, out);
@@ -35,7 +36,8 @@ impl Machine {
         match self.sandbox {
             Sandbox::Starting => out.effects.push(Effect::AbortStart),
             Sandbox::Up => out.effects.push(Effect::Suspend),
-            Sandbox::Absent | Sandbox::Stopping => return,
+            Sandbox::Absent => return self.memory.pause = false,
+            Sandbox::Stopping => return,
         }
         self.sandbox = Sandbox::Stopping;
         self.agent = Agent::Absent;
@@ -46,7 +48,10 @@ impl Machine {
         match self.sandbox {
             Sandbox::Absent => self.start(out),
             // It comes back as soon as it is down.
-            Sandbox::Stopping => self.memory.resume = true,
+            Sandbox::Stopping => {
+                self.memory.resume = true;
+                self.memory.pause = false;
+            }
             Sandbox::Starting => {}
             Sandbox::Up if self.turn.is_some() => {}
             Sandbox::Up => self.rest(now, out),
@@ -110,6 +115,7 @@ impl Machine {
                     self.memory.snapshot = Some(Saved { number: 0, commit });
                 }
             }
+            Fact::WorkspaceVanished => self.workspace_vanished(now, out),
             Fact::WorkspaceMade => self.memory.workspace = true,
             Fact::Started { session, unenforced } => self.started(now, session, unenforced, out),
             Fact::StartFailed(problem) => self.start_failed(now, problem, out),
@@ -129,7 +135,7 @@ impl Machine {
             Fact::Withdrawn { question_id } => self.withdrawn(now, &question_id, out),
             Fact::Ended { turn, ending } => self.ended(now, &turn, ending, out),
             Fact::Steered { item, taken } => self.steered(now, &item, taken, out),
-            Fact::AgentGone(problem) => self.agent_gone(now, problem, out),
+            Fact::AgentGone { given, problem } => self.agent_gone(now, &given, problem, out),
             Fact::AgentKilled => self.killed(now, out),
             Fact::Snapshot { turn, commit, diff } => self.saved(now, &turn, commit, diff, out),
             Fact::SnapshotFailed { turn, problem } => self.not_saved(now, &turn, &problem, out),
@@ -137,10 +143,27 @@ impl Machine {
             Fact::Kept => self.kept(),
             Fact::Rewound { diff } => self.rewound(now, diff, out),
             Fact::NotRewound(problem) => self.not_rewound(now, problem, out),
-            Fact::SandboxGone(problem) => self.sandbox_gone(now, problem, out),
+            Fact::SandboxGone { given, problem } => {
+                self.sandbox_gone(now, &given, problem, out);
+            }
             Fact::Suspended => self.suspended(now, out),
             Fact::Deadline(deadline) => self.deadline(now, &deadline, out),
         }
+    }
+
+    fn workspace_vanished(&mut self, now: Millis, out: &mut Accepted) {
+        self.memory.workspace = false;
+        self.memory.unsaved = false;
+        let from = match &self.memory.snapshot {
+            Some(Saved { number: 0, .. }) => "from what it began with".to_owned(),
+            Some(saved) => format!("from the snapshot of turn {}", saved.number),
+            None => "from its base commit".to_owned(),
+        };
+        let text = format!(
+            "The sandbox's files were gone from the cloud's disk. The workspace is made again {from}; \
+             what was changed after that, and what was in HOME, is lost."
+        );
+        self.say(now, Level::Warning, text, out);
     }
 
     fn started(
@@ -186,15 +209,18 @@ impl Machine {
     }
 
     /// The agent went away by itself: what it left behind is ended too.
-    fn agent_gone(&mut self, now: Millis, problem: Problem, out: &mut Accepted) {
+    fn agent_gone(&mut self, now: Millis, given: &str, problem: Problem, out: &mut Accepted) {
         if self.agent == Agent::Absent {
             return;
         }
         self.agent = Agent::Absent;
+        if self.take_again(given) {
+            self.advance(now, out);
+            return;
+        }
         let Some(running) = &mut self.turn else { return };
         match running.phase {
-            Phase::Waiting => self.advance(now, out),
-            Phase::Prompted => {
+            Phase::Waiting | Phase::Prompted => {
                 let (state, stopped_by) = (TurnState::Failed, String::new());
                 running.outcome = Some(Outcome { state, stopped_by, problem: Some(problem) });
                 self.kill(out);
@@ -204,7 +230,7 @@ impl Machine {
         }
     }
 
-    fn sandbox_gone(&mut self, now: Millis, problem: Problem, out: &mut Accepted) {
+    fn sandbox_gone(&mut self, now: Millis, given: &str, problem: Problem, out: &mut Accepted) {
         if self.sandbox != Sandbox::Up {
             return;
         }
@@ -212,12 +238,13 @@ impl Machine {
         self.agent = Agent::Absent;
         self.saving = None;
         self.leave_rewind(now, &problem.reason, &problem.message, out);
-        let text = format!(
-            "The sandbox ended unexpectedly ({}); the next message brings it back.",
-            problem.message
-        );
+        let again = self.take_again(given);
+        let then = if again { "it is started again" } else { "the next message brings it back" };
+        let text = format!("The sandbox ended unexpectedly ({}); {then}.", problem.message);
         self.say(now, Level::Warning, text, out);
-        if self.turn.is_some() {
+        if again {
+            self.advance(now, out);
+        } else if self.turn.is_some() {
             self.memory.held = true;
             self.settle(now, TurnState::Interrupted, String::new(), Some(problem), out);
         }
@@ -234,6 +261,7 @@ impl Machine {
             Some(_) => self.complete(now, None, out),
             None => {}
         }
+        self.memory.pause = false;
         // The end of a turn may have begun the next one, which starts it by itself. One that was stopped while it started is
         // not what a rewind waited for.
         if self.sandbox == Sandbox::Absent && self.comes_back() {
@@ -278,6 +306,8 @@ impl Machine {
             return;
         }
         self.sandbox = if sandbox { Sandbox::Up } else { Sandbox::Absent };
+        let wanted = self.memory.resume || self.thread.state() == ThreadState::Starting;
+        let stopped = self.memory.stopped.clone();
         let problem = Problem {
             reason: "CLOUD_RESTARTED".to_owned(),
             message: "the cloud ended while the turn ran".to_owned(),
@@ -286,17 +316,22 @@ impl Machine {
         };
         match self.turn.as_mut().map(|running| running.phase) {
             // Nothing was given to the agent yet: the turn goes on where it was.
-            Some(Phase::Waiting) => self.start(out),
+            Some(Phase::Waiting) if stopped.is_none() => self.start(out),
             Some(_) => {
                 self.memory.held = true;
                 if let Some(running) = &mut self.turn {
-                    let (state, stopped_by) = (TurnState::Interrupted, String::new());
-                    running.outcome = Some(Outcome { state, stopped_by, problem: Some(problem) });
+                    let problem = if stopped.is_none() { Some(problem) } else { None };
+                    let (state, stopped_by) = (TurnState::Interrupted, stopped.unwrap_or_default());
+                    running.outcome = Some(Outcome { state, stopped_by, problem });
+                    running.phase = Phase::Killing;
                 }
                 let events = self.transcript.close_all(ItemState::Failed, timestamp(now));
                 self.log_all(events, out);
-                if sandbox {
+                if sandbox && self.memory.workspace {
                     self.kill(out);
+                } else if sandbox {
+                    // Half a workspace is of no use.
+                    self.suspend(now, out);
                 } else {
                     self.complete(now, None, out);
                 }
@@ -305,8 +340,12 @@ impl Machine {
                 let events = self.transcript.close_all(ItemState::Failed, timestamp(now));
                 self.log_all(events, out);
                 match (sandbox, &self.memory.rewind) {
-                    (false, None) => {}
-                    (false, Some(_)) => self.start(out),
+                    (false, None) if !wanted => {}
+                    (false, _) => self.start(out),
+                    (true, _) if self.memory.pause || !self.memory.workspace => {
+                        self.suspend(now, out);
+                        self.memory.resume = wanted;
+                    }
                     (true, _) => {
                         out.effects.push(Effect::KillAgent);
                         self.go_back(out);

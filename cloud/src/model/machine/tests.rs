@@ -41,6 +41,25 @@ fn problem(reason: &str) -> Problem {
     Problem { reason: reason.into(), ..Problem::default() }
 }
 
+fn agent_gone(given: &str) -> Fact {
+    Fact::AgentGone { given: given.into(), problem: problem("X") }
+}
+
+fn sandbox_gone(given: &str) -> Fact {
+    Fact::SandboxGone { given: given.into(), problem: problem("X") }
+}
+
+/// The machine of a cloud that begins anew.
+fn again(machine: &Machine) -> Machine {
+    let stored = Stored {
+        thread: machine.thread().clone(),
+        memory: machine.memory().clone(),
+        turn: machine.turn().cloned().or_else(|| machine.last.clone()),
+        open: Vec::new(),
+    };
+    Machine::restore(stored, IDLE)
+}
+
 fn session() -> Session {
     Session { id: "s".into(), steering: false, fresh: true }
 }
@@ -466,23 +485,69 @@ fn a_rewind_of_a_paused_thread_brings_it_up_and_a_begun_one_is_done_whatever_hap
         let idle = Input::Fact(Fact::Deadline(Deadline::Idle(activity)));
         assert_eq!(take(&mut machine, vec![idle]).effects, []);
     }
-    let out = take(&mut machine, vec![Input::Fact(Fact::SandboxGone(problem("X")))]);
+    let out = take(&mut machine, vec![Input::Fact(sandbox_gone("t1"))]);
     assert!(notices(&out).iter().all(|(text, _)| !text.contains("rewound")), "{out:?}");
-    let mut machine = Machine::restore(
-        Stored {
-            thread: machine.thread().clone(),
-            memory: machine.memory().clone(),
-            turn: machine.last.clone(),
-            open: Vec::new(),
-        },
-        IDLE,
-    );
+    let mut machine = again(&machine);
     let out = take(&mut machine, vec![Input::Restarted { sandbox: false }]);
     assert_eq!(out.effects, [Effect::Start]);
     let out = take(&mut machine, vec![started()]);
     assert!(matches!(&out.effects[0], Effect::Rewind(asked) if asked.kept));
     take(&mut machine, vec![Input::Fact(Fact::Rewound { diff: DiffStat::default() })]);
     assert_eq!(machine.memory().snapshot.as_ref().unwrap().commit, "c0");
+}
+
+#[test]
+fn a_pause_and_a_stop_are_remembered_over_a_crash() {
+    let mut machine = rested();
+    take(&mut machine, vec![Input::Pause { by: "me".into() }]);
+    let mut machine = again(&machine);
+    let out = take(&mut machine, vec![Input::Restarted { sandbox: true }]);
+    assert_eq!(out.effects, [Effect::Suspend]);
+    take(&mut machine, vec![Input::Fact(Fact::Suspended)]);
+    assert_eq!(machine.thread().state(), ThreadState::Paused);
+
+    // In a turn: stopped by whom it was, then paused.
+    let mut machine = prompted();
+    take(&mut machine, vec![Input::Pause { by: "me".into() }]);
+    let mut machine = again(&machine);
+    take(&mut machine, vec![Input::Restarted { sandbox: true }]);
+    let out = take(&mut machine, vec![Input::Fact(Fact::AgentKilled), snapshot("t1")]);
+    assert!(out.effects.contains(&Effect::Suspend), "{:?}", out.effects);
+    let last = machine.last.as_ref().unwrap();
+    assert_eq!((last.state(), last.stopped_by.as_str()), (TurnState::Interrupted, "me"));
+
+    // Before the agent had it: the turn does not go on after all.
+    let mut machine = self::machine();
+    take(&mut machine, vec![message("one"), stop("t1")]);
+    let mut machine = again(&machine);
+    take(&mut machine, vec![Input::Restarted { sandbox: false }]);
+    assert_eq!(machine.last.as_ref().unwrap().stopped_by, "me");
+    assert!(machine.turn().is_none());
+}
+
+#[test]
+fn a_turn_nobody_had_is_given_again_but_not_for_ever() {
+    for sandbox in [false, true] {
+        let mut machine = rested();
+        take(&mut machine, vec![message("two"), looked("t2", false)]);
+        for time in 0..3 {
+            let gone = if sandbox { sandbox_gone("t1") } else { agent_gone("t1") };
+            let out = take(&mut machine, vec![Input::Fact(gone)]);
+            let wanted = if sandbox { Effect::Start } else { Effect::StartAgent };
+            assert_eq!(out.effects.contains(&wanted), time < 2, "{:?}", out.effects);
+            let ready = if sandbox { started() } else { Input::Fact(Fact::AgentReady(session())) };
+            if time < 2 {
+                let out = take(&mut machine, vec![ready, looked("t2", false)]);
+                assert!(out.effects.iter().any(|effect| matches!(effect, Effect::Prompt { .. })));
+            }
+        }
+        // One that had it has it once.
+        let mut machine = prompted();
+        let gone = if sandbox { sandbox_gone("t1") } else { agent_gone("t1") };
+        let out = take(&mut machine, vec![Input::Fact(gone)]);
+        let twice = [Effect::Start, Effect::StartAgent];
+        assert!(out.effects.iter().all(|effect| !twice.contains(effect)), "{:?}", out.effects);
+    }
 }
 
 #[test]
@@ -589,12 +654,12 @@ fn any_input() -> impl Strategy<Value = Input> {
         id.prop_map(|question_id| Input::Fact(Fact::Withdrawn { question_id })),
         (turn.clone(), ending).prop_map(|(t, ending)| ended(&t, ending)),
         (item, any::<bool>()).prop_map(|(item, taken)| Input::Fact(Fact::Steered { item, taken })),
-        Just(Input::Fact(Fact::AgentGone(problem("X")))),
+        Just(Input::Fact(agent_gone("t1"))),
         Just(Input::Fact(Fact::AgentKilled)),
         turn.clone().prop_map(|t| snapshot(&t)),
         turn.clone()
             .prop_map(|turn| Input::Fact(Fact::SnapshotFailed { turn, problem: problem("X") })),
-        Just(Input::Fact(Fact::SandboxGone(problem("X")))),
+        Just(Input::Fact(sandbox_gone("t1"))),
         Just(Input::Fact(Fact::Suspended)),
         turn.clone().prop_map(|t| Input::Fact(Fact::Deadline(Deadline::Stop(t)))),
         turn.clone().prop_map(|t| Input::Fact(Fact::Deadline(Deadline::Finish(t)))),
@@ -688,9 +753,7 @@ fn settle(machine: &mut Machine) -> bool {
             }
             (Sandbox::Up, _) if machine.memory.rewind.is_some() => Fact::NotRewound(problem("X")),
             (_, Some(Phase::Waiting)) => Fact::AgentFailed(problem("X")),
-            (_, Some(Phase::Prompted | Phase::Guided | Phase::Stopping)) => {
-                Fact::AgentGone(problem("X"))
-            }
+            (_, Some(Phase::Prompted | Phase::Guided | Phase::Stopping)) => agent_gone("t1"),
             (_, None) => return true,
         };
         machine.accept(1_000_000 + step, Input::Fact(fact)).unwrap();

@@ -17,6 +17,9 @@ use crate::model::{
 const WRAP_UP: &str = "Please stop here: leave the work in a clean state and say in a few sentences what is done and what is not. \
                        Start nothing new.";
 
+/// How often a turn waits for another agent or sandbox where the one before was gone before it had the turn.
+const AGAIN: u32 = 2;
+
 impl Machine {
     /// Begins a turn with these messages; the agent gets it as soon as it is ready. `rested`: nothing ran just before.
     pub(super) fn begin(
@@ -41,13 +44,19 @@ impl Machine {
         self.log_all(events, out);
         self.memory.messages = messages;
         self.memory.prompted = false;
+        self.memory.stopped = None;
         self.thread.last_turn =
             Some(TurnSummary { number, state: TurnState::Running.into(), id: turn.id.clone() });
         // A workspace that is made for this turn, or was saved just now, nobody else has touched.
         let untouched = !rested || !self.memory.workspace || self.memory.unsaved;
         let look = if untouched { Look::Done } else { Look::Wanted };
-        self.turn =
-            Some(Running { turn: turn.clone(), phase: Phase::Waiting, look, outcome: None });
+        self.turn = Some(Running {
+            turn: turn.clone(),
+            phase: Phase::Waiting,
+            look,
+            again: 0,
+            outcome: None,
+        });
         self.log(Payload::TurnStarted(turn), out);
         self.deliver(now, Delivery::Queued, out);
         if self.finishing {
@@ -108,6 +117,23 @@ impl Machine {
         self.deliver(now, Delivery::Delivered, out);
     }
 
+    /// The turn is as it was before it was given to an agent that never had it; false where that was tried often enough.
+    pub(super) fn take_again(&mut self, given: &str) -> bool {
+        let Some(running) = self.turn.as_mut().filter(|running| running.turn.id != given) else {
+            return false;
+        };
+        if !matches!(running.phase, Phase::Waiting | Phase::Prompted) || running.again == AGAIN {
+            return false;
+        }
+        running.again += 1;
+        running.phase = Phase::Waiting;
+        if running.look == Look::UnderWay && self.sandbox != Sandbox::Up {
+            running.look = Look::Wanted;
+        }
+        self.memory.prompted = false;
+        true
+    }
+
     pub(super) fn interrupt(
         &mut self,
         now: Millis,
@@ -163,6 +189,7 @@ impl Machine {
         let turn = running.turn.id.clone();
         if running.phase != Phase::Stopping && running.phase != Phase::Killing {
             by.clone_into(&mut running.turn.stopped_by);
+            self.memory.stopped = Some(by.to_owned());
         }
         running.outcome = Some(Outcome {
             state: TurnState::Interrupted,
@@ -257,6 +284,7 @@ impl Machine {
             | TurnState::Interrupted
             | TurnState::Failed => ItemState::Failed,
         };
+        self.deliver(now, Delivery::Used, out);
         let events = self.transcript.end_turn(left, timestamp(now));
         self.log_all(events, out);
         let up = self.sandbox == Sandbox::Up;
@@ -346,6 +374,7 @@ impl Machine {
     /// Reports the end of the turn and goes on to what waits.
     pub(super) fn complete(&mut self, now: Millis, commit: Option<String>, out: &mut Accepted) {
         let Some(Running { mut turn, outcome, .. }) = self.turn.take() else { return };
+        self.memory.stopped = None;
         let outcome = outcome.unwrap_or(Outcome {
             state: TurnState::Interrupted,
             stopped_by: turn.stopped_by.clone(),
@@ -388,7 +417,7 @@ impl Machine {
 
     /// What comes after a turn.
     pub(super) fn next(&mut self, now: Millis, out: &mut Accepted) {
-        if self.then.take().is_some() {
+        if self.memory.pause {
             self.suspend(now, out);
             return;
         }

@@ -249,7 +249,7 @@ fn a_restored_transcript_closes_what_a_crash_left() {
     transcript.apply(command("k", "make"), NOW);
     transcript.apply(output("k", OutputUpdate::Append("half".into())), NOW);
     let open: Vec<Item> = transcript.open.iter().map(Entry::record).collect();
-    let mut restored = Transcript::restore(open, transcript.last());
+    let mut restored = Transcript::restore(open, transcript.last(), "");
     assert_eq!(
         told(&restored.close_all(ItemState::Failed, NOW)),
         [r#"-i1 command "make" b"half" 4 None Failed"#]

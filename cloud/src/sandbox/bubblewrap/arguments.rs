@@ -7,11 +7,12 @@ use crate::sandbox::bubblewrap::layout::{Home, Layout};
 use crate::sandbox::bubblewrap::users::INSIDE;
 use crate::sandbox::{Error, RELAY_PORT, Result, Spec};
 
-/// Descriptors of bubblewrap: the guest's socket, which it hands on, and three it keeps for itself.
+/// Descriptors of bubblewrap: three it keeps for itself; the guest's socket, and the gate the guest waits at, it hands on.
 pub(super) const LISTENER: i32 = 4;
 pub(super) const INFO: i32 = 5;
 pub(super) const SECCOMP: i32 = 6;
 pub(super) const OPTIONS: i32 = 7;
+pub(super) const GATE: i32 = 8;
 
 /// Sizes of what is kept in memory, in bytes.
 const TEMPORARY_BYTES: &str = "1073741824";
@@ -130,11 +131,11 @@ pub(super) fn options(
 
 /// The command that bubblewrap runs: the guest, which holds itself to the limit on processes where no group does.
 pub(super) fn guest_command(spec: &Spec, limits_itself: bool) -> Vec<OsString> {
-    let (listener, port, incarnation) =
-        (LISTENER.to_string(), RELAY_PORT.to_string(), spec.incarnation.to_string());
+    let (listener, gate) = (LISTENER.to_string(), GATE.to_string());
+    let (port, incarnation) = (RELAY_PORT.to_string(), spec.incarnation.to_string());
     let relay = "/run/aloft/cloud.sock";
     let command = [PROGRAM, "guest", "--listen-fd", &listener, "--relay", relay, "--port", &port];
-    let about = ["--sandbox", &spec.id, "--incarnation", &incarnation];
+    let about = ["--gate-fd", &gate, "--sandbox", &spec.id, "--incarnation", &incarnation];
     let mut command: Vec<_> = command.into_iter().chain(about).map(OsString::from).collect();
     if limits_itself && spec.limits.processes > 0 {
         command.extend(["--processes".into(), spec.limits.processes.to_string().into()]);

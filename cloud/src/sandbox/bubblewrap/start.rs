@@ -18,7 +18,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::sandbox::bubblewrap::arguments::{self, INFO, LISTENER, OPTIONS, SECCOMP};
+use crate::sandbox::bubblewrap::arguments::{self, GATE, INFO, LISTENER, OPTIONS, SECCOMP};
 use crate::sandbox::bubblewrap::layout::{Home, Record, remove_file};
 use crate::sandbox::bubblewrap::process::{self, Identity};
 use crate::sandbox::bubblewrap::spawn::{Child, Launch, Resource, spawn};
@@ -54,6 +54,8 @@ struct Begun {
     child: Child,
     info: OwnedFd,
     log: OwnedFd,
+    /// The guest begins when something is written to it, and ends when it is closed without.
+    gate: OwnedFd,
 }
 
 /// Starts a sandbox with its guest; of one that fails nothing keeps running.
@@ -130,8 +132,11 @@ pub(super) async fn with_command(
         let record = record.clone();
         blocking(move || home.set_record(&record)).await?;
     }
+    // From here on it can be found again, so it may outlive this process.
+    rustix::io::write(&begun.gate, &[1])
+        .map_err(|error| system("let the guest begin", &id)(error.into()))?;
     let init = record.init.open().map_err(system("watch", &id))?;
-    let exit = watch(shared, &id, &guest, init, Some(begun.child), Some(begun.log))?;
+    let exit = watch(shared, &id, &guest, record, init, Some((begun.child, begun.log)))?;
     Ok((guest, exit))
 }
 
@@ -143,7 +148,7 @@ pub(super) fn watch_known(
     record: &Record,
 ) -> Result<Option<watch::Receiver<Option<Exit>>>> {
     match record.init.open().map_err(system("watch", id))? {
-        Some(init) => watch(shared, id, guest, Some(init), None, None).map(Some),
+        Some(init) => watch(shared, id, guest, record.clone(), Some(init), None).map(Some),
         None => Ok(None),
     }
 }
@@ -164,6 +169,8 @@ fn begin(shared: &Shared, home: &Home, spec: &Spec, command: &[OsString]) -> Res
         pipe_with(PipeFlags::CLOEXEC).map_err(|error| system("open a pipe", id)(error.into()))?;
     let (log, log_end) =
         pipe_with(PipeFlags::CLOEXEC).map_err(|error| system("open a pipe", id)(error.into()))?;
+    let (gate_end, gate) =
+        pipe_with(PipeFlags::CLOEXEC).map_err(|error| system("open a pipe", id)(error.into()))?;
     let null = |write: bool| {
         File::options().read(!write).write(write).open("/dev/null").map(OwnedFd::from)
     };
@@ -176,6 +183,7 @@ fn begin(shared: &Shared, home: &Home, spec: &Spec, command: &[OsString]) -> Res
         (info_end, INFO),
         (in_memory(&filter).map_err(system("store the filter", id))?, SECCOMP),
         (in_memory(&options).map_err(system("store the options", id))?, OPTIONS),
+        (gate_end, GATE),
     ];
     let launch = Launch {
         program: c_string(tool.path.clone().into_os_string(), id)?,
@@ -186,7 +194,7 @@ fn begin(shared: &Shared, home: &Home, spec: &Spec, command: &[OsString]) -> Res
         identity: user.identity(),
     };
     let child = spawn(launch).map_err(|error| hindrance::not_startable(&error))?;
-    Ok(Begun { child, info, log })
+    Ok(Begun { child, info, log, gate })
 }
 
 fn listen(home: &Home) -> Result<UnixListener> {
@@ -258,11 +266,12 @@ fn watch(
     shared: &Arc<Shared>,
     id: &str,
     guest: &Guest,
+    record: Record,
     init: Option<OwnedFd>,
-    child: Option<Child>,
-    log: Option<OwnedFd>,
+    own: Option<(Child, OwnedFd)>,
 ) -> Result<watch::Receiver<Option<Exit>>> {
     let (sender, exit) = watch::channel(None);
+    let (child, log) = own.unzip();
     let log =
         log.map(pipe::Receiver::from_owned_fd).transpose().map_err(system("read the log", id))?;
     let name = id.to_owned();
@@ -285,6 +294,7 @@ fn watch(
         sender.send_replace(Some(Exit { detail }));
     };
     let living = Living {
+        record,
         guest: guest.clone(),
         exit: exit.clone(),
         _watch: AbortOnDropHandle::new(tokio::spawn(task)),

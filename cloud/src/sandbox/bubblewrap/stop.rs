@@ -52,7 +52,8 @@ pub(super) async fn set_frozen(
 
 /// Ends all processes of a sandbox and waits until they are gone; also tidies up after one that ended by itself.
 pub(super) async fn suspend(shared: Arc<Shared>, home: Home, id: String) -> Result<()> {
-    if let Some(record) = home.record() {
+    let known = shared.living().get(&id).map(|living| living.record.clone());
+    if let Some(record) = home.record().or(known) {
         end(&shared, &record, &id).await?;
     }
     let known = shared.living().get(&id).map(|living| living.exit.clone());
