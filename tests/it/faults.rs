@@ -3,4 +3,5 @@
 mod after;
 mod journeys;
 mod stage;
+mod synced;
 mod walk;

@@ -27,4 +27,5 @@ mod stop;
 mod tidy;
 mod truth;
 mod uploads;
+mod vanish;
 mod wrong;

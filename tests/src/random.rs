@@ -7,10 +7,14 @@ const SEED: &str = "ALOFT_SEED";
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
+/// The seed of `ALOFT_SEED`.
+pub fn given() -> Option<u64> {
+    std::env::var(SEED).ok()?.trim().parse().ok()
+}
+
 /// The seed of this run: that of `ALOFT_SEED`, or one of the clock. Who takes it prints it.
 pub fn seed() -> u64 {
-    let given = std::env::var(SEED).ok().and_then(|text| text.trim().parse().ok());
-    given.unwrap_or_else(|| {
+    given().unwrap_or_else(|| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         u64::from(now.subsec_nanos()) ^ now.as_secs()
     })

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use aloft_proto::v1::{Event, Mode, TurnState, event::Payload, item::Kind};
+use aloft_proto::v1::{Delivery, Event, Mode, TurnState, event::Payload, item::Kind};
 use aloft_tests::{
     cloud::Watcher,
     poll,
@@ -19,8 +19,10 @@ use crate::faults::{
     stage::{Stage, has_word},
 };
 
-/// How often it is looked, twenty times a second, before something counts as left behind.
+/// How often it is looked before something counts as left behind.
 const TRIES: u32 = 600;
+/// Between looks.
+const BETWEEN: Duration = Duration::from_millis(50);
 
 /// Looks at every thread, sends each its next message, and removes it without a trace.
 pub(super) fn everything_is_well(stage: &Stage, sender: &mut Sender, watcher: Option<&Watcher>) {
@@ -65,6 +67,13 @@ fn is_whole(log: &[Event]) {
             Some(Payload::TurnCompleted(turn)) => {
                 let before = turns.insert(turn.id.clone(), turn.state());
                 assert!(before.is_some(), "{} ends and never began", turn.id);
+            }
+            Some(Payload::ItemCompleted(item)) => {
+                if let Some(Kind::UserMessage(message)) = &item.kind
+                    && message.delivery() == Delivery::Used
+                {
+                    assert!(turns.contains_key(&item.turn_id), "a message of no turn: {event:?}");
+                }
             }
             _ => {}
         }
@@ -140,11 +149,17 @@ fn goes_on(stage: &Stage, sender: &mut Sender, thread: &str) {
 
 /// One guest serves it.
 fn has_one_sandbox(stage: &Stage, thread: &str) {
-    poll::until("one guest and one agent", || {
+    let mut found = Vec::new();
+    for _ in 0..TRIES {
         let inside = stage.sandbox_processes(thread);
         let count = |word| inside.iter().filter(|pid| is_program(**pid, word)).count();
-        (count("guest") == 1 && count("agent") == 1).then_some(())
-    });
+        if count("guest") == 1 && count("agent") == 1 {
+            return;
+        }
+        found = inside.into_iter().map(described).collect();
+        std::thread::sleep(BETWEEN);
+    }
+    panic!("not one guest and one agent: {found:#?}, {:#}", stage.home.show(thread));
 }
 
 /// Whether a process is the cloud's program in this part, and not bubblewrap before it.
@@ -156,6 +171,11 @@ fn is_program(pid: i32, part: &str) -> bool {
         && has_word(pid, part)
 }
 
+fn described(pid: i32) -> String {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    format!("process {pid} {}", String::from_utf8_lossy(&line).replace('\0', " "))
+}
+
 /// No process, mount, socket, control group, folder or scratch file of any thread. A mirror goes after the last answer.
 pub(super) fn nothing_is_left(stage: &Stage) {
     let mut left = Vec::new();
@@ -164,21 +184,14 @@ pub(super) fn nothing_is_left(stage: &Stage) {
         if left.is_empty() {
             return;
         }
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(BETWEEN);
     }
     panic!("left behind: {left:#?}");
 }
 
 fn leftovers(stage: &Stage) -> Vec<String> {
     let home = &stage.home;
-    let mut left: Vec<String> = stage
-        .sandbox_processes("")
-        .into_iter()
-        .map(|pid| {
-            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            format!("process {pid} {}", String::from_utf8_lossy(&line).replace('\0', " "))
-        })
-        .collect();
+    let mut left: Vec<String> = stage.sandbox_processes("").into_iter().map(described).collect();
     // What a cloud has without any thread.
     let own = ["etc", "programs", "users"];
     for folder in ["s/s", "s/s/users", "s/mirrors", "data/cloud/snapshots", "data/cloud/scratch"] {

@@ -134,6 +134,7 @@ fn stop(stage: &Stage, sender: &mut Sender, thread: &str) {
     // The crash may have ended the turn.
     let _refused = sender.interrupt(thread, "t2");
     settle(stage, sender, thread);
+    assert_eq!(stage.home.show(thread)["thread"]["lastTurn"]["state"], "interrupted");
 }
 
 fn stop_starting(stage: &Stage, sender: &mut Sender, _: &str) {
@@ -142,9 +143,12 @@ fn stop_starting(stage: &Stage, sender: &mut Sender, _: &str) {
     poll::until("the start to be held, or over", || {
         (stage.is_held() || shown(stage, &thread).is_some_and(|shown| rests(&shown))).then_some(())
     });
-    let _refused = sender.interrupt(&thread, "t1");
+    let stopped = sender.interrupt(&thread, "t1").is_ok();
     stage.release();
-    settle(stage, sender, &thread);
+    let shown = settle(stage, sender, &thread);
+    let turn = &shown["turns"][0];
+    assert!(!stopped || turn["state"] == "interrupted", "{shown:#}");
+    assert!(!stopped || turn["stoppedBy"] == "local", "{turn}");
 }
 
 fn queue(stage: &Stage, sender: &mut Sender, thread: &str) {

@@ -38,9 +38,14 @@ pub(super) enum Victim {
 
 impl Stage {
     pub(super) fn new() -> Self {
+        Self::on(Home::new())
+    }
+
+    /// On a machine that has something of its own.
+    pub(super) fn on(home: Home) -> Self {
         let server = ModelServer::new();
         let faults = tempfile::Builder::new().prefix("fa").tempdir_in("/var/tmp").unwrap().keep();
-        let home = Home::new()
+        let home = home
             .with("ANTHROPIC_API_KEY", UPSTREAM_KEY)
             .with("ANTHROPIC_BASE_URL", server.anthropic())
             .with(aloft_fault::VARIABLE, faults.to_str().unwrap());
