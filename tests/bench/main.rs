@@ -10,9 +10,11 @@ mod editor;
 mod events;
 mod fleet;
 mod lsp;
+mod open;
 mod reconnect;
 mod report;
 mod sandbox;
+mod stop;
 mod threads;
 
 use std::{path::Path, time::Instant};
@@ -28,6 +30,8 @@ const MEASURES: &[Measure] = &[
     ("request", threads::requests),
     ("list", threads::list_change),
     ("new", threads::first_event),
+    ("stop", stop::measure),
+    ("open", open::measure),
     ("events", events::measure),
     ("sandbox", sandbox::measure),
     ("reconnect", reconnect::measure),

@@ -1,5 +1,7 @@
 //! Stop means stopped, guiding means the new thing, and what waits keeps its order.
 
+mod matrix;
+
 use aloft_tests::{
     home::{Home, items},
     poll,

@@ -180,6 +180,8 @@ fn described(pid: i32) -> String {
 pub(super) fn nothing_is_left(stage: &Stage) {
     let mut left = Vec::new();
     for _ in 0..TRIES {
+        // The one that was at it may have died.
+        stage.home.start_cloud();
         left = leftovers(stage);
         if left.is_empty() {
             return;

@@ -244,9 +244,17 @@ impl Machine {
         self.say(now, Level::Warning, text, out);
         if again {
             self.advance(now, out);
-        } else if self.turn.is_some() {
+        } else if let Some(running) = &self.turn {
+            // How it ends may be decided already; that it was saved is not.
+            let decided =
+                running.outcome.clone().filter(|outcome| outcome.state != TurnState::Completed);
+            let Outcome { state, stopped_by, problem } = decided.unwrap_or_else(|| Outcome {
+                state: TurnState::Interrupted,
+                stopped_by: String::new(),
+                problem: Some(problem),
+            });
             self.memory.held = true;
-            self.settle(now, TurnState::Interrupted, String::new(), Some(problem), out);
+            self.settle(now, state, stopped_by, problem, out);
         }
     }
 
