@@ -2,6 +2,7 @@
 
 mod after;
 mod journeys;
+mod soak;
 mod stage;
 mod synced;
 mod walk;

@@ -6,5 +6,6 @@ mod dependencies;
 mod layers;
 mod pages;
 mod reasons;
+mod reliability;
 mod source;
 mod text;

@@ -116,6 +116,11 @@ impl<'a> Sender<'a> {
         })
     }
 
+    /// Leaves its connection and takes another for the next request.
+    pub fn reconnect(&mut self) {
+        self.client = None;
+    }
+
     /// Creates a thread of the `shell` agent on a repository that the cloud fetches itself.
     pub fn create(&mut self, repository: &str, mode: aloft_proto::v1::Mode, text: &str) -> String {
         self.create_with("shell", repository, mode, text)

@@ -25,13 +25,14 @@ const TRIES: u32 = 600;
 const BETWEEN: Duration = Duration::from_millis(50);
 
 /// Looks at every thread, sends each its next message, and removes it without a trace.
-pub(super) fn everything_is_well(stage: &Stage, sender: &mut Sender, watcher: Option<&Watcher>) {
+pub(super) fn everything_is_well(stage: &Stage, sender: &mut Sender, watchers: &[&Watcher]) {
     let threads = threads(stage);
     for thread in &threads {
         settle(stage, sender, thread);
         let log = sender.log(thread);
         is_whole(&log);
-        holds_what_was_seen(&log, watcher.filter(|watcher| watcher.thread() == thread));
+        is_explained(&log);
+        holds_what_was_seen(&log, watchers.iter().find(|watcher| watcher.thread() == thread));
         holds_each_message_once(&log, sender, thread);
         once_more_changes_nothing(sender, thread);
         goes_on(stage, sender, thread);
@@ -82,8 +83,20 @@ fn is_whole(log: &[Event]) {
     assert!(running.is_empty(), "{running:?} never end");
 }
 
+/// A turn that did not come to its end says why: who stopped it, or what went wrong.
+fn is_explained(log: &[Event]) {
+    for event in log {
+        if let Some(Payload::TurnCompleted(turn)) = &event.payload
+            && turn.state() != TurnState::Completed
+        {
+            let why = turn.error.as_ref().map(|problem| problem.reason.clone());
+            assert!(!turn.stopped_by.is_empty() || why.is_some(), "{turn:?}");
+        }
+    }
+}
+
 /// What somebody was told is in the log, in the same words, and was told once.
-fn holds_what_was_seen(log: &[Event], watcher: Option<&Watcher>) {
+fn holds_what_was_seen(log: &[Event], watcher: Option<&&Watcher>) {
     if let Some(watcher) = watcher {
         let seen = watcher.seen();
         let cursors: BTreeSet<u64> = seen.iter().map(|event| event.cursor).collect();

@@ -127,7 +127,7 @@ impl Stage {
     }
 
     /// Processes in sandboxes of this machine that have this word among their arguments.
-    fn in_sandboxes(&self, word: &str) -> Vec<i32> {
+    pub(super) fn in_sandboxes(&self, word: &str) -> Vec<i32> {
         self.sandbox_processes("").into_iter().filter(|pid| has_word(*pid, word)).collect()
     }
 

@@ -98,6 +98,6 @@ fn run(stage: &Stage, journey: &Journey, death: Option<&Death>) -> (BTreeMap<Str
     stage.killing(victim, || (journey.act)(stage, &mut sender, &thread));
     let died = stage.disarm();
     let passed = stage.passed();
-    everything_is_well(stage, &mut sender, watcher.as_ref());
+    everything_is_well(stage, &mut sender, &watcher.iter().collect::<Vec<_>>());
     (passed, died)
 }
