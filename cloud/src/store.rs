@@ -113,7 +113,7 @@ pub struct Commit {
     pub request: Option<Request>,
     /// New notices, for the thread's owner, or without a thread the request's.
     pub notices: Vec<v1::Notice>,
-    /// Removes every row of the thread, and that of its repository where no other thread has it; its feed entry becomes
+    /// Removes every row of the thread, and that of its repository where no other thread has it and nobody used it since; its feed entry becomes
     /// `thread_deleted` and an audit row stays.
     pub delete_thread: bool,
 }

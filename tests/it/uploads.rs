@@ -183,3 +183,13 @@ fn a_branch_comes_back_with_its_commits() {
 fn fingerprint_of_work(repository: &Path) -> Vec<String> {
     fingerprint(repository).into_iter().filter(|line| !line.starts_with(".git")).collect()
 }
+
+#[test]
+fn a_repository_is_there_for_the_next_thread_while_its_last_one_goes() {
+    let home = Home::new();
+    let repository = home.repository();
+    for _ in 0..8 {
+        let id = home.begin(&repository, "auto", "$ true");
+        home.ok(["delete", &id, "--yes"]);
+    }
+}

@@ -140,7 +140,7 @@ impl Runner {
         let store = &self.parts().store;
         // Many may name the same address at once: it gets one mirror.
         let _one_at_a_time = self.shared.repositories.lock().await;
-        let row = if !asked.id.is_empty() {
+        let found = if !asked.id.is_empty() {
             store
                 .repository(&asked.id)
                 .await?
@@ -153,18 +153,18 @@ impl Runner {
         {
             row
         } else {
-            let row = store::Repository {
+            store::Repository {
                 id: naming::id(driver::random()),
                 owner: owner.to_owned(),
                 url: asked.url.clone(),
                 name: repository_name(&asked.url),
-                last_used: now(),
                 ..store::Repository::default()
-            };
-            store.put_repository(row.clone()).await?;
-            pass!("repository.row");
-            row
+            }
         };
+        // One that its last thread leaves just now stays for this one.
+        let row = store::Repository { last_used: now(), ..found };
+        store.put_repository(row.clone()).await?;
+        pass!("repository.row");
         let url = if row.url.is_empty() { row.remote_url } else { row.url };
         Ok(Repository { id: row.id, url, path: row.path, name: row.name })
     }

@@ -43,6 +43,8 @@ impl Runner {
         if !self.parts().mirrors.path(&known.id)?.exists() {
             return Ok((known.id, Vec::new()));
         }
+        // What is promised stays for the thread that is about to be created, also when its last one goes meanwhile.
+        self.parts().store.put_repository(Repository { last_used: now(), ..known.clone() }).await?;
         let mut have = self.parts().mirrors.has(&known.id, commits).await?;
         have.extend(self.parts().mirrors.tips(&known.id).await?.into_iter().map(|tip| tip.commit));
         Ok((known.id, have))

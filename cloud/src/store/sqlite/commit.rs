@@ -3,6 +3,7 @@
 use aloft_proto::v1::{ThreadState, event::Payload};
 use rusqlite::{Connection, params};
 
+use crate::model::time::millis;
 use crate::store::{
     Commit, Committed, Error, Result,
     sqlite::{
@@ -140,10 +141,12 @@ fn delete(db: &Connection, subject: &Subject, commit: &Commit, news: &mut News) 
     for statement in OF_THREAD {
         db.prepare_cached(statement)?.execute([&subject.thread])?;
     }
-    // With its last thread: after a crash nobody would know whose it was.
-    if let Some(repository) = commit.thread.as_ref().and_then(|row| row.thread.repository.as_ref())
+    // With its last thread: after a crash nobody would know whose it was. Unless somebody wanted it for another thread since.
+    if let Some(thread) = commit.thread.as_ref().map(|row| &row.thread)
+        && let Some(repository) = &thread.repository
     {
-        repositories::delete(db, &repository.id)?;
+        let since = thread.update_time.as_ref().map_or(i64::MAX, millis);
+        repositories::delete_unless_used(db, &repository.id, since)?;
     }
     db.prepare_cached("insert into audit (time, owner, thread, slug) values (?, ?, ?, ?)")?
         .execute(params![upkeep::now(), subject.owner, subject.thread, slug])?;

@@ -50,6 +50,14 @@ pub(super) fn delete(db: &Connection, id: &str) -> Result<bool> {
     Ok(get(db, id)?.is_none())
 }
 
+/// The same where nobody used it from this time on.
+pub(super) fn delete_unless_used(db: &Connection, id: &str, since: i64) -> Result<()> {
+    if get(db, id)?.is_some_and(|found| found.last_used < since) {
+        delete(db, id)?;
+    }
+    Ok(())
+}
+
 fn repository(row: &Row<'_>) -> Result<Repository> {
     Ok(Repository {
         id: row.get("id")?,

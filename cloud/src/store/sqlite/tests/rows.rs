@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use aloft_proto::v1;
 
+use crate::model::time::timestamp;
 use crate::store::{
     Commit, Error, Repository, RepositoryKey, Store as _, ThreadRow,
     sqlite::{
@@ -46,11 +47,18 @@ async fn a_repository_lives_as_long_as_a_thread_uses_it() {
     assert_eq!(store.repositories_unused().await.unwrap(), [repository("r2", 4)]);
     assert!(!store.delete_repository("r1").await.unwrap());
     assert!(store.delete_repository("r2").await.unwrap());
-    store
-        .commit(Commit { thread: Some(row), delete_thread: true, ..Commit::default() })
-        .await
-        .unwrap();
-    assert_eq!(store.repository("r1").await.unwrap(), None);
+    // One that was wanted for another thread after this one was to go stays.
+    for (used, stays) in [(7_000, true), (6_999, false)] {
+        store.put_repository(repository("r1", used)).await.unwrap();
+        store.commit(Commit { thread: Some(row.clone()), ..Commit::default() }).await.unwrap();
+        let thread = v1::Thread { update_time: Some(timestamp(7_000)), ..row.thread.clone() };
+        let gone = ThreadRow { thread, private: Vec::new() };
+        store
+            .commit(Commit { thread: Some(gone), delete_thread: true, ..Commit::default() })
+            .await
+            .unwrap();
+        assert_eq!(store.repository("r1").await.unwrap().is_some(), stays);
+    }
 }
 
 #[tokio::test]
