@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::runtime::RuntimeFlavor;
+
 use crate::VARIABLE;
 
 /// How long a held process waits at most.
@@ -70,7 +72,7 @@ impl Folder {
             let held = self.path.join("held");
             std::fs::write(&held, point)?;
             drop(passed);
-            wait_until_gone(&held);
+            aside(|| wait_until_gone(&held));
             return Ok(());
         }
         rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)?;
@@ -97,6 +99,13 @@ impl<'a> Order<'a> {
         };
         orders.iter().map(line).collect()
     }
+}
+
+/// Does what blocks without holding up what else would run on this thread.
+fn aside(wait: impl FnOnce()) {
+    let runtime = tokio::runtime::Handle::try_current();
+    let many = runtime.is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if many { tokio::task::block_in_place(wait) } else { wait() }
 }
 
 fn wait_until_gone(held: &Path) {

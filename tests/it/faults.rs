@@ -4,5 +4,6 @@ mod after;
 mod journeys;
 mod soak;
 mod stage;
+mod stops;
 mod synced;
 mod walk;
