@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use aloft_tests::home::{Home, items};
+use aloft_tests::home::{Home, items, kill};
 
 #[test]
 fn what_a_person_changed_is_shown_apart_from_the_turn() {
@@ -43,4 +43,24 @@ fn what_a_person_changed_is_shown_apart_from_the_turn() {
     assert!(!workspace.join("by-hand").exists());
     home.ok(["rewind", id, "--turn", "3"]);
     assert_eq!(fs::read_to_string(workspace.join("by-hand")).unwrap(), "mine\n");
+}
+
+#[test]
+fn what_a_person_changed_is_the_persons_also_where_the_sandbox_died_meanwhile() {
+    let home = Home::new();
+    let thread = home.shell(&home.repository(), "auto", "$ echo 1 > by-agent");
+    let id = thread["id"].as_str().unwrap();
+    fs::write(home.workspace(id).join("by-hand"), "mine\n").unwrap();
+    let mounted = format!("/{id}/workspace ");
+    for pid in Home::processes_with("guest") {
+        let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
+        if mounts.contains(&mounted) {
+            kill(pid, libc::SIGKILL);
+        }
+    }
+    home.ok(["send", id, "--wait", "$ echo 2 > second"]);
+    let shown = home.show(id);
+    assert_eq!(shown["thread"]["lastTurn"]["state"], "completed", "{shown:#}");
+    assert!(items(&shown, "fileChange").iter().any(|item| item["author"] == "person"), "{shown:#}");
+    assert_eq!(home.ok(["diff", id, "--turn", "2", "--name-only"]), "second\n");
 }

@@ -397,15 +397,26 @@ impl World {
 
     /// Looks whether files were changed by hand. What goes wrong with that does not hold the turn up.
     fn look(&self, machine: &Machine, turn: String, number: u32) {
+        let (live, given) = (Arc::clone(&self.live), self.turn.get());
         self.on_files(machine, async move |taking, reporter| {
             let found = match &taking {
                 Some(taking) => by_hand::look(taking, number).await,
                 None => Ok(None),
             };
-            let found = found.unwrap_or_else(|error| {
-                tracing::warn!(error = whole(&error), turn, "could not look for changes by hand");
-                None
-            });
+            let found = match (found, &taking) {
+                (Ok(found), _) => found,
+                (Err(error), taking) => {
+                    // Where the sandbox is gone it is looked again in the next one.
+                    if let Some(Taking { parts, thread, .. }) = taking
+                        && let Some(problem) = lost(&live, parts, &thread.id).await
+                    {
+                        return reporter.say(Fact::SandboxGone { given, problem }).await;
+                    }
+                    let error = whole(&error);
+                    tracing::warn!(error, turn, "could not look for changes by hand");
+                    None
+                }
+            };
             reporter.say(Fact::Looked { turn, found: found.map(Box::new) }).await;
         });
     }
