@@ -12,6 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "aloft/v1/cloud_service.proto",
             "aloft/v1/ssh_service.proto",
             "aloft/v1/archive.proto",
+            "aloft/v1/usage.proto",
             "aloft/guest/v1/guest.proto",
         ],
         ["."],

@@ -17,6 +17,8 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
+use crate::model::budget::Spent;
+
 /// How much of a command's output an item carries itself, in bytes; the whole of it is read by [`Store::output`].
 pub const ITEM_OUTPUT: usize = 64 * 1024;
 
@@ -25,6 +27,9 @@ pub const REQUEST_AGE: i64 = 24 * 60 * 60 * 1000;
 
 /// How long a notice and the trace of a deleted thread in the feed are kept, in milliseconds.
 pub const NOTICE_AGE: i64 = 90 * 24 * 60 * 60 * 1000;
+
+/// How many days it is known what was used.
+pub const USAGE_DAYS: u32 = 400;
 
 /// What a store answers.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -113,6 +118,10 @@ pub struct Commit {
     pub request: Option<Request>,
     /// New notices, for the thread's owner, or without a thread the request's.
     pub notices: Vec<v1::Notice>,
+    /// What was used, to be added to what was.
+    pub usage: Vec<v1::UsageRow>,
+    /// Entries of the ledger; one with the same subject of its thread is replaced.
+    pub ledger: Vec<v1::LedgerEntry>,
     /// Removes every row of the thread, and that of its repository where no other thread has it and nobody used it since; its feed entry becomes
     /// `thread_deleted` and an audit row stays.
     pub delete_thread: bool,
@@ -248,6 +257,15 @@ pub struct NoticePage {
     pub feed: u64,
 }
 
+/// What was used.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Sums, oldest day first.
+    pub rows: Vec<v1::UsageRow>,
+    /// Entries of the ledger, oldest first.
+    pub entries: Vec<v1::LedgerEntry>,
+}
+
 /// A source of code that has a mirror.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repository {
@@ -364,6 +382,16 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         ids: &'a [String],
         request: Option<Request>,
     ) -> Answer<'a, u64>;
+
+    /// Returns what all threads of an owner used on a day.
+    fn spent<'a>(&'a self, owner: &'a str, day: u32) -> Answer<'a, Spent>;
+    /// Returns what an owner used on these days, of all threads or of one.
+    fn usage<'a>(
+        &'a self,
+        owner: &'a str,
+        days: RangeInclusive<u32>,
+        thread: Option<&'a str>,
+    ) -> Answer<'a, Usage>;
 
     /// Returns a receiver of the thread's newest cursor. It changes after each commit that is on disk, and closes when the
     /// thread is deleted; its first value may be 0.

@@ -8,6 +8,7 @@ mod commit;
 mod connection;
 mod feed;
 mod items;
+mod ledger;
 mod log;
 mod notices;
 mod pieces;
@@ -24,6 +25,7 @@ mod upkeep;
 mod writer;
 
 use std::{
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -33,11 +35,15 @@ use futures_util::FutureExt as _;
 use rusqlite::{Connection, ErrorCode, ffi};
 use tokio::sync::watch;
 
-use crate::store::{
-    Answer, Commit, Committed, Error, Found, ItemPage, NoticePage, OutputPage, Reading, Repository,
-    RepositoryKey, Request, Result, Store, ThreadCounts, ThreadPage, ThreadQuery, ThreadRow, Turns,
-    sqlite::{connection::Directory, readers::Readers, writer::Writer},
-    watchers::Watchers,
+use crate::{
+    model::budget::Spent,
+    store::{
+        Answer, Commit, Committed, Error, Found, ItemPage, NoticePage, OutputPage, Reading,
+        Repository, RepositoryKey, Request, Result, Store, ThreadCounts, ThreadPage, ThreadQuery,
+        ThreadRow, Turns, Usage,
+        sqlite::{connection::Directory, readers::Readers, writer::Writer},
+        watchers::Watchers,
+    },
 };
 
 /// A store in one directory of this machine. Dropping it finishes what is being written and frees the directory.
@@ -244,6 +250,21 @@ impl Store for Sqlite {
                 notices::mark_read(db, &owner, &ids, news)
             })
             .boxed()
+    }
+
+    fn spent<'a>(&'a self, owner: &'a str, day: u32) -> Answer<'a, Spent> {
+        let owner = owner.to_owned();
+        self.read(move |db| ledger::spent(db, &owner, day))
+    }
+
+    fn usage<'a>(
+        &'a self,
+        owner: &'a str,
+        days: RangeInclusive<u32>,
+        thread: Option<&'a str>,
+    ) -> Answer<'a, Usage> {
+        let (owner, thread) = (owner.to_owned(), thread.map(str::to_owned));
+        self.read(move |db| ledger::read(db, &owner, &days, thread.as_deref()))
     }
 
     fn watch_thread(&self, thread: &str) -> watch::Receiver<u64> {

@@ -8,7 +8,7 @@ use crate::store::{
     Commit, Committed, Error, Result,
     sqlite::{
         feed::{self, About, Entry},
-        log, notices, repositories, requests, threads, upkeep,
+        ledger, log, notices, repositories, requests, threads, upkeep,
         writer::News,
     },
 };
@@ -47,6 +47,12 @@ pub(super) fn apply(db: &Connection, commit: &mut Commit, news: &mut News) -> Re
     if let Some(request) = &commit.request {
         let thread = if commit.delete_thread || is_deleting(commit) { "" } else { &subject.thread };
         requests::insert(db, thread, request, cursor)?;
+    }
+    for row in &commit.usage {
+        ledger::add(db, &subject.owner, row)?;
+    }
+    for entry in &commit.ledger {
+        ledger::enter(db, &subject.owner, entry)?;
     }
     for notice in &commit.notices {
         notices::post(db, &subject.owner, &subject.thread, notice, news)?;

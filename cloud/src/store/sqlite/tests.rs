@@ -3,6 +3,7 @@
 mod crash;
 mod feed;
 mod items;
+mod ledger;
 mod log;
 mod names;
 mod power;

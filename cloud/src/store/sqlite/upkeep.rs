@@ -9,9 +9,12 @@ use std::{
 
 use rusqlite::{Connection, params};
 
-use crate::store::{
-    Error, NOTICE_AGE, REQUEST_AGE, Result,
-    sqlite::{connection, feed::About, writer::News},
+use crate::{
+    model::usage,
+    store::{
+        Error, NOTICE_AGE, REQUEST_AGE, Result, USAGE_DAYS,
+        sqlite::{connection, feed::About, ledger, writer::News},
+    },
 };
 
 /// Pages given back to the disk at a time: 16 MiB, so that writers never wait long.
@@ -31,7 +34,8 @@ pub(super) fn prune(db: &Connection, now: i64, news: &mut News) -> Result<()> {
     let forgotten =
         db.prepare_cached("delete from requests where time < ?")?.execute([requests])?
             + db.prepare_cached(entries)?.execute(params![notices, About::Notice as i64])?
-            + db.prepare_cached("delete from notices where time < ?")?.execute([notices])?;
+            + db.prepare_cached("delete from notices where time < ?")?.execute([notices])?
+            + ledger::prune(db, usage::day(now).saturating_sub(USAGE_DAYS))?;
     news.scrub |= forgotten > 0;
     Ok(())
 }
