@@ -12,6 +12,7 @@ mod ssh;
 mod status;
 mod threads;
 mod tunnel;
+mod usage;
 mod watch;
 
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use aloft_proto::v1::{
     cloud_service_server::CloudServiceServer, feed_service_server::FeedServiceServer,
     repository_service_server::RepositoryServiceServer, ssh_service_server::SshServiceServer,
-    thread_service_server::ThreadServiceServer,
+    thread_service_server::ThreadServiceServer, usage_service_server::UsageServiceServer,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -67,6 +68,7 @@ impl Api {
         .add_service(FeedServiceServer::new(self.clone()).max_encoding_message_size(MESSAGE))
         .add_service(CloudServiceServer::new(self.clone()))
         .add_service(SshServiceServer::new(self.clone()))
+        .add_service(UsageServiceServer::new(self.clone()).max_encoding_message_size(MESSAGE))
         .add_service(RepositoryServiceServer::new(self).max_decoding_message_size(MESSAGE))
     }
 }

@@ -65,6 +65,8 @@ pub struct Config {
     pub agents: BTreeMap<String, CustomAgent>,
     /// Which notices are posted, and where they go beside the editors.
     pub notices: Notices,
+    /// What models cost.
+    pub prices: Prices,
 }
 
 /// Which notices are posted, and where they go beside the editors.
@@ -87,6 +89,30 @@ pub struct Webhook {
     pub secret_file: PathBuf,
     /// It may be in a private network, and without encryption.
     pub allow_private: bool,
+}
+
+/// What models cost.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Prices {
+    /// Of all prices, as ISO 4217 has it; default USD.
+    pub currency: Option<String>,
+    /// By the model's name, or the beginning of it.
+    pub models: BTreeMap<String, Price>,
+}
+
+/// What a million tokens of a model cost.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Price {
+    /// Sent.
+    pub input: f64,
+    /// Received.
+    pub output: f64,
+    /// Read from a cache; default: as sent.
+    pub cache_read: Option<f64>,
+    /// Written to a cache; default: as sent.
+    pub cache_write: Option<f64>,
 }
 
 /// What one sandbox may use.
@@ -138,6 +164,14 @@ pub enum Error {
         /// Where and why.
         source: Box<toml::de::Error>,
     },
+    /// A value is not acceptable.
+    #[error("understand {path}: {what}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key, and what is the matter with its value.
+        what: String,
+    },
 }
 
 impl Config {
@@ -160,6 +194,7 @@ impl Config {
         if let (Some(webhook), Some(folder)) = (&mut config.notices.webhook, path.parent()) {
             webhook.secret_file = folder.join(&webhook.secret_file);
         }
+        config.prices.check().map_err(|what| Error::Value { path: path.to_owned(), what })?;
         Ok((config, unknown))
     }
 
@@ -171,5 +206,60 @@ impl Config {
     /// How long a thread may be idle before its sandbox is suspended.
     pub fn idle(&self) -> Duration {
         Duration::from_secs(self.idle_seconds.unwrap_or(600))
+    }
+}
+
+impl Prices {
+    /// The currency of all prices.
+    pub fn currency(&self) -> &str {
+        self.currency.as_deref().unwrap_or("USD")
+    }
+
+    /// Nobody pays less than nothing, and a sum has one currency.
+    fn check(&self) -> Result<(), String> {
+        let currency = self.currency();
+        if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            return Err(format!(
+                "serve.prices.currency is {currency}; three capital letters, such as USD"
+            ));
+        }
+        for (model, price) in &self.models {
+            let cached = [price.cache_read, price.cache_write];
+            let mut all =
+                [Some(price.input), Some(price.output)].into_iter().chain(cached).flatten();
+            if !all.all(|price| (0.0..=1e9).contains(&price)) {
+                return Err(format!("serve.prices.models.{model}: a price is a number from 0 on"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<(Config, Vec<String>), Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::read(&path)
+    }
+
+    #[test]
+    fn prices_are_read_and_checked() {
+        let models = "[serve.prices.models.\"m-1\"]\ninput = 3\noutput = 15.5\ncacheRead = 0.3\n";
+        let (config, unknown) = read(models).unwrap();
+        let price = &config.prices.models["m-1"];
+        assert_eq!((price.input, price.output, price.cache_read), (3.0, 15.5, Some(0.3)));
+        assert_eq!((config.prices.currency(), unknown.len()), ("USD", 0));
+        for wrong in [
+            format!("{models}cacheWrite = -1\n"),
+            format!("{models}cacheWrite = nan\n"),
+            format!("[serve.prices]\ncurrency = \"euro\"\n{models}"),
+            "[serve.prices.models.m]\ninput = 3\n".to_owned(),
+        ] {
+            read(&wrong).unwrap_err();
+        }
     }
 }

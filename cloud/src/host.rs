@@ -101,6 +101,8 @@ pub struct UsageRecord {
     pub input_tokens: u64,
     /// Those of the input that were read from a cache.
     pub cached_tokens: u64,
+    /// Those of the input that were written to a cache.
+    pub cache_write_tokens: u64,
     /// Tokens of output, thoughts included.
     pub output_tokens: u64,
 }

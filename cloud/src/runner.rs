@@ -9,6 +9,7 @@
 mod agent;
 mod archive;
 mod attach;
+mod budgets;
 mod by_hand;
 mod create;
 mod diff;
@@ -42,7 +43,7 @@ use futures_util::FutureExt as _;
 use secrecy::SecretString;
 use tokio::{
     net::UnixListener,
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -61,6 +62,7 @@ pub use crate::git::snapshot::Export;
 pub use self::{
     archive::ARCHIVE_LIMIT,
     attach::Attached,
+    budgets::{Budgets, Change as BudgetChange},
     create::Create,
     handle::{Applied, Handle},
     problem::{Kind as ErrorKind, problem, whole},
@@ -234,6 +236,9 @@ pub enum Error {
     /// The certificate authority failed.
     #[error(transparent)]
     Authority(#[from] crate::trust::authority::Error),
+    /// Money cannot be counted.
+    #[error("no model has a price in this cloud, so a limit of money would never be reached")]
+    NoPrices,
     /// The thread's task ended while it was asked.
     #[error("the cloud is stopping")]
     Ended,
@@ -280,6 +285,8 @@ pub struct Parts {
     pub keys: Keys,
     /// Agents of this host.
     pub agents: Arc<HostAgents>,
+    /// What is allowed.
+    pub budgets: Arc<Budgets>,
     /// What was configured.
     pub config: Arc<Config>,
     /// Where bundles pass through.
@@ -538,7 +545,8 @@ impl Runner {
         let (asks, inbox) = mpsc::channel(64);
         // Before anybody else can ask: there is room.
         first.map(|ask| asks.try_send(ask));
-        let handle = Handle::new(asks);
+        let (at_limit, seen) = watch::channel(false);
+        let handle = Handle::new(asks, seen);
         live.insert(id.to_owned(), handle.clone());
         drop(live);
         let driver = driver::Driver::new(
@@ -546,6 +554,7 @@ impl Runner {
             machine,
             sandbox,
             handle.clone(),
+            at_limit,
             self.shared.opened.clone(),
             self.shared.stop.child_token(),
         );

@@ -12,7 +12,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use aloft_proto::v1::{
     Check, cloud_service_server::CloudServiceServer, feed_service_server::FeedServiceServer,
     repository_service_server::RepositoryServiceServer, ssh_service_server::SshServiceServer,
-    thread_service_server::ThreadServiceServer,
+    thread_service_server::ThreadServiceServer, usage_service_server::UsageServiceServer,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -28,7 +28,7 @@ use crate::{
     config::{Config, Environment},
     git::{mirror::Mirrors, snapshot::Snapshots},
     notices::webhook::Webhook,
-    runner::{Parts, Runner, whole},
+    runner::{Budgets, Parts, Runner, whole},
     sandbox::{
         Runtime,
         bubblewrap::{self, Bubblewrap},
@@ -95,6 +95,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         mirrors: Arc::new(Mirrors::new(places.mirrors.clone())),
         snapshots: Arc::new(Snapshots::new(places.snapshots.clone())),
         agents: Arc::new(agents),
+        budgets: Arc::new(Budgets::new(Arc::clone(&store), &options.config.prices)),
         unenforced: unenforced.into(),
         config: Arc::new(options.config),
         scratch: places.scratch.clone(),
@@ -102,7 +103,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         runtime,
     };
     let (runner, opened) = Runner::new(parts);
-    let sockets = tokio::spawn(sockets::serve(opened, runner.parts().keys.clone()));
+    let sockets = tokio::spawn(sockets::serve(opened, runner.parts().clone()));
     runner.boot().await?;
 
     let (stop, quit) = (CancellationToken::new(), CancellationToken::new());
@@ -184,6 +185,7 @@ async fn routes(api: Api) -> anyhow::Result<Routes> {
     health.set_serving::<CloudServiceServer<Api>>().await;
     health.set_serving::<RepositoryServiceServer<Api>>().await;
     health.set_serving::<SshServiceServer<Api>>().await;
+    health.set_serving::<UsageServiceServer<Api>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(aloft_proto::DESCRIPTORS)
         .build_v1()?;

@@ -8,7 +8,7 @@ use std::{error::Error as _, fmt, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
-    http::{Request, Response, StatusCode, header, request::Parts},
+    http::{HeaderMap, Request, Response, StatusCode, header, request::Parts},
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream, stream::BoxStream};
@@ -114,8 +114,7 @@ async fn admit(
             Some(format!("relayed are {}", route::KNOWN)),
         )
     })?;
-    let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    if length.and_then(|length| length.parse().ok()).unwrap_or(0) > MAX_REQUEST_BYTES {
+    if length(&parts.headers) > MAX_REQUEST_BYTES {
         return Err(too_large(MAX_REQUEST_BYTES));
     }
     let key = sandbox.upstream.keys.resolve(&sandbox.owner, provider).await;
@@ -125,6 +124,12 @@ async fn admit(
         allowed.map_err(|problem| Refusal(StatusCode::FORBIDDEN, problem))?;
     }
     Ok((route, key))
+}
+
+/// How long a request says it is; 0 where it does not.
+fn length(headers: &HeaderMap) -> u64 {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    length.and_then(|length| length.parse().ok()).unwrap_or(0)
 }
 
 async fn call(
@@ -162,7 +167,7 @@ async fn call(
     *answer.status_mut() = status;
     *answer.headers_mut() = headers::downstream(upstream.headers(), &key);
     if status.is_success() {
-        let meter = Meter::new(key.provider, upstream.headers());
+        let meter = Meter::new(key.provider, upstream.headers(), length(&parts.headers));
         let metered = Metered { meter: Some(meter), context: Arc::clone(context) };
         *answer.body_mut() = Body::from_stream(metered.pass(upstream.bytes_stream().boxed()));
     } else {

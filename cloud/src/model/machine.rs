@@ -19,8 +19,12 @@
 //!      │          └─ stop ──► Stopping ─► Killing            (asked, then ended with everything it started)
 //!      └─ stop ─► the start is broken off
 //! ```
+//!
+//! Waiting and Prompted turns are held at a limit of their budget and go on when it is raised.
 
+mod allowance;
 mod input;
+mod ledger;
 mod lifecycle;
 mod messages;
 mod questions;
@@ -35,11 +39,18 @@ use aloft_proto::v1::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use self::input::{
-    Accepted, Access, ByHand, Deadline, Effect, Ending, Fact, Input, Millis, Point, Record,
-    Refused, Session, Update,
+pub use self::{
+    input::{
+        Accepted, Access, ByHand, Deadline, Effect, Ending, Fact, Input, Millis, ModelCall, Point,
+        Record, Refused, Session, Update,
+    },
+    ledger::{Tally, TurnUse, Used},
 };
-use crate::model::{time::timestamp, transcript::Transcript};
+use crate::model::{
+    machine::allowance::{Allowance, Clearance, Purse},
+    time::timestamp,
+    transcript::Transcript,
+};
 
 /// How long an agent has to stop by itself before it is ended.
 pub const STOP_GRACE: Millis = 1_200;
@@ -70,6 +81,12 @@ pub struct Machine {
     activity: u64,
     /// How long the thread may be idle before it is suspended.
     idle_after: Millis,
+    /// What is known of the budget.
+    purse: Purse,
+    /// Since when the turn works.
+    clock: Option<Millis>,
+    /// The turn that begins tries the one before it again.
+    retrying: bool,
 }
 
 /// What a machine must know again after a restart and no event says.
@@ -107,6 +124,10 @@ pub struct Memory {
     pub pause: bool,
     /// Who stopped the newest turn, until it has ended.
     pub stopped: Option<String>,
+    /// The newest turn tries the one before it again.
+    pub again: bool,
+    /// What was used and what is allowed.
+    pub tally: Tally,
     /// Everything is being removed.
     pub deleting: bool,
     /// It is being filled from another thread or an archive; what is unfinished after a crash is removed.
@@ -169,6 +190,7 @@ struct Running {
     again: u32,
     /// How it will end, once something has decided that.
     outcome: Option<Outcome>,
+    allowance: Allowance,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -226,7 +248,7 @@ impl Machine {
 
     /// A thread as it was stored. Its next input must be [`Input::Restarted`], unless it is new.
     pub fn restore(stored: Stored, idle_after: Millis) -> Self {
-        let Stored { thread, memory, turn, open } = stored;
+        let Stored { thread, mut memory, turn, open } = stored;
         let running =
             turn.as_ref().filter(|turn| turn.state() == TurnState::Running).map(|turn| Running {
                 turn: turn.clone(),
@@ -234,8 +256,12 @@ impl Machine {
                 look: Look::Wanted,
                 again: 0,
                 outcome: None,
+                allowance: Allowance::default(),
             });
         let of_turn = running.as_ref().map(|running| running.turn.id.as_str()).unwrap_or_default();
+        // A thread of before there was a tally.
+        let seconds = thread.usage.as_ref().map_or(0, |usage| usage.seconds);
+        memory.tally.millis = memory.tally.millis.max(seconds.saturating_mul(1_000));
         Self {
             transcript: Transcript::restore(open, memory.items, of_turn),
             last: turn.filter(|turn| turn.state() != TurnState::Running),
@@ -248,6 +274,9 @@ impl Machine {
             attached: 0,
             activity: 0,
             idle_after,
+            purse: Purse::default(),
+            clock: None,
+            retrying: false,
             thread,
             memory,
         }
@@ -344,7 +373,11 @@ impl Machine {
             Input::Rewind { to, commit, force } => {
                 self.rewind(now, to, commit, force, &mut out)?;
             }
-            Input::Used { input_tokens, output_tokens } => self.used(input_tokens, output_tokens),
+            Input::Used(used) => self.used(now, used, &mut out),
+            Input::Account(account) => self.account(now, &account, &mut out),
+            Input::Budget { per_day, set, clear } => {
+                self.set_budget(per_day, set, &clear, &mut out);
+            }
             Input::Fact(fact) => self.fact(now, fact, &mut out),
             Input::Restarted { sandbox } => self.restarted(now, sandbox, &mut out),
         }
@@ -358,6 +391,7 @@ impl Machine {
             return ThreadState::Deleting;
         }
         match (&self.turn, self.sandbox) {
+            (Some(_), _) if self.is_at_limit() => ThreadState::RequiresAction,
             (Some(running), Sandbox::Absent | Sandbox::Starting | Sandbox::Stopping)
                 if running.phase == Phase::Waiting =>
             {
@@ -380,6 +414,16 @@ impl Machine {
     fn publish(&mut self, now: Millis, before: &Thread, out: &mut Accepted) {
         let state = self.state();
         self.thread.set_state(state);
+        let works = state != ThreadState::RequiresAction
+            && self
+                .turn
+                .as_ref()
+                .is_some_and(|running| running.allowance.clearance == Clearance::Given);
+        match (self.clock, works) {
+            (None, true) => self.clock = Some(now),
+            (Some(_), false) => self.close_time(now, out),
+            (None, false) | (Some(_), true) => {}
+        }
         if state != ThreadState::Starting {
             self.thread.step.clear();
         }
@@ -390,7 +434,11 @@ impl Machine {
             self.thread.update_time = Some(timestamp(now));
             self.log(Payload::ThreadChanged(self.thread.clone()), out);
         }
-        if state == ThreadState::RequiresAction && before.state() != ThreadState::RequiresAction {
+        // A turn that waits at its budget has a notice of its own.
+        if state == ThreadState::RequiresAction
+            && before.state() != ThreadState::RequiresAction
+            && !self.is_at_limit()
+        {
             self.post(NoticeKind::NeedsAttention, "needs an answer", "", out);
         }
     }
@@ -432,11 +480,5 @@ impl Machine {
         };
         notice.set_kind(kind);
         out.notices.push(notice);
-    }
-
-    fn used(&mut self, input_tokens: u64, output_tokens: u64) {
-        let usage = self.thread.usage.get_or_insert_default();
-        usage.input_tokens += input_tokens;
-        usage.output_tokens += output_tokens;
     }
 }

@@ -11,14 +11,16 @@ use aloft_proto::v1::{
 };
 use prost::Message as _;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     model::{
-        machine::{Accepted, Effect, Fact, Input, Machine, Memory, Record, Stored},
+        machine::{
+            Accepted, Deadline, Effect, Fact, Input, Machine, Memory, ModelCall, Record, Stored,
+        },
         naming,
         time::timestamp,
         transcript,
@@ -68,6 +70,10 @@ pub(super) struct Driver {
     /// What was asked while the log waited for room.
     held: Option<Ask>,
     gone: bool,
+    /// Tells those that wait for a model whether the turn waits at its budget.
+    at_limit: watch::Sender<bool>,
+    /// Of the owners' default budgets.
+    changes: watch::Receiver<u64>,
 }
 
 /// What is written at once.
@@ -83,13 +89,27 @@ impl Driver {
         machine: Machine,
         sandbox: Option<Sandbox>,
         handle: Handle,
+        at_limit: watch::Sender<bool>,
         opened: mpsc::Sender<Opened>,
         stop: CancellationToken,
     ) -> Self {
         let (sender, reports) = mpsc::channel(BATCH);
         let world = World::new(parts.clone(), sender, handle, opened, &stop, sandbox);
         let (waiting, released) = Waiting::new();
-        Self { machine, world, parts, reports, waiting, released, stop, held: None, gone: false }
+        let changes = parts.budgets.watch();
+        Self {
+            machine,
+            world,
+            parts,
+            reports,
+            waiting,
+            released,
+            stop,
+            held: None,
+            gone: false,
+            at_limit,
+            changes,
+        }
     }
 
     /// Runs until the thread is gone or at rest, or the cloud stops.
@@ -111,6 +131,7 @@ impl Driver {
                 Some(ask) = asks.recv() => self.on_ask(ask, &mut asks).await,
                 Some(report) = self.reports.recv() => self.on_reports(report, &mut asks).await,
                 Some(()) = self.released.recv() => self.on_release().await,
+                Ok(()) = self.changes.changed() => self.on_budgets().await,
                 () = linger => break,
             }
             if !self.waiting.is_empty() {
@@ -126,6 +147,7 @@ impl Driver {
         while let Ok(ask) = asks.try_recv() {
             ask.refuse(Error::Ended);
         }
+        self.parts.budgets.works(self.machine.thread(), None);
         self.world.close().await;
     }
 
@@ -148,6 +170,7 @@ impl Driver {
                 }
                 Err(error) => drop(reply.send(Err(error))),
             },
+            Ask::ModelCall { reply } => self.on_model_call(reply).await,
         }
     }
 
@@ -157,15 +180,14 @@ impl Driver {
         input: Input,
         request: Option<RequestKey>,
     ) -> Result<(Applied, Vec<Effect>), Error> {
+        self.expect_limits().await;
         let before = self.machine.clone();
-        let connects = matches!(input, Input::Attach);
+        let silent = matches!(input, Input::Attach | Input::Account(_));
         let taken = match self.machine.accept(now(), input) {
             Err(refused) => Err(refused.into()),
             // What leaves no trace needs no room on disk: a full one must not keep its owner out.
             Ok(accepted)
-                if connects
-                    && accepted.events.is_empty()
-                    && before.memory() == self.machine.memory() =>
+                if silent && accepted.is_empty() && before.memory() == self.machine.memory() =>
             {
                 Ok((Applied::default(), accepted.effects))
             }
@@ -173,9 +195,10 @@ impl Driver {
                 self.commit(Batch { accepted, raws: Vec::new() }, request.as_ref()).await
             }
         };
-        if taken.is_err() {
+        match taken {
+            Ok(_) => self.tell_budget(),
             // Nothing was written, so nothing happened.
-            self.machine = before;
+            Err(_) => self.machine = before,
         }
         taken
     }
@@ -212,7 +235,46 @@ impl Driver {
         }
     }
 
+    async fn on_model_call(&mut self, reply: oneshot::Sender<Result<ModelCall, Error>>) {
+        self.expect_limits().await;
+        let answer = if self.machine.is_limited() {
+            self.check_budget().await.map(|()| self.machine.model_call())
+        } else {
+            Ok(ModelCall::Go)
+        };
+        let _gone = reply.send(answer);
+    }
+
+    /// Somebody changed a default.
+    async fn on_budgets(&mut self) {
+        if self.machine.turn().is_some() {
+            self.perform(vec![Effect::CheckBudget]).await;
+        }
+    }
+
+    /// Looks how the owner's account stands and lets the machine judge.
+    async fn check_budget(&mut self) -> Result<(), Error> {
+        let owner = self.machine.thread().owner.clone();
+        let account = self.parts.budgets.account(&owner, now()).await?;
+        let (_, effects) = self.take(Input::Account(account), None).await?;
+        self.perform(effects).await;
+        Ok(())
+    }
+
+    async fn expect_limits(&mut self) {
+        let default = self.parts.budgets.default(&self.machine.thread().owner).await;
+        self.machine.expect_limits(!default.is_empty());
+    }
+
+    /// Tells what others must know of the machine's turn.
+    fn tell_budget(&self) {
+        self.parts.budgets.works(self.machine.thread(), self.machine.works_since());
+        let at_limit = self.machine.is_at_limit();
+        self.at_limit.send_if_modified(|known| std::mem::replace(known, at_limit) != at_limit);
+    }
+
     async fn on_reports(&mut self, first: Report, asks: &mut mpsc::Receiver<Ask>) {
+        self.expect_limits().await;
         let mut batch = Batch::default();
         let mut next = Some(first);
         while let Some(Report { fact, raw, scope }) = next {
@@ -241,6 +303,7 @@ impl Driver {
                     pass!("report.committed");
                     let all = std::mem::take(&mut batch.accepted.effects);
                     drop(effects);
+                    self.tell_budget();
                     self.perform(all).await;
                     return;
                 }
@@ -281,7 +344,12 @@ impl Driver {
         for effect in effects {
             let marks = Marks::of(&effect);
             marks.before();
-            let performed = self.world.perform(effect, &self.machine).await;
+            let performed = if effect == Effect::CheckBudget {
+                // What follows may look again.
+                Box::pin(self.check_budget_or_later()).await
+            } else {
+                self.world.perform(effect, &self.machine).await
+            };
             marks.after();
             match performed {
                 Ok(gone) => self.gone |= gone,
@@ -296,6 +364,17 @@ impl Driver {
         }
     }
 
+    /// Looks at the budget, and again later where that fails: a turn must not wait for ever.
+    async fn check_budget_or_later(&mut self) -> Result<bool, Error> {
+        let Err(error) = self.check_budget().await else { return Ok(false) };
+        let thread = self.machine.thread().id.clone();
+        tracing::error!(thread, error = whole(&error), "could not look at the budget");
+        let Some(turn) = self.machine.turn().map(|turn| turn.id.clone()) else { return Ok(false) };
+        let at = now() + i64::try_from(AGAIN.as_millis()).unwrap_or_default();
+        let again = Effect::Wake { at, deadline: Deadline::Budget(turn) };
+        self.world.perform(again, &self.machine).await
+    }
+
     /// Writes a batch as one transaction.
     async fn commit(
         &self,
@@ -303,7 +382,8 @@ impl Driver {
         request: Option<&RequestKey>,
     ) -> Result<(Applied, Vec<Effect>), Error> {
         let time = now();
-        let Batch { accepted: Accepted { events, effects, notices, turn, item }, mut raws } = batch;
+        let Batch { accepted, mut raws } = batch;
+        let Accepted { events, effects, notices, usage, ledger, turn, item } = accepted;
         raws.reverse();
         let mut stamped = Vec::with_capacity(events.len());
         for (at, Record { turn_id, payload }) in events.into_iter().enumerate() {
@@ -348,6 +428,8 @@ impl Driver {
                 events: stamped,
                 request,
                 notices,
+                usage,
+                ledger,
                 delete_thread: false,
             })
             .await?;
@@ -364,12 +446,16 @@ impl Batch {
         self.accepted.events.extend(accepted.events);
         self.accepted.effects.extend(accepted.effects);
         self.accepted.notices.extend(accepted.notices);
+        self.accepted.usage.extend(accepted.usage);
+        self.accepted.ledger.extend(accepted.ledger);
     }
 
     fn clone_records(&self) -> Self {
         let accepted = Accepted {
             events: self.accepted.events.clone(),
             notices: self.accepted.notices.clone(),
+            usage: self.accepted.usage.clone(),
+            ledger: self.accepted.ledger.clone(),
             ..Accepted::default()
         };
         Self { accepted, raws: self.raws.clone() }
@@ -408,7 +494,10 @@ fn ends_batch(fact: &Fact) -> bool {
 }
 
 fn name_notice(mut notice: Notice, time: i64) -> Notice {
-    notice.id = naming::id(random());
+    // One that is told once has its name already.
+    if notice.id.is_empty() {
+        notice.id = naming::id(random());
+    }
     notice.create_time = Some(timestamp(time));
     notice
 }

@@ -173,6 +173,8 @@ impl World {
                     agent.set_model(model).await;
                 }
             }
+            // The driver looks at the budget itself; an agent waits in its call of a model.
+            Effect::CheckBudget | Effect::Hold(_) => {}
             Effect::KillAgent => self.kill_agent(machine),
             Effect::Snapshot { turn, number } => self.snapshot(machine, turn, number),
             Effect::Look { turn, number } => self.look(machine, turn, number),

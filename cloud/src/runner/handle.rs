@@ -1,17 +1,19 @@
 //! How everything else speaks to a thread: a cheap clone that hides the thread's task.
 
 use aloft_proto::v1::{Item, Problem, Thread, Turn};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    model::machine::Input,
-    runner::{Attached, Error, request::RequestKey},
+    model::machine::{Input, ModelCall, Used},
+    runner::{Attached, Error, problem, request::RequestKey},
 };
 
 /// A live thread.
 #[derive(Clone, Debug)]
 pub struct Handle {
     asks: mpsc::Sender<Ask>,
+    /// The turn waits at its budget.
+    at_limit: watch::Receiver<bool>,
 }
 
 /// What is asked of a thread's task, with the place its answer goes to.
@@ -27,6 +29,8 @@ pub(super) enum Ask {
     TakeUp { found: Input, reply: oneshot::Sender<Result<(), Error>> },
     /// To bring the sandbox up and keep it.
     Attach { reply: oneshot::Sender<Result<Attached, Error>> },
+    /// Whether a model may be called.
+    ModelCall { reply: oneshot::Sender<Result<ModelCall, Error>> },
 }
 
 impl Ask {
@@ -36,6 +40,7 @@ impl Ask {
             Self::Apply { reply, .. } => drop(reply.send(Err(error))),
             Self::TakeUp { reply, .. } => drop(reply.send(Err(error))),
             Self::Attach { reply } => drop(reply.send(Err(error))),
+            Self::ModelCall { reply } => drop(reply.send(Err(error))),
         }
     }
 }
@@ -56,8 +61,8 @@ pub struct Applied {
 }
 
 impl Handle {
-    pub(super) fn new(asks: mpsc::Sender<Ask>) -> Self {
-        Self { asks }
+    pub(super) fn new(asks: mpsc::Sender<Ask>, at_limit: watch::Receiver<bool>) -> Self {
+        Self { asks, at_limit }
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -86,15 +91,36 @@ impl Handle {
         answer.await.map_err(|_| Error::Ended)?
     }
 
-    /// Whether the thread may call a model now.
-    #[expect(clippy::unused_async, reason = "budgets will ask the thread's task")]
+    /// Whether the thread may call a model now. Waits for as long as its turn waits at its budget.
     pub async fn may_call_model(&self) -> Result<(), Problem> {
-        Ok(())
+        let mut at_limit = self.at_limit.clone();
+        loop {
+            match self.ask_model_call().await.map_err(|error| error.explain().1)? {
+                ModelCall::Go => return Ok(()),
+                ModelCall::Refused(words) => {
+                    let message = format!("the budget is used up: {words}");
+                    let hint = "raise it with `aloft budget`";
+                    return Err(problem("BUDGET_SPENT", message, hint, false));
+                }
+                ModelCall::Wait => {
+                    at_limit
+                        .wait_for(|waits| !waits)
+                        .await
+                        .map_err(|_| Error::Ended.explain().1)?;
+                }
+            }
+        }
+    }
+
+    async fn ask_model_call(&self) -> Result<ModelCall, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.asks.send(Ask::ModelCall { reply }).await.map_err(|_| Error::Ended)?;
+        answer.await.map_err(|_| Error::Ended)?
     }
 
     /// Adds to what the thread has used.
-    pub async fn record_usage(&self, input_tokens: u64, output_tokens: u64) {
+    pub async fn record_usage(&self, used: Used) {
         // A thread that ended meanwhile has nobody to tell.
-        drop(self.ask(Input::Used { input_tokens, output_tokens }, None).await);
+        drop(self.ask(Input::Used(used), None).await);
     }
 }

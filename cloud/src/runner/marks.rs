@@ -36,6 +36,8 @@ impl Marks {
             Effect::Snapshot { .. } => marks!("snapshot"),
             Effect::Look { .. } => marks!("look"),
             Effect::Rewind(_) => marks!("rewind"),
+            Effect::CheckBudget => marks!("check-budget"),
+            Effect::Hold(_) => marks!("hold"),
             Effect::Suspend => marks!("suspend"),
             Effect::Destroy => marks!("destroy"),
             Effect::Wake { .. } => marks!("wake"),

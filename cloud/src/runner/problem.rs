@@ -117,6 +117,11 @@ impl Error {
             Self::Guest(_) => (Kind::Unavailable, "SANDBOX_GUEST", AGAIN),
             Self::SetUp { .. } => (Kind::Unavailable, "WORKSPACE_FAILED", AGAIN),
             Self::Down(problem) => return (Kind::Unavailable, Problem::clone(problem)),
+            Self::NoPrices => (
+                Kind::Precondition,
+                "NO_PRICES",
+                "give models a price in [serve.prices] of the cloud's config.toml, or limit tokens",
+            ),
             Self::Ended => (Kind::Unavailable, "CLOUD_STOPPING", "try again in a moment"),
             Self::Scratch { .. } | Self::Store(store::Error::Full(_)) => {
                 (Kind::Exhausted, "STORE_FULL", FULL)

@@ -7,20 +7,27 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    accounts::keys::Keys,
     host::{self, Gate, GitRepo, Problem, Sandbox, Upstream, UsageRecord},
-    runner::{Handle, Opened},
+    model::{machine::Used, usage::Tokens},
+    runner::{Budgets, Handle, Opened, Parts},
 };
 
 /// A thread as the judge of its own model calls.
 #[derive(Debug)]
-struct ThreadGate(Handle);
+struct ThreadGate {
+    handle: Handle,
+    budgets: Arc<Budgets>,
+}
 
 impl Gate for ThreadGate {
     fn may_call_model(&self) -> BoxFuture<'_, Result<(), Problem>> {
         Box::pin(async {
-            self.0.may_call_model().await.map_err(|problem| Problem {
-                reason: "MODEL_REFUSED",
+            self.handle.may_call_model().await.map_err(|problem| Problem {
+                reason: if problem.reason == "BUDGET_SPENT" {
+                    "BUDGET_SPENT"
+                } else {
+                    "MODEL_REFUSED"
+                },
                 message: problem.message,
                 hint: Some(problem.hint),
             })
@@ -28,14 +35,21 @@ impl Gate for ThreadGate {
     }
 
     fn record_usage(&self, usage: UsageRecord) -> BoxFuture<'_, ()> {
-        Box::pin(self.0.record_usage(usage.input_tokens, usage.output_tokens))
+        let tokens = Tokens {
+            input: usage.input_tokens,
+            cache_read: usage.cached_tokens,
+            cache_write: usage.cache_write_tokens,
+            output: usage.output_tokens,
+        };
+        let cost = self.budgets.cost(&usage.model, &tokens);
+        Box::pin(self.handle.record_usage(Used { model: usage.model, tokens, cost }))
     }
 }
 
 /// Serves every socket until its sandbox ends.
-pub(super) async fn serve(mut opened: mpsc::Receiver<Opened>, keys: Keys) {
+pub(super) async fn serve(mut opened: mpsc::Receiver<Opened>, parts: Parts) {
     let tasks = TaskTracker::new();
-    let upstream = match Upstream::new(keys) {
+    let upstream = match Upstream::new(parts.keys) {
         Ok(upstream) => upstream,
         Err(error) => {
             tracing::error!(
@@ -53,7 +67,7 @@ pub(super) async fn serve(mut opened: mpsc::Receiver<Opened>, keys: Keys) {
             thread: thread.id,
             owner: thread.owner,
             token,
-            gate: Arc::new(ThreadGate(handle)),
+            gate: Arc::new(ThreadGate { handle, budgets: Arc::clone(&parts.budgets) }),
             upstream: upstream.clone(),
         };
         tasks.spawn(host::serve(listener, sandbox, closed));

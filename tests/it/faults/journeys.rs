@@ -31,6 +31,7 @@ pub(super) const JOURNEYS: &[Journey] = &[
     Journey { name: "stop-starting", prepare: None, act: stop_starting },
     Journey { name: "queue", prepare: Some(idle), act: queue },
     Journey { name: "rewind", prepare: Some(idle), act: rewind },
+    Journey { name: "budget", prepare: Some(idle), act: budget },
     Journey { name: "update", prepare: Some(idle), act: update },
     Journey { name: "pause", prepare: Some(idle), act: pause },
     Journey { name: "resume", prepare: Some(paused), act: resume },
@@ -183,6 +184,19 @@ fn rewind(stage: &Stage, sender: &mut Sender, thread: &str) {
         (run.code == 0).then_some(())
     });
     settle(stage, sender, thread);
+}
+
+fn budget(stage: &Stage, sender: &mut Sender, thread: &str) {
+    let limit = |turns: &str| {
+        poll::until("the budget to be set", || {
+            (stage.home.run(["budget", thread, "--turns", turns]).code == 0).then_some(())
+        });
+    };
+    limit("1");
+    sender.start(thread, "$ echo paid > paid", false).unwrap();
+    // It waits with a question, which is allowed.
+    settle(stage, sender, thread);
+    limit("none");
 }
 
 fn update(stage: &Stage, sender: &mut Sender, thread: &str) {

@@ -1,11 +1,16 @@
 //! What goes into the thread machine and what comes out of it.
 
 use aloft_proto::v1::{
-    DiffStat, FileDiff, Input as Part, Item, Mode, Notice, Problem, Turn, event::Payload,
+    DiffStat, FileDiff, Input as Part, Item, LedgerEntry, Mode, Notice, Problem, Turn, UsageRow,
+    event::Payload,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::model::update::{AgentUpdate, Question};
+use crate::model::{
+    budget::{Account, Kind, Limits},
+    machine::Used,
+    update::{AgentUpdate, Question},
+};
 
 /// Time of an input: milliseconds since the Unix epoch. The machine has no clock of its own.
 pub type Millis = i64;
@@ -94,12 +99,18 @@ pub enum Input {
         /// Also when files were changed by hand.
         force: bool,
     },
-    /// Tokens were used.
-    Used {
-        /// Sent to the model.
-        input_tokens: u64,
-        /// Received from it.
-        output_tokens: u64,
+    /// A model was used.
+    Used(Used),
+    /// How the owner's account stands: what was asked for by [`Effect::CheckBudget`], or before a call of a model.
+    Account(Account),
+    /// New limits of the thread's own budget; those neither set nor cleared stay.
+    Budget {
+        /// Those of a day.
+        per_day: bool,
+        /// New values.
+        set: Limits,
+        /// Limits that fall away.
+        clear: Vec<Kind>,
     },
     /// What the world reports of an effect.
     Fact(Fact),
@@ -271,6 +282,11 @@ pub enum Fact {
     },
     /// The sandbox is suspended, as asked.
     Suspended,
+    /// A pull request of the thread was opened.
+    PullRequestOpened {
+        /// Its number at the forge.
+        number: u64,
+    },
     /// A deadline passed.
     Deadline(Deadline),
 }
@@ -308,6 +324,8 @@ pub enum Deadline {
     Snapshot(String),
     /// Nothing happened in this idle thread since then.
     Idle(u64),
+    /// A limit of this turn's budget may be reached, or its day over.
+    Budget(String),
 }
 
 /// What the world is to do. Each reports back with a [`Fact`].
@@ -368,6 +386,10 @@ pub enum Effect {
     },
     /// Keep what the workspace is and bring it back to a snapshot: `Kept`, then `Rewound` or `NotRewound`.
     Rewind(crate::model::machine::Rewind),
+    /// Find out how the owner's account stands: `Input::Account`.
+    CheckBudget,
+    /// Stop the agent and everything it started where they are, or let them go on.
+    Hold(bool),
     /// End all processes, keep the disk: `Suspended`.
     Suspend,
     /// Remove everything; the thread is gone afterwards.
@@ -399,12 +421,37 @@ pub struct Accepted {
     pub events: Vec<Record>,
     /// What the world is to do, in order, once the log has the events.
     pub effects: Vec<Effect>,
-    /// Words to the thread's owner; without id and time.
+    /// Words to the thread's owner; without time, and without id but for those that are told once.
     pub notices: Vec<Notice>,
+    /// What was used, to be added to what was.
+    pub usage: Vec<UsageRow>,
+    /// Entries of the ledger, in place of those with the same subject.
+    pub ledger: Vec<LedgerEntry>,
     /// The turn a message began or met.
     pub turn: Option<Turn>,
     /// The message that was taken.
     pub item: Option<Item>,
+}
+
+impl Accepted {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+            && self.notices.is_empty()
+            && self.usage.is_empty()
+            && self.ledger.is_empty()
+    }
+}
+
+/// Whether the thread may call a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelCall {
+    /// It may.
+    Go,
+    /// Its turn waits at a limit: it may when the turn goes on.
+    Wait,
+    /// It may not: no turn works, and this limit is reached.
+    Refused(String),
 }
 
 /// One change for the log.

@@ -1,6 +1,6 @@
 //! The sandbox's way: started, suspended, lost, brought back, removed; and the world's reports.
 
-use aloft_proto::v1::{ItemState, Level, NoticeKind, Problem, ThreadState, TurnState};
+use aloft_proto::v1::{ItemState, LedgerKind, Level, NoticeKind, Problem, ThreadState, TurnState};
 
 use crate::model::{
     machine::{
@@ -46,7 +46,10 @@ impl Machine {
     pub(super) fn resume(&mut self, now: Millis, out: &mut Accepted) {
         self.activity += 1;
         match self.sandbox {
-            Sandbox::Absent => self.start(out),
+            Sandbox::Absent => {
+                self.charge_resume(now, LedgerKind::ResumeByPerson, out);
+                self.start(out);
+            }
             // It comes back as soon as it is down.
             Sandbox::Stopping => {
                 self.memory.resume = true;
@@ -88,6 +91,9 @@ impl Machine {
     /// Suspends the thread when it stays idle; one that somebody holds is not.
     pub(super) fn rest(&mut self, now: Millis, out: &mut Accepted) {
         self.activity += 1;
+        if self.is_limited() {
+            out.effects.push(Effect::CheckBudget);
+        }
         if self.sandbox == Sandbox::Up && self.attached == 0 {
             out.effects.push(Effect::Wake {
                 at: now + self.idle_after,
@@ -147,6 +153,7 @@ impl Machine {
                 self.sandbox_gone(now, &given, problem, out);
             }
             Fact::Suspended => self.suspended(now, out),
+            Fact::PullRequestOpened { number } => self.charge_pull_request(now, number, out),
             Fact::Deadline(deadline) => self.deadline(now, &deadline, out),
         }
     }
@@ -177,6 +184,7 @@ impl Machine {
             return;
         }
         self.sandbox = Sandbox::Up;
+        self.woke();
         self.thread.unenforced = unenforced;
         self.thread.step.clear();
         self.go_back(out);
@@ -235,6 +243,7 @@ impl Machine {
             return;
         }
         self.sandbox = Sandbox::Absent;
+        self.fell_asleep();
         self.agent = Agent::Absent;
         self.saving = None;
         self.leave_rewind(now, &problem.reason, &problem.message, out);
@@ -263,6 +272,7 @@ impl Machine {
             return;
         }
         self.sandbox = Sandbox::Absent;
+        self.fell_asleep();
         self.saving = None;
         match self.turn.as_ref().map(|running| running.phase) {
             Some(Phase::Waiting) => self.advance(now, out),
@@ -273,6 +283,10 @@ impl Machine {
         // The end of a turn may have begun the next one, which starts it by itself. One that was stopped while it started is
         // not what a rewind waited for.
         if self.sandbox == Sandbox::Absent && self.comes_back() {
+            let by_message = self.turn.is_some();
+            let kind =
+                if by_message { LedgerKind::ResumeByMessage } else { LedgerKind::ResumeByPerson };
+            self.charge_resume(now, kind, out);
             self.start(out);
         }
     }
@@ -298,6 +312,11 @@ impl Machine {
                     self.complete(now, None, out);
                 }
             }
+            Deadline::Budget(turn) => {
+                if running(turn, |phase| matches!(phase, Phase::Waiting | Phase::Prompted)) {
+                    out.effects.push(Effect::CheckBudget);
+                }
+            }
             Deadline::Idle(activity) => {
                 let busy = self.turn.is_some() || self.attached > 0 || self.memory.rewind.is_some();
                 if !busy && *activity == self.activity {
@@ -316,6 +335,9 @@ impl Machine {
         self.sandbox = if sandbox { Sandbox::Up } else { Sandbox::Absent };
         let wanted = self.memory.resume || self.thread.state() == ThreadState::Starting;
         let stopped = self.memory.stopped.clone();
+        if !sandbox {
+            self.fell_asleep();
+        }
         let problem = Problem {
             reason: "CLOUD_RESTARTED".to_owned(),
             message: "the cloud ended while the turn ran".to_owned(),
@@ -324,7 +346,19 @@ impl Machine {
         };
         match self.turn.as_mut().map(|running| running.phase) {
             // Nothing was given to the agent yet: the turn goes on where it was.
-            Some(Phase::Waiting) if stopped.is_none() => self.start(out),
+            Some(Phase::Waiting) if stopped.is_none() => {
+                // A question it waited with is asked anew.
+                let events = self.transcript.close_all(ItemState::Failed, timestamp(now));
+                self.log_all(events, out);
+                let turn = self.turn_id();
+                let events = self.transcript.begin_turn(&turn, timestamp(now));
+                self.log_all(events, out);
+                if sandbox {
+                    self.start(out);
+                } else {
+                    self.advance(now, out);
+                }
+            }
             Some(_) => {
                 self.memory.held = true;
                 if let Some(running) = &mut self.turn {

@@ -44,7 +44,10 @@ impl Machine {
         match (&self.turn, ended) {
             (Some(running), _) => Err(Refused::TurnActive(running.turn.id.clone())),
             (None, Some(TurnState::Failed | TurnState::Interrupted)) => {
-                self.message(now, parts, false, by, out)
+                self.retrying = true;
+                let begun = self.message(now, parts, false, by, out);
+                self.retrying = false;
+                begun
             }
             (None, _) => Err(Refused::NothingToRetry),
         }

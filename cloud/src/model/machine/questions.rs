@@ -3,7 +3,9 @@
 use aloft_proto::v1::{Item, Mode, OptionKind, PermissionOption, item::Kind};
 
 use crate::model::{
-    machine::{Accepted, Agent, Effect, Machine, Millis, Phase, Refused, Update},
+    machine::{
+        Accepted, Agent, Effect, Machine, Millis, Phase, Refused, Update, allowance::BUDGET,
+    },
     time::timestamp,
     transcript::CANCELLED,
     update::Question,
@@ -60,20 +62,25 @@ impl Machine {
             return Err(Refused::WhichQuestion(others + 1));
         }
         let options = options_of(asked);
-        let Some(chosen) = named(options, option).map(|chosen| chosen.id.clone()) else {
+        let Some(chosen) = named(options, option).cloned() else {
             let offered =
                 options.iter().map(|offer| offer.id.as_str()).collect::<Vec<_>>().join(", ");
             return Err(Refused::NoOption { option: option.to_owned(), offered });
         };
+        if question == BUDGET {
+            self.answer_budget(now, &chosen, by, out);
+            return Ok(());
+        }
         let question_id = question.to_owned();
-        let events = self.transcript.answer(&question_id, &chosen, by, timestamp(now));
+        let events = self.transcript.answer(&question_id, &chosen.id, by, timestamp(now));
         self.log_all(events, out);
-        out.effects.push(Effect::Answer { question_id, option: Some(chosen) });
+        out.effects.push(Effect::Answer { question_id, option: Some(chosen.id) });
         Ok(())
     }
 
     /// Answers every open question with nothing: it fell away.
     pub(super) fn withdraw_questions(&mut self, now: Millis, out: &mut Accepted) {
+        self.withdraw_budget(now, out);
         let open: Vec<String> =
             self.transcript.questions().map(|(question, _)| question.to_owned()).collect();
         for question_id in open {

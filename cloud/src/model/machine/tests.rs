@@ -7,7 +7,13 @@ use aloft_proto::v1::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::update::{AgentUpdate, Question};
+use crate::model::{
+    budget::{Account, Budget, Kind, Limits, Spent},
+    update::{AgentUpdate, Question},
+    usage::{Money, Tokens},
+};
+
+mod budgets;
 
 const IDLE: Millis = 600_000;
 
@@ -123,8 +129,30 @@ fn take(machine: &mut Machine, inputs: Vec<Input>) -> Accepted {
         all.events.extend(out.events);
         all.effects.extend(out.effects);
         all.notices.extend(out.notices);
+        all.usage.extend(out.usage);
+        all.ledger.extend(out.ledger);
     }
     all
+}
+
+/// A model was used for so many tokens, at this price.
+fn used(input: u64, cost: Option<u64>) -> Input {
+    Input::Used(Used {
+        model: "m".into(),
+        tokens: Tokens { input, ..Tokens::default() },
+        cost: cost.map(|micros| Money { micros, currency: "EUR".into() }),
+    })
+}
+
+fn tokens(allowed: u64) -> Limits {
+    Limits { tokens: Some(allowed), ..Limits::default() }
+}
+
+/// So many turns are allowed on each day to all threads, and none was used.
+fn of_all(turns: u64) -> Account {
+    let per_day = Limits { turns: Some(turns), ..Limits::default() };
+    let default = Budget { per_day, ..Budget::default() };
+    Account { default, spent: Spent::default(), ..Account::default() }
 }
 
 /// A machine whose first turn is with its agent.
@@ -634,12 +662,21 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(Input::Resume),
         Just(Input::Attach),
         Just(Input::Detach),
-        Just(Input::Used { input_tokens: 1, output_tokens: 1 }),
         (0..3_u32, any::<bool>()).prop_map(|(turn, force)| rewind(turn, force)),
         Just(Input::Fact(Fact::Kept)),
         Just(Input::Fact(Fact::Rewound { diff: DiffStat::default() })),
         Just(Input::Fact(Fact::NotRewound(problem("X")))),
         (turn.clone(), any::<bool>()).prop_map(|(turn, by_hand)| looked(&turn, by_hand)),
+        Just(used(1, Some(1))),
+        (0..3_u64).prop_map(|allowed| Input::Budget {
+            per_day: false,
+            set: tokens(allowed),
+            clear: vec![]
+        }),
+        Just(Input::Budget { per_day: false, set: Limits::default(), clear: vec![Kind::Tokens] }),
+        (0..2_u64).prop_map(|turns| Input::Account(of_all(turns))),
+        turn.clone().prop_map(|t| Input::Fact(Fact::Deadline(Deadline::Budget(t)))),
+        (1..3_u64).prop_map(|number| Input::Fact(Fact::PullRequestOpened { number })),
         Just(Input::Fact(Fact::WorkspaceMade)),
         Just(started()),
         Just(Input::Fact(Fact::StartFailed(problem("X")))),
@@ -736,6 +773,39 @@ fn shown(machine: &Machine) -> String {
     format!("{machine:?}")
 }
 
+/// What was used, checked as it grows.
+#[derive(Default)]
+struct Book {
+    tokens: u64,
+    cost: u64,
+    millis: u64,
+    subjects: std::collections::BTreeSet<String>,
+}
+
+impl Book {
+    fn read(&mut self, machine: &Machine, now: Millis, out: &Accepted) {
+        for row in &out.usage {
+            self.tokens += row.input_tokens + row.output_tokens;
+            self.cost += row.cost_micros;
+            self.millis += row.millis;
+        }
+        self.subjects.extend(out.ledger.iter().map(|entry| entry.subject.clone()));
+        let (total, tally) = (machine.total(now), &machine.memory().tally);
+        assert_eq!((total.tokens, total.cost), (self.tokens, self.cost));
+        assert_eq!(tally.millis, self.millis, "the rows say what the thread says");
+        assert_eq!(machine.today(now).millis, total.millis, "all of it was on the first day");
+        let turns = self.subjects.iter().filter(|subject| subject.starts_with("turn/")).count();
+        assert_eq!(usize::try_from(total.turns).unwrap(), turns, "a turn has one entry");
+        if machine.is_at_limit() {
+            assert_eq!(machine.thread().state(), ThreadState::RequiresAction);
+            assert_eq!(machine.works_since(), None, "waiting is no work");
+            let asked =
+                machine.transcript.questions().filter(|(name, _)| *name == "budget").count();
+            assert_eq!(asked, 1, "it says so");
+        }
+    }
+}
+
 /// What the world would report until nothing is under way any more.
 fn settle(machine: &mut Machine) -> bool {
     for step in 0..40 {
@@ -752,6 +822,17 @@ fn settle(machine: &mut Machine) -> bool {
                 Fact::SnapshotFailed { turn, problem: problem("X") }
             }
             (Sandbox::Up, _) if machine.memory.rewind.is_some() => Fact::NotRewound(problem("X")),
+            // A person stops what waits at its budget.
+            (_, Some(Phase::Waiting)) if machine.is_at_limit() => {
+                machine.accept(1_000_000 + step, stop("")).unwrap();
+                continue;
+            }
+            (_, Some(Phase::Waiting))
+                if machine.turn.as_ref().unwrap().allowance.clearance != Clearance::Given =>
+            {
+                machine.accept(1_000_000 + step, Input::Account(Account::default())).unwrap();
+                continue;
+            }
             (_, Some(Phase::Waiting)) => Fact::AgentFailed(problem("X")),
             (_, Some(Phase::Prompted | Phase::Guided | Phase::Stopping)) => agent_gone("t1"),
             (_, None) => return true,
@@ -768,13 +849,16 @@ proptest! {
     fn any_inputs_keep_the_log_well_formed(inputs in prop::collection::vec(any_input(), 1..60)) {
         let mut machine = machine();
         let mut reader = Reader::default();
+        let mut book = Book::default();
         for (second, input) in inputs.into_iter().enumerate() {
             let before = shown(&machine);
             let idle = matches!(input, Input::Fact(Fact::Deadline(Deadline::Idle(_))));
             let held = machine.attached > 0;
-            if let Ok(out) = machine.accept(Millis::try_from(second).unwrap(), input) {
+            let now = Millis::try_from(second).unwrap() * 1_000;
+            if let Ok(out) = machine.accept(now, input) {
                 prop_assert!(!(idle && held && out.effects.contains(&Effect::Suspend)), "suspended under a connection");
                 out.events.iter().for_each(|record| reader.read(record));
+                book.read(&machine, now, &out);
                 prop_assert_eq!(machine.thread().state(), machine.state());
                 prop_assert!(files_are_safe(&machine, &out), "{:?}", out.effects);
             } else {

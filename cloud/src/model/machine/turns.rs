@@ -1,16 +1,16 @@
 //! The way of a turn: begun, given to the agent, stopped or ended, saved, completed.
 
 use aloft_proto::v1::{
-    Delivery, DiffStat, Input as Part, ItemState, Level, NoticeKind, Problem, TextInput, Turn,
-    TurnState, TurnSummary, event::Payload, input,
+    Delivery, DiffStat, Input as Part, ItemState, LedgerKind, Level, NoticeKind, Problem,
+    TextInput, Turn, TurnState, TurnSummary, event::Payload, input,
 };
 
 use crate::model::{
     machine::{
-        Accepted, Agent, Deadline, Effect, Ending, FINISH_GRACE, Look, Machine, Millis, Outcome,
-        Phase, Refused, Running, SNAPSHOT_GRACE, STOP_GRACE, Sandbox, Saved,
+        Accepted, Agent, Allowance, Deadline, Effect, Ending, FINISH_GRACE, Look, Machine, Millis,
+        Outcome, Phase, Refused, Running, SNAPSHOT_GRACE, STOP_GRACE, Sandbox, Saved,
     },
-    time::{millis, timestamp},
+    time::timestamp,
 };
 
 /// What an agent is told that is to wrap up.
@@ -45,6 +45,7 @@ impl Machine {
         self.memory.messages = messages;
         self.memory.prompted = false;
         self.memory.stopped = None;
+        self.memory.again = std::mem::take(&mut self.retrying);
         self.thread.last_turn =
             Some(TurnSummary { number, state: TurnState::Running.into(), id: turn.id.clone() });
         // A workspace that is made for this turn, or was saved just now, nobody else has touched.
@@ -56,11 +57,15 @@ impl Machine {
             look,
             again: 0,
             outcome: None,
+            allowance: Allowance::default(),
         });
         self.log(Payload::TurnStarted(turn), out);
         self.deliver(now, Delivery::Queued, out);
         if self.finishing {
             self.finish_by(now, out);
+        }
+        if !self.is_limited() {
+            self.clear(now, out);
         }
         self.advance(now, out);
     }
@@ -68,7 +73,7 @@ impl Machine {
     /// Takes the waiting turn one step nearer to the agent.
     pub(super) fn advance(&mut self, now: Millis, out: &mut Accepted) {
         let waiting = self.turn.as_ref().is_some_and(|running| running.phase == Phase::Waiting);
-        if !waiting || self.saving.is_some() {
+        if !waiting || self.saving.is_some() || !self.is_cleared(out) {
             return;
         }
         let mut looking = false;
@@ -85,7 +90,10 @@ impl Machine {
         }
         let busy = looking || self.memory.rewind.is_some();
         match (self.sandbox, &self.agent) {
-            (Sandbox::Absent, _) => self.start(out),
+            (Sandbox::Absent, _) => {
+                self.charge_resume(now, LedgerKind::ResumeByMessage, out);
+                self.start(out);
+            }
             (Sandbox::Starting | Sandbox::Stopping, _) | (Sandbox::Up, Agent::Starting) => {}
             (Sandbox::Up, Agent::Ready(_)) if busy => {}
             (Sandbox::Up, Agent::Absent) => {
@@ -373,6 +381,7 @@ impl Machine {
 
     /// Reports the end of the turn and goes on to what waits.
     pub(super) fn complete(&mut self, now: Millis, commit: Option<String>, out: &mut Accepted) {
+        self.close_time(now, out);
         let Some(Running { mut turn, outcome, .. }) = self.turn.take() else { return };
         self.memory.stopped = None;
         let outcome = outcome.unwrap_or(Outcome {
@@ -389,9 +398,6 @@ impl Machine {
         turn.end_time = Some(timestamp(now));
         turn.commit = commit.unwrap_or_default();
         self.memory.unsaved |= self.memory.prompted && turn.commit.is_empty();
-        let began = turn.start_time.as_ref().map_or(now, millis);
-        let usage = self.thread.usage.get_or_insert_default();
-        usage.seconds += u64::try_from((now - began) / 1_000).unwrap_or_default();
         self.thread.last_turn = Some(TurnSummary {
             number: turn.number,
             state: outcome.state.into(),
