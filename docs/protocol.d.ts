@@ -25,6 +25,14 @@ export type Agent = {
   version?: string;
 };
 
+/** What the threads of one agent used. */
+export type AgentUsage = {
+  /** The agent. */
+  agent: string;
+  /** What they used. */
+  used: UsageSum;
+};
+
 /** An answer was taken. */
 export type AnswerResult = {
   /** The cloud cannot be reached: the answer is kept until it is back. */
@@ -34,6 +42,52 @@ export type AnswerResult = {
 /** Who changed files. */
 export type Author = "agent"
   | "person";
+
+/** A budget with what was used of it, as `aloft budget --json` prints it. */
+export type Budget = {
+  /** By all threads together today. */
+  allUsedToday: Spent;
+  /** Today, as `2026-01-31`; days are those of UTC. */
+  day: string;
+  /** Of a thread: the default, which counts too. */
+  default?: DefaultBudget;
+  /** Of the thread on each day, or of all threads together. */
+  perDay: Limits;
+  /** The thread; absent = the default. */
+  threadId?: string;
+  /** Of the thread over its whole life, or of each thread that has no such limit of its own. */
+  total: Limits;
+  /** By the thread over its whole life. */
+  used?: Spent;
+  /** By the thread today, or by all threads together. */
+  usedToday: Spent;
+};
+
+/** `budget/read`. */
+export type BudgetReadParams = {
+  /** The thread; absent = the default. */
+  threadId?: string;
+};
+
+/** `budget/set`. What is neither set nor cleared stays. */
+export type BudgetSetParams = {
+  /** Limits that fall away. */
+  clear?: LimitKind[];
+  /** Money, in the currency of the cloud's prices. */
+  cost?: number;
+  /** Time in which turns work. */
+  minutes?: number;
+  /** The limits of a day. */
+  perDay?: boolean;
+  /** Client-made. */
+  requestId?: string;
+  /** The thread; absent = the default. */
+  threadId?: string;
+  /** Tokens sent and received. */
+  tokens?: number;
+  /** Turns begun. */
+  turns?: number;
+};
 
 /** One finding of `aloft doctor`. */
 export type Check = {
@@ -91,6 +145,22 @@ export type CursorResult = {
   cursor: number;
   /** The cloud cannot be reached: the request is kept until it is back. */
   kept?: boolean;
+};
+
+/** What was used on one day. */
+export type DayUsage = {
+  /** As `2026-01-31`. */
+  day: string;
+  /** What was used. */
+  used: UsageSum;
+};
+
+/** The budget of threads that have none of their own. */
+export type DefaultBudget = {
+  /** Of all threads together on each day. */
+  perDay: Limits;
+  /** Of each thread that has no such limit of its own. */
+  total: Limits;
 };
 
 /** How far a message has come. */
@@ -478,14 +548,62 @@ export type KeyTestResult = {
   ok: boolean;
 };
 
+/** One entry of the ledger. */
+export type LedgerEntry = {
+  /** Its agent. */
+  agent: string;
+  /** What it is for. */
+  kind: LedgerKind;
+  /** `turn/N`, `pullRequest/N` or `resume/N`: the Nth of its thread, there once. */
+  subject: string;
+  /** The thread; it may be gone. */
+  threadId: string;
+  /** When it was first written. */
+  time: Time;
+  /** Of a turn: what it has used. */
+  usage?: Usage;
+};
+
+/** What an entry of the ledger is for. */
+export type LedgerKind = "turn"
+  | "pullRequest"
+  | "resumeByMessage"
+  | "resumeByPerson";
+
 /** How much a notice matters. */
 export type Level = "info"
   | "warning"
   | "error";
 
+/** What a limit is of. */
+export type LimitKind = "tokens"
+  | "cost"
+  | "minutes"
+  | "turns";
+
+/** How much is allowed; an absent limit is none. */
+export type Limits = {
+  /** Money. */
+  cost?: Cost;
+  /** Time in which turns work. */
+  minutes?: number;
+  /** Tokens sent and received. */
+  tokens?: number;
+  /** Turns begun. */
+  turns?: number;
+};
+
 /** Whether an agent asks before it acts. */
 export type Mode = "auto"
   | "manual";
+
+/** What one model was used for. */
+export type ModelUsage = {
+  /** As its API names it. */
+  model: string;
+  /** What was used. */
+  used: UsageSum;
+};
 
 /** A word to a user, once. */
 export type Notice = {
@@ -736,6 +854,18 @@ export type Repository = {
   path?: string;
   /** Where it is fetched from. */
   url?: string;
+};
+
+/** What was used of a budget. */
+export type Spent = {
+  /** Money; absent where nothing has a price. */
+  cost?: Cost;
+  /** Time in which turns worked. */
+  minutes: number;
+  /** Tokens sent and received. */
+  tokens: number;
+  /** Turns begun. */
+  turns: number;
 };
 
 /** `ssh/connect`. */
@@ -1083,6 +1213,18 @@ export type ThreadUpdateParams = {
   title?: string;
 };
 
+/** What one thread used. */
+export type ThreadUsage = {
+  /** Its slug; absent when it is gone. */
+  slug?: string;
+  /** The thread. */
+  threadId: string;
+  /** Its title; absent when it is gone. */
+  title?: string;
+  /** What it used. */
+  used: UsageSum;
+};
+
 /** A moment in UTC with milliseconds, as RFC 3339 writes it. */
 export type Time = string;
 
@@ -1188,9 +1330,65 @@ export type Usage = {
   seconds: number;
 };
 
+/** `usage/read`. */
+export type UsageReadParams = {
+  /** The last so many days, today included; absent = 30. */
+  days?: number;
+  /** Only this thread. */
+  threadId?: string;
+};
+
+/** What was used, as `aloft usage --json` prints it. */
+export type UsageResult = {
+  /** By agent, the one that used most tokens first. */
+  agents: AgentUsage[];
+  /** By day, oldest first. */
+  days: DayUsage[];
+  /** Turns, pull requests and resumes, oldest first. */
+  entries: LedgerEntry[];
+  /** Subscribe after this to miss no change: each changes a thread. */
+  feed: number;
+  /** The first day, as `2026-01-31`; days are those of UTC. */
+  from: string;
+  /** By model, the one that used most tokens first. */
+  models: ModelUsage[];
+  /** By thread, the one that used most tokens first. */
+  threads: ThreadUsage[];
+  /** Today. */
+  to: string;
+  /** All of it. */
+  total: UsageSum;
+};
+
+/** A sum of what was used. */
+export type UsageSum = {
+  /** Those of them that were read from a cache. */
+  cachedTokens: number;
+  /** Calls of models that were answered. */
+  calls: number;
+  /** Money; absent where nothing had a price. Of several currencies the newest. */
+  cost?: Cost;
+  /** Tokens sent, cached ones included. */
+  inputTokens: number;
+  /** Tokens received. */
+  outputTokens: number;
+  /** Pull requests. */
+  pullRequests: number;
+  /** Resumes of paused threads. */
+  resumes: number;
+  /** Time in which turns worked. */
+  seconds: number;
+  /** Turns. */
+  turns: number;
+  /** Tokens of models without a price: `cost` does not count them. */
+  unpricedTokens: number;
+};
+
 /** Requests by name. */
 export interface Requests {
   "agent/list": { params: Empty; result: Agent[] };
+  "budget/read": { params: BudgetReadParams; result: Budget };
+  "budget/set": { params: BudgetSetParams; result: Budget };
   "cloud/status": { params: Empty; result: CloudStatus };
   "item/output": { params: ItemOutputParams; result: ItemOutputResult };
   "item/read": { params: ItemParams; result: ItemResult };
@@ -1231,6 +1429,7 @@ export interface Requests {
   "turn/interrupt": { params: TurnInterruptParams; result: CursorResult };
   "turn/start": { params: TurnStartParams; result: TurnResult };
   "turn/steer": { params: TurnSteerParams; result: TurnResult };
+  "usage/read": { params: UsageReadParams; result: UsageResult };
 }
 
 /** Notifications from the bridge by name. */

@@ -22,9 +22,9 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::command::{
-    agent, answer, apply, archive, cloud, completions, delete, diff, doctor, follow, forward, key,
-    life, list, new, notice, outbox, queue, rewind, send, setup, show, ssh, ssh_proxy, stop,
-    uninstall, update,
+    agent, answer, apply, archive, budget, cloud, completions, delete, diff, doctor, follow,
+    forward, key, life, list, new, notice, outbox, queue, rewind, send, setup, show, ssh,
+    ssh_proxy, stop, uninstall, update, usage,
 };
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure, Outcome};
@@ -121,6 +121,10 @@ enum Command {
     Notice(notice::Args),
     /// Show or take back what is kept for a cloud that cannot be reached.
     Outbox(outbox::Args),
+    /// Show what was used: tokens, money, time.
+    Usage(usage::Args),
+    /// Show or set how much a thread may use, or all threads.
+    Budget(budget::Args),
     /// Show, start or stop the embedded cloud.
     Cloud(cloud::Args),
     /// Make the sandboxes known to other programs of this machine.
@@ -276,6 +280,8 @@ async fn run(command: Command, config: Config, output: Output) -> Outcome {
         Command::Agent(args) => agent::run(context, args).await,
         Command::Notice(args) => notice::run(context, args).await,
         Command::Outbox(args) => outbox::run(context, args),
+        Command::Usage(args) => usage::run(context, args).await,
+        Command::Budget(args) => budget::run(context, args).await,
         Command::Cloud(args) => cloud::run(context, args).await,
         Command::Ssh(args) => ssh::run(context, args).await,
         Command::Ports(args) => forward::ports(context, args).await,
@@ -326,7 +332,7 @@ mod tests {
     #[test]
     fn every_command_of_the_interface_is_there() {
         let commands = "new list show follow send stop answer retry mode model mute unmute rename keep diff apply checkout rewind fork archive restore \
-                        pause resume delete queue key agent cloud doctor completions uninstall notice lsp ssh ports forward setup ssh-proxy";
+                        pause resume delete queue key agent cloud doctor completions uninstall notice usage budget lsp ssh ports forward setup ssh-proxy";
         let cli = Cli::command();
         for name in commands.split_whitespace() {
             assert!(cli.find_subcommand(name).is_some(), "{name}");

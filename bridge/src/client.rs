@@ -23,6 +23,7 @@ use aloft_proto::v1::feed_service_client::FeedServiceClient;
 use aloft_proto::v1::repository_service_client::RepositoryServiceClient;
 use aloft_proto::v1::ssh_service_client::SshServiceClient;
 use aloft_proto::v1::thread_service_client::ThreadServiceClient;
+use aloft_proto::v1::usage_service_client::UsageServiceClient;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
@@ -88,6 +89,11 @@ impl Client {
     /// Returns the generated client for ways into sandboxes, as tunnels need it.
     pub fn ssh(&self) -> SshServiceClient<Transport> {
         SshServiceClient::new(self.line.bulk())
+    }
+
+    /// Returns the generated client for usage and budgets. Prefer the typed methods: they have deadlines and retry.
+    pub fn usage(&self) -> UsageServiceClient<Transport> {
+        UsageServiceClient::new(self.line.live()).max_decoding_message_size(LARGEST_MESSAGE)
     }
 
     /// Returns the generated client for repositories, as uploads need it.

@@ -18,6 +18,7 @@ mod testing;
 mod tests;
 mod threads;
 mod turns;
+mod usage;
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! Text for terminals: times in words, columns, and, as everywhere, cleaned of control sequences.
 
+use crate::protocol::thread::Cost;
 use crate::protocol::time::Time;
 use crate::text::turns_direction;
 pub(crate) use crate::text::{Cleaner, clean, line};
@@ -55,6 +56,30 @@ pub(crate) fn took(millis: u64) -> String {
 pub(crate) fn count(number: usize, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")
+}
+
+/// Returns how many things there are.
+pub(crate) fn count_of(number: u64, thing: &str) -> String {
+    format!("{} {thing}{}", self::number(number), if number == 1 { "" } else { "s" })
+}
+
+/// Returns a number with its thousands apart.
+pub(crate) fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Returns an amount of money; a small one with its first figures.
+pub(crate) fn money(cost: &Cost) -> String {
+    let digits = if cost.amount > 0.0 && cost.amount < 0.1 { 4 } else { 2 };
+    format!("{:.digits$} {}", cost.amount, line(&cost.currency, 3))
 }
 
 /// Returns a size in its largest unit.
@@ -123,6 +148,12 @@ mod tests {
             ["0.0s", "9.9s", "59s", "1m 1s", "1h 1m"]
         );
         assert_eq!([count(0, "file"), count(1, "file")], ["0 files", "1 file"]);
+        assert_eq!([number(0), number(999), number(1_234_567)], ["0", "999", "1,234,567"]);
+        let money = |amount| money(&Cost { amount, currency: "EUR".into() });
+        assert_eq!(
+            [money(0.0), money(0.0123), money(12.345)],
+            ["0.00 EUR", "0.0123 EUR", "12.35 EUR"]
+        );
         assert_eq!([size(5), size(2048), size(3 << 19)], ["5 B", "2 KiB", "1.5 MiB"]);
     }
 

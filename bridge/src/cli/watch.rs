@@ -1,7 +1,10 @@
-//! A thread's log that goes on when the connection breaks: it is opened again after the last cursor seen.
+//! A thread's log, and the feed, that go on when the connection breaks: they are opened again after the last number seen.
 
 use aloft_proto::v1;
+use aloft_proto::v1::feed_event::Payload;
 
+use crate::cli::context::Context;
+use crate::cli::failure::{Exit, Failure, Outcome};
 use crate::cli::output::Output;
 use crate::client::{Client, Stream};
 use crate::protocol::error::{Code, Error};
@@ -87,5 +90,47 @@ impl Watch {
                 None => return Ok(None),
             }
         }
+    }
+}
+
+/// Tells each change of the lists after a number, until the person leaves.
+pub(crate) async fn each_change(
+    context: &Context,
+    mut feed: u64,
+    mut tell: impl AsyncFnMut(&Payload) -> Result<(), Failure>,
+) -> Outcome {
+    let mut failures = 0;
+    loop {
+        let before = feed;
+        match changes(context, &mut feed, &mut tell).await {
+            Err(Failure::Error(error)) if error.code == Code::Unavailable && error.retryable => {
+                tracing::debug!(%error, "the feed broke, opening it again");
+                failures = if feed > before { 1 } else { failures + 1 };
+                context.client.rest(failures).await;
+            }
+            ended => return ended,
+        }
+    }
+}
+
+async fn changes(
+    context: &Context,
+    feed: &mut u64,
+    tell: &mut impl AsyncFnMut(&Payload) -> Result<(), Failure>,
+) -> Outcome {
+    let mut stream = context.client.watch_feed(v1::WatchFeedRequest { after: *feed }).await?;
+    let mut leaving = std::pin::pin!(tokio::signal::ctrl_c());
+    loop {
+        let event = tokio::select! {
+            event = stream.message() => event.map_err(|status| context.client.error(status))?,
+            _ = &mut leaving => return Ok(Exit::Done),
+        };
+        let Some(event) = event else {
+            return Err(context.client.error(tonic::Status::unavailable("the feed ended")).into());
+        };
+        if let Some(payload) = &event.payload {
+            tell(payload).await?;
+        }
+        *feed = event.feed;
     }
 }

@@ -100,6 +100,9 @@ calls! {
     read ssh.get_ssh_hosts(GetSshHostsRequest) -> v1::GetSshHostsResponse, "Returns how to know the cloud's SSH hosts.";
     read ssh.issue_ssh_certificate(IssueSshCertificateRequest) -> v1::IssueSshCertificateResponse, "Returns a short-lived user certificate.";
     read ssh.list_ports(ListPortsRequest) -> v1::ListPortsResponse, "Returns the ports that listen in a sandbox.";
+    read usage.read_usage(ReadUsageRequest) -> v1::ReadUsageResponse, "Returns what was used.";
+    read usage.read_budget(ReadBudgetRequest) -> v1::BudgetResponse, "Returns a budget with what was used of it.";
+    change usage.set_budget(SetBudgetRequest) -> v1::BudgetResponse, "Changes a budget.";
     read repositories.find_repository(FindRepositoryRequest) -> v1::FindRepositoryResponse, "Returns what the cloud has of a local checkout.";
 }
 

@@ -24,7 +24,7 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::lsp::lane::Senders;
 use crate::lsp::ssh::{self, Forwards};
-use crate::lsp::{cloud, frames, local, notices, outbox, threads, turns};
+use crate::lsp::{cloud, frames, local, notices, outbox, threads, turns, usage};
 use crate::mirror::{Handle, Mirror, keep_hosts};
 use crate::offline::Offline;
 use crate::protocol;
@@ -110,6 +110,9 @@ methods! {
     "key/list" => cloud::keys,
     "key/delete" => cloud::delete_key,
     "key/test" => cloud::test_key,
+    "usage/read" => usage::read,
+    "budget/read" => usage::read_budget,
+    "budget/set" => usage::set_budget,
     "agent/list" => cloud::agents,
     "cloud/status" => cloud::status,
     ;

@@ -3,6 +3,7 @@
 mod cloud;
 mod item;
 mod thread;
+mod usage;
 
 use aloft_proto::v1;
 

@@ -27,6 +27,9 @@ use crate::protocol::request::turn::{
     AnswerResult, PermissionAnswerParams, QueueMoveParams, QueueRemoveParams, QueueResult,
     TurnInterruptParams, TurnResult, TurnStartParams, TurnSteerParams,
 };
+use crate::protocol::request::usage::{
+    Budget, BudgetReadParams, BudgetSetParams, UsageReadParams, UsageResult,
+};
 use crate::protocol::request::{CursorResult, Empty, ThreadActionParams, ThreadParams};
 
 /// A request with what goes in and what comes out.
@@ -112,6 +115,9 @@ requests! {
     "key/list": Empty => Vec<Key>;
     "key/delete": KeyParams => Empty;
     "key/test": KeyParams => KeyTestResult;
+    "usage/read": UsageReadParams => UsageResult;
+    "budget/read": BudgetReadParams => Budget;
+    "budget/set": BudgetSetParams => Budget;
     "agent/list": Empty => Vec<Agent>;
     "cloud/status": Empty => CloudStatus;
 }

@@ -8,6 +8,7 @@ pub mod outbox;
 pub mod ssh;
 pub mod thread;
 pub mod turn;
+pub mod usage;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -40,6 +40,12 @@ impl From<std::time::SystemTime> for Time {
     }
 }
 
+/// The date of a day that is counted from 1970-01-01, as `2026-01-31`.
+pub fn date(day: u32) -> String {
+    let date = Time::from_unix(i64::from(day) * 86_400, 0).unwrap_or(Time::EPOCH).0.date();
+    format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
+}
+
 impl fmt::Display for Time {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moment = self.0.to_offset(UtcOffset::UTC);

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::protocol::error::{Code, Error};
 use crate::protocol::input::{Input, Range};
 use crate::protocol::request::thread::Against;
+use crate::protocol::request::usage::{BudgetSetParams, LimitKind};
 use crate::protocol::thread::{Mode, ThreadState};
 
 /// Returns a new id for a request that changes something.
@@ -58,6 +59,50 @@ pub fn input(part: Input) -> Result<v1::Input, Error> {
         }
     };
     Ok(v1::Input { kind: Some(kind) })
+}
+
+impl TryFrom<BudgetSetParams> for v1::SetBudgetRequest {
+    type Error = Error;
+
+    fn try_from(params: BudgetSetParams) -> Result<Self, Error> {
+        let set = v1::Limits {
+            tokens: params.tokens,
+            cost_micros: scaled("cost", params.cost, 1_000_000.0)?,
+            seconds: scaled("minutes", params.minutes, 60.0)?,
+            turns: params.turns,
+        };
+        let clear = params.clear.into_iter().map(|kind| match kind {
+            LimitKind::Tokens => v1::LimitKind::Tokens.into(),
+            LimitKind::Cost => v1::LimitKind::Cost.into(),
+            LimitKind::Minutes => v1::LimitKind::Time.into(),
+            LimitKind::Turns => v1::LimitKind::Turns.into(),
+        });
+        Ok(Self {
+            request_id: params.request_id.unwrap_or_default(),
+            thread_id: params.thread_id.unwrap_or_default(),
+            per_day: params.per_day,
+            set: Some(set),
+            clear: clear.collect(),
+        })
+    }
+}
+
+/// A number in a smaller unit, of which there are so many in one.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it was looked at: not below 0 and not near the end of numbers"
+)]
+fn scaled(name: &str, value: Option<f64>, units: f64) -> Result<Option<u64>, Error> {
+    value
+        .map(|value| {
+            if (0.0..=1e9).contains(&value) {
+                return Ok((value * units).round() as u64);
+            }
+            let message = format!("{name}: {value} is not a number from 0 to 1,000,000,000");
+            Err(Error::new(Code::InvalidParams, "INVALID_PARAMS", message))
+        })
+        .transpose()
 }
 
 impl From<Range> for v1::Range {

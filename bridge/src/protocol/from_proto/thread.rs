@@ -2,12 +2,12 @@
 
 use aloft_proto::v1;
 
-use crate::protocol::from_proto::{optional_time, text, time};
+use crate::protocol::from_proto::{optional_time, text, time, usage::cost};
 use crate::protocol::request::thread::{ThreadCreateResult, ThreadListResult, ThreadReadResult};
 use crate::protocol::request::turn::{QueueResult, TurnResult};
 use crate::protocol::thread::{
-    Cost, DiffStat, Mode, Problem, PullRequest, PullRequestState, Repository, Thread, ThreadState,
-    Turn, TurnState, TurnSummary, Usage,
+    DiffStat, Mode, Problem, PullRequest, PullRequestState, Repository, Thread, ThreadState, Turn,
+    TurnState, TurnSummary, Usage,
 };
 
 impl From<v1::Thread> for Thread {
@@ -118,16 +118,11 @@ impl From<v1::PullRequest> for PullRequest {
 }
 
 impl From<v1::Usage> for Usage {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "2^53 millionths are nine thousand million units of money"
-    )]
     fn from(usage: v1::Usage) -> Self {
-        let amount = usage.cost_micros as f64 / 1_000_000.0;
         Self {
             input_tokens: usage.input_tokens,
             output_tokens: usage.output_tokens,
-            cost: text(usage.currency).map(|currency| Cost { amount, currency }),
+            cost: cost(usage.cost_micros, &usage.currency),
             seconds: usage.seconds,
         }
     }
