@@ -27,5 +27,6 @@ mod stop;
 mod tidy;
 mod truth;
 mod uploads;
+mod usage;
 mod vanish;
 mod wrong;
