@@ -59,6 +59,8 @@ pub struct Config {
     pub limits: Limits,
     /// Free disk space below which the turn that uses most is stopped, in MiB; default 512.
     pub disk_reserve_mib: Option<u64>,
+    /// What becomes of a sandbox at the end of a turn.
+    pub after_turn: AfterTurn,
     /// How long a thread may be idle before its sandbox is suspended, in seconds; default 600.
     pub idle_seconds: Option<u64>,
     /// Agents beside the known ones, by name.
@@ -113,6 +115,19 @@ pub struct Price {
     pub cache_read: Option<f64>,
     /// Written to a cache; default: as sent.
     pub cache_write: Option<f64>,
+}
+
+/// What becomes of a sandbox at the end of a turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AfterTurn {
+    /// Its processes stand still until the thread is used again.
+    #[default]
+    Freeze,
+    /// Its processes end.
+    Suspend,
+    /// Its processes run on until the thread has been idle for long enough.
+    Run,
 }
 
 /// What one sandbox may use.

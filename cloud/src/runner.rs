@@ -18,6 +18,7 @@ mod driver;
 mod effects;
 mod fork;
 mod handle;
+mod jobs;
 mod marks;
 mod preamble;
 mod problem;

@@ -21,6 +21,7 @@ mod offline;
 mod origin;
 mod permission;
 mod reach;
+mod rest;
 mod rewind;
 mod ssh;
 mod stop;

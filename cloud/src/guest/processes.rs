@@ -200,6 +200,7 @@ impl Processes {
             pid: process.pid.as_raw_nonzero().get().unsigned_abs(),
             argv: process.argv.clone(),
             running: !process.output.has_ended(),
+            parent: 0,
         };
         let mut started: Vec<ProcessInfo> = table.by_id.values().map(info).collect();
         started.sort_by(|one, other| one.id.cmp(&other.id));
@@ -211,6 +212,7 @@ impl Processes {
                     pid: seen.pid.unsigned_abs(),
                     argv: proc::command_line(seen.pid),
                     running: true,
+                    parent: seen.parent.unsigned_abs(),
                 })
                 .collect();
         others.sort_by_key(|other| other.pid);

@@ -28,6 +28,7 @@ mod ledger;
 mod lifecycle;
 mod messages;
 mod questions;
+mod rest;
 mod rewind;
 mod turns;
 
@@ -45,6 +46,7 @@ pub use self::{
         Record, Refused, Session, Update,
     },
     ledger::{Tally, TurnUse, Used},
+    rest::{AfterTurn, Resting, SETTLE},
 };
 use crate::model::{
     machine::allowance::{Allowance, Clearance, Purse},
@@ -61,6 +63,7 @@ pub const SNAPSHOT_GRACE: Millis = 1_200;
 
 /// One thread.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each holds or not whatever the others do")]
 pub struct Machine {
     thread: Thread,
     memory: Memory,
@@ -70,6 +73,10 @@ pub struct Machine {
     transcript: Transcript,
     sandbox: Sandbox,
     agent: Agent,
+    /// The living sandbox stands still.
+    frozen: bool,
+    /// The agent is being ended with everything it started.
+    killing: bool,
     /// The turn whose snapshot is being made.
     saving: Option<String>,
     /// The agent wraps up; afterwards the thread rests.
@@ -79,8 +86,8 @@ pub struct Machine {
     attached: u32,
     /// Rises with every input that makes the thread live; an idle deadline of another value is stale.
     activity: u64,
-    /// How long the thread may be idle before it is suspended.
-    idle_after: Millis,
+    /// How the thread rests.
+    resting: Resting,
     /// What is known of the budget.
     purse: Purse,
     /// Since when the turn works.
@@ -128,6 +135,8 @@ pub struct Memory {
     pub again: bool,
     /// What was used and what is allowed.
     pub tally: Tally,
+    /// Background jobs in the sandbox, as the thread was told of them.
+    pub jobs: Vec<String>,
     /// Everything is being removed.
     pub deleting: bool,
     /// It is being filled from another thread or an archive; what is unfinished after a crash is removed.
@@ -241,13 +250,13 @@ enum Agent {
 
 impl Machine {
     /// A new thread. Its first input should be [`Input::Resume`] or a message: either begins to start it.
-    pub fn new(thread: Thread, carry: Option<String>, idle_after: Millis) -> Self {
+    pub fn new(thread: Thread, carry: Option<String>, resting: Resting) -> Self {
         let memory = Memory { carry, ..Memory::default() };
-        Self::restore(Stored { thread, memory, turn: None, open: Vec::new() }, idle_after)
+        Self::restore(Stored { thread, memory, turn: None, open: Vec::new() }, resting)
     }
 
     /// A thread as it was stored. Its next input must be [`Input::Restarted`], unless it is new.
-    pub fn restore(stored: Stored, idle_after: Millis) -> Self {
+    pub fn restore(stored: Stored, resting: Resting) -> Self {
         let Stored { thread, mut memory, turn, open } = stored;
         let running =
             turn.as_ref().filter(|turn| turn.state() == TurnState::Running).map(|turn| Running {
@@ -268,12 +277,14 @@ impl Machine {
             turn: running,
             sandbox: Sandbox::Absent,
             agent: Agent::Absent,
+            frozen: false,
+            killing: false,
             saving: None,
             finishing: false,
             deleting: memory.deleting,
             attached: 0,
             activity: 0,
-            idle_after,
+            resting,
             purse: Purse::default(),
             clock: None,
             retrying: false,
@@ -381,6 +392,7 @@ impl Machine {
             Input::Fact(fact) => self.fact(now, fact, &mut out),
             Input::Restarted { sandbox } => self.restarted(now, sandbox, &mut out),
         }
+        self.thaw_for(now, &mut out);
         self.publish(now, &before, &mut out);
         Ok(out)
     }

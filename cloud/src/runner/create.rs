@@ -91,8 +91,7 @@ impl Runner {
         };
         thread.set_mode(mode);
         let author = thread.owner.clone();
-        let idle = i64::try_from(self.parts().config.idle().as_millis()).unwrap_or(i64::MAX);
-        let machine = Machine::new(thread, create.carry, idle);
+        let machine = Machine::new(thread, create.carry, driver::resting(&self.parts().config));
         let first = if create.parts.is_empty() {
             Input::Resume
         } else {

@@ -17,9 +17,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    config::{self, Config},
     model::{
         machine::{
-            Accepted, Deadline, Effect, Fact, Input, Machine, Memory, ModelCall, Record, Stored,
+            Accepted, AfterTurn, Deadline, Effect, Fact, Input, Machine, Memory, ModelCall, Record,
+            Resting, Stored,
         },
         naming,
         time::timestamp,
@@ -511,6 +513,18 @@ pub(super) fn random() -> [u8; 12] {
     bytes
 }
 
+/// How threads rest.
+pub(super) fn resting(config: &Config) -> Resting {
+    Resting {
+        after_turn: match config.after_turn {
+            config::AfterTurn::Freeze => AfterTurn::Freeze,
+            config::AfterTurn::Suspend => AfterTurn::Suspend,
+            config::AfterTurn::Run => AfterTurn::Run,
+        },
+        idle: i64::try_from(config.idle().as_millis()).unwrap_or(i64::MAX),
+    }
+}
+
 /// A machine as the store has it.
 pub(super) async fn restore(parts: &Parts, row: ThreadRow) -> Result<Machine, Error> {
     let memory = memory(&row);
@@ -520,7 +534,7 @@ pub(super) async fn restore(parts: &Parts, row: ThreadRow) -> Result<Machine, Er
     };
     let open = parts.store.open_items(&row.thread.id).await?;
     let stored = Stored { thread: row.thread, memory, turn, open };
-    Ok(Machine::restore(stored, i64::try_from(parts.config.idle().as_millis()).unwrap_or(i64::MAX)))
+    Ok(Machine::restore(stored, resting(&parts.config)))
 }
 
 /// What a machine knows beside its row.

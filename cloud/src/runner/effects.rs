@@ -13,14 +13,17 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     acp,
-    model::machine::{Effect, Fact, Machine, Rewind},
+    model::{
+        machine::{Effect, Fact, Machine, Rewind},
+        redact::Redactor,
+    },
     runner::{
         Error, Opened, Parts,
         agent::{self, CurrentTurn, Starter},
         by_hand,
         driver::{Report, encode_memory},
         handle::Handle,
-        now, preamble, problem,
+        jobs, now, preamble, problem,
         rewind::Rewinding,
         snapshot::Taking,
         start, whole,
@@ -72,6 +75,8 @@ pub(super) struct Live {
     pub agent: Option<acp::Agent>,
     /// What the sandbox shows at its socket.
     pub token: Option<SecretString>,
+    /// What belongs to the agent itself and is no job of its work.
+    pub helpers: jobs::Known,
 }
 
 /// Reports back to the driver from within a scope.
@@ -113,7 +118,7 @@ impl World {
             let reporter = Reporter { sender: sender.clone(), scope: sandbox_scope.clone() };
             start::watch(sandbox, &reporter, &turn, &tasks);
         }
-        let live = Live { sandbox, agent: None, token: None };
+        let live = Live { sandbox, ..Live::default() };
         Self {
             parts,
             sender,
@@ -137,7 +142,8 @@ impl World {
     ) -> Result<bool, Error> {
         match effect {
             Effect::Start => self.start(machine),
-            Effect::AbortStart | Effect::Suspend => self.suspend(machine),
+            Effect::AbortStart => self.suspend(machine, false).await,
+            Effect::Suspend => self.suspend(machine, true).await,
             Effect::StartAgent => self.start_agent(machine),
             Effect::Prompt { turn, parts, fresh, tell } => {
                 let history = if fresh { preamble::of(&self.parts, machine).await? } else { None };
@@ -175,6 +181,8 @@ impl World {
             }
             // The driver looks at the budget itself; an agent waits in its call of a model.
             Effect::CheckBudget | Effect::Hold(_) => {}
+            Effect::Freeze(activity) => self.freeze(machine, activity).await,
+            Effect::Thaw => self.thaw(machine).await,
             Effect::KillAgent => self.kill_agent(machine),
             Effect::Snapshot { turn, number } => self.snapshot(machine, turn, number),
             Effect::Look { turn, number } => self.look(machine, turn, number),
@@ -302,8 +310,10 @@ impl World {
                 // One that ended by itself may have left something behind.
                 agent::kill(&sandbox.guest, KILL_GRACE).await;
                 let (agent, session) = starter.clone().start(&sandbox.guest, &token).await?;
+                let helpers = jobs::helpers(&sandbox.guest).await;
                 pass!("agent.ready");
                 let mut live = live.lock().await;
+                live.helpers = helpers;
                 live.agent = Some(agent);
                 live.token = Some(token);
                 Ok::<_, Error>(session)
@@ -456,13 +466,65 @@ impl World {
         });
     }
 
+    /// Stops every process of an unused sandbox where it is. The driver waits for that: what comes next thaws it again.
+    async fn freeze(&self, machine: &Machine, activity: u64) {
+        let Some(jobs) = self.jobs().await else { return };
+        let thread = &machine.thread().id;
+        let frozen = self.parts.runtime.freeze(thread).await;
+        let reporter = self.reporter(&self.sandbox_scope);
+        self.spawn(reporter.clone(), async move { reporter.say(Fact::LeftRunning(jobs)).await });
+        if let Err(error) = frozen {
+            tracing::warn!(thread, error = whole(&error), "could not freeze a sandbox");
+            // Some of it may stand still: all of it is to run.
+            if let Err(error) = self.parts.runtime.thaw(thread).await {
+                tracing::warn!(thread, error = whole(&error), "could not thaw a sandbox");
+            }
+            let reporter = self.reporter(&self.sandbox_scope);
+            self.spawn(reporter.clone(), async move {
+                reporter.say(Fact::NotFrozen(activity)).await;
+            });
+        }
+    }
+
+    /// Lets the processes of a sandbox go on; one that does not is ended, and comes back with the next message.
+    async fn thaw(&self, machine: &Machine) {
+        let thread = &machine.thread().id;
+        let Err(error) = self.parts.runtime.thaw(thread).await else { return };
+        tracing::error!(thread, error = whole(&error), "could not thaw a sandbox");
+        *self.live.lock().await = Live::default();
+        if let Err(error) = end_sandbox(self.parts.runtime.as_ref(), thread).await {
+            tracing::error!(thread, error = whole(&error), "could not end it either");
+        }
+        let (reporter, given) = (self.reporter(&self.sandbox_scope), self.turn.get());
+        self.spawn(reporter.clone(), async move {
+            reporter.say(Fact::SandboxGone { given, problem: gone() }).await;
+        });
+    }
+
+    /// Command lines of what runs in the background, without the sandbox's secret; none without a sandbox.
+    async fn jobs(&self) -> Option<Vec<String>> {
+        let (guest, helpers, token) = {
+            let live = self.live.lock().await;
+            let guest = live.sandbox.as_ref()?.guest.clone();
+            (guest, live.helpers.clone(), live.token.clone())
+        };
+        let redactor = Redactor::new(token.as_slice());
+        let jobs = jobs::running(&guest, &helpers).await;
+        Some(jobs.into_iter().map(|job| redactor.text(job)).collect())
+    }
+
     /// Ends every process of the sandbox, whatever else is under way.
-    fn suspend(&mut self, machine: &Machine) {
+    async fn suspend(&mut self, machine: &Machine, look: bool) {
+        let jobs = if look { self.jobs().await } else { None };
         self.sandbox_scope.cancel();
         let (live, runtime) = (Arc::clone(&self.live), Arc::clone(&self.parts.runtime));
         let reporter = self.reporter(&self.scope);
         let thread = machine.thread().id.clone();
         self.tasks.spawn(async move {
+            // Told before they end.
+            if let Some(jobs) = jobs {
+                reporter.say(Fact::LeftRunning(jobs)).await;
+            }
             *live.lock().await = Live::default();
             if let Err(error) = end_sandbox(runtime.as_ref(), &thread).await {
                 tracing::error!(thread, error = whole(&error), "could not suspend a sandbox");

@@ -68,8 +68,8 @@ impl Runner {
             self.fork_log(&source.id, &thread, &memory).await?;
             let turn = self.parts().store.turn_by_number(&thread.id, number).await?;
             let stored = Stored { thread, memory, turn, open: Vec::new() };
-            let idle = i64::try_from(self.parts().config.idle().as_millis()).unwrap_or(i64::MAX);
-            let handle = self.begin(&id, Machine::restore(stored, idle), None, None);
+            let machine = Machine::restore(stored, driver::resting(&self.parts().config));
+            let handle = self.begin(&id, machine, None, None);
             handle.ask(Input::Resume, request.clone()).await
         };
         match made.await {

@@ -38,6 +38,8 @@ impl Marks {
             Effect::Rewind(_) => marks!("rewind"),
             Effect::CheckBudget => marks!("check-budget"),
             Effect::Hold(_) => marks!("hold"),
+            Effect::Freeze(_) => marks!("freeze"),
+            Effect::Thaw => marks!("thaw"),
             Effect::Suspend => marks!("suspend"),
             Effect::Destroy => marks!("destroy"),
             Effect::Wake { .. } => marks!("wake"),

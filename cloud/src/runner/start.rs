@@ -20,7 +20,7 @@ use crate::{
         agent::{CurrentTurn, Starter},
         effects::{Live, Reporter, end_sandbox, variables},
         handle::Handle,
-        problem, rewind,
+        jobs, problem, rewind,
         snapshot::Taking,
         steps, whole,
     },
@@ -71,9 +71,10 @@ impl Start {
         self.step("Starting the agent").await;
         let unenforced = self.agent.parts.unenforced.to_vec();
         let (agent, session) = self.agent.clone().start(&sandbox.guest, &token).await?;
+        let helpers = jobs::helpers(&sandbox.guest).await;
         pass!("start.agent");
         *self.live.lock().await =
-            Live { sandbox: Some(sandbox), agent: Some(agent), token: Some(token) };
+            Live { sandbox: Some(sandbox), agent: Some(agent), token: Some(token), helpers };
         Ok(Fact::Started { session, unenforced })
     }
 

@@ -35,6 +35,7 @@ pub(super) const JOURNEYS: &[Journey] = &[
     Journey { name: "update", prepare: Some(idle), act: update },
     Journey { name: "pause", prepare: Some(idle), act: pause },
     Journey { name: "resume", prepare: Some(paused), act: resume },
+    Journey { name: "rest", prepare: Some(idle), act: rest },
     Journey { name: "restart", prepare: Some(busy), act: restart },
     Journey { name: "delete", prepare: Some(idle), act: delete },
 ];
@@ -219,6 +220,18 @@ fn pause(stage: &Stage, sender: &mut Sender, thread: &str) {
 
 fn resume(stage: &Stage, sender: &mut Sender, thread: &str) {
     sender.resume(thread).unwrap();
+    settle(stage, sender, thread);
+}
+
+fn rest(stage: &Stage, sender: &mut Sender, thread: &str) {
+    // What is frozen already is thawed by this one, what is not, by the next.
+    sender.start(thread, "$ echo one > one", false).unwrap();
+    settle(stage, sender, thread);
+    poll::until("the sandbox to stand still, or to be gone", || {
+        let frozen = stage.passed().contains_key("effect.freeze.after");
+        (frozen || shown(stage, thread)?["thread"]["state"] == "paused").then_some(())
+    });
+    sender.start(thread, "$ echo two > two", false).unwrap();
     settle(stage, sender, thread);
 }
 

@@ -287,6 +287,10 @@ pub enum Fact {
         /// Its number at the forge.
         number: u64,
     },
+    /// The sandbox could not be frozen after this activity.
+    NotFrozen(u64),
+    /// What runs in the background of a sandbox that is being frozen or ended: command lines.
+    LeftRunning(Vec<String>),
     /// A deadline passed.
     Deadline(Deadline),
 }
@@ -322,6 +326,8 @@ pub enum Deadline {
     Finish(String),
     /// The snapshot of this stopped turn must be there.
     Snapshot(String),
+    /// Nothing happened in this thread for a moment.
+    Settle(u64),
     /// Nothing happened in this idle thread since then.
     Idle(u64),
     /// A limit of this turn's budget may be reached, or its day over.
@@ -390,7 +396,11 @@ pub enum Effect {
     CheckBudget,
     /// Stop the agent and everything it started where they are, or let them go on.
     Hold(bool),
-    /// End all processes, keep the disk: `Suspended`.
+    /// Stop all processes where they are: `LeftRunning`, or `NotFrozen` after this activity.
+    Freeze(u64),
+    /// Let them go on: `SandboxGone` when they do not.
+    Thaw,
+    /// End all processes, keep the disk: `LeftRunning` where it is not frozen, then `Suspended`.
     Suspend,
     /// Remove everything; the thread is gone afterwards.
     Destroy,
@@ -412,6 +422,34 @@ pub enum Access {
     Coming,
     /// It cannot, and nothing is on its way: why.
     Down(Problem),
+}
+
+impl Effect {
+    /// Whether it speaks to what is inside the sandbox.
+    pub(super) fn needs_guest(&self) -> bool {
+        match self {
+            Self::StartAgent
+            | Self::Prompt { .. }
+            | Self::Cancel
+            | Self::Steer { .. }
+            | Self::Answer { .. }
+            | Self::SetMode(_)
+            | Self::SetModel(_)
+            | Self::KillAgent
+            | Self::Snapshot { .. }
+            | Self::Look { .. }
+            | Self::Rewind(_) => true,
+            Self::Start
+            | Self::AbortStart
+            | Self::CheckBudget
+            | Self::Hold(_)
+            | Self::Freeze(_)
+            | Self::Thaw
+            | Self::Suspend
+            | Self::Destroy
+            | Self::Wake { .. } => false,
+        }
+    }
 }
 
 /// What an accepted input did.

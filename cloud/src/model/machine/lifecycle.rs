@@ -16,8 +16,7 @@ impl Machine {
         self.memory.resume = false;
         self.memory.pause = false;
         self.memory.incarnation += 1;
-        self.sandbox = Sandbox::Starting;
-        self.agent = Agent::Absent;
+        self.down(Sandbox::Starting);
         out.effects.push(Effect::Start);
     }
 
@@ -33,14 +32,25 @@ impl Machine {
 
     pub(super) fn suspend(&mut self, now: Millis, out: &mut Accepted) {
         self.leave_rewind(now, "PAUSED", "the thread was paused", out);
+        if self.frozen {
+            // What stands still cannot be asked: it is as it was when it was frozen.
+            self.name_ended_jobs(now, out);
+        }
         match self.sandbox {
             Sandbox::Starting => out.effects.push(Effect::AbortStart),
             Sandbox::Up => out.effects.push(Effect::Suspend),
             Sandbox::Absent => return self.memory.pause = false,
             Sandbox::Stopping => return,
         }
-        self.sandbox = Sandbox::Stopping;
+        self.down(Sandbox::Stopping);
+    }
+
+    /// Nothing lives in the sandbox from here on.
+    fn down(&mut self, sandbox: Sandbox) {
+        self.sandbox = sandbox;
         self.agent = Agent::Absent;
+        self.frozen = false;
+        self.killing = false;
     }
 
     pub(super) fn resume(&mut self, now: Millis, out: &mut Accepted) {
@@ -85,20 +95,6 @@ impl Machine {
         if !self.deleting {
             self.deleting = true;
             out.effects.push(Effect::Destroy);
-        }
-    }
-
-    /// Suspends the thread when it stays idle; one that somebody holds is not.
-    pub(super) fn rest(&mut self, now: Millis, out: &mut Accepted) {
-        self.activity += 1;
-        if self.is_limited() {
-            out.effects.push(Effect::CheckBudget);
-        }
-        if self.sandbox == Sandbox::Up && self.attached == 0 {
-            out.effects.push(Effect::Wake {
-                at: now + self.idle_after,
-                deadline: Deadline::Idle(self.activity),
-            });
         }
     }
 
@@ -154,6 +150,8 @@ impl Machine {
             }
             Fact::Suspended => self.suspended(now, out),
             Fact::PullRequestOpened { number } => self.charge_pull_request(now, number, out),
+            Fact::NotFrozen(activity) => self.not_frozen(activity),
+            Fact::LeftRunning(jobs) => self.left_running(now, jobs, out),
             Fact::Deadline(deadline) => self.deadline(now, &deadline, out),
         }
     }
@@ -242,11 +240,11 @@ impl Machine {
         if self.sandbox != Sandbox::Up {
             return;
         }
-        self.sandbox = Sandbox::Absent;
+        self.down(Sandbox::Absent);
         self.fell_asleep();
-        self.agent = Agent::Absent;
         self.saving = None;
         self.leave_rewind(now, &problem.reason, &problem.message, out);
+        self.memory.jobs.clear();
         let again = self.take_again(given);
         let then = if again { "it is started again" } else { "the next message brings it back" };
         let text = format!("The sandbox ended unexpectedly ({}); {then}.", problem.message);
@@ -317,12 +315,8 @@ impl Machine {
                     out.effects.push(Effect::CheckBudget);
                 }
             }
-            Deadline::Idle(activity) => {
-                let busy = self.turn.is_some() || self.attached > 0 || self.memory.rewind.is_some();
-                if !busy && *activity == self.activity {
-                    self.suspend(now, out);
-                }
-            }
+            Deadline::Settle(activity) => self.settle_down(*activity, out),
+            Deadline::Idle(activity) => self.idle(now, *activity, out),
         }
     }
 
@@ -338,6 +332,8 @@ impl Machine {
         if !sandbox {
             self.fell_asleep();
         }
+        // An agent whose cloud is gone ends with everything it started.
+        self.name_ended_jobs(now, out);
         let problem = Problem {
             reason: "CLOUD_RESTARTED".to_owned(),
             message: "the cloud ended while the turn ran".to_owned(),
@@ -388,11 +384,8 @@ impl Machine {
                         self.suspend(now, out);
                         self.memory.resume = wanted;
                     }
-                    (true, _) => {
-                        out.effects.push(Effect::KillAgent);
-                        self.go_back(out);
-                        self.rest(now, out);
-                    }
+                    // What is left to do follows when the old agent is gone.
+                    (true, _) => self.kill(out),
                 }
             }
         }

@@ -51,6 +51,7 @@ impl Machine {
         if let Some(rewind) = &self.memory.rewind
             && self.sandbox == Sandbox::Up
             && self.saving.is_none()
+            && !self.killing
         {
             out.effects.push(Effect::Rewind(rewind.clone()));
         }

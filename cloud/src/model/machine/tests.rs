@@ -15,7 +15,7 @@ use crate::model::{
 
 mod budgets;
 
-const IDLE: Millis = 600_000;
+const IDLE: Resting = Resting { after_turn: AfterTurn::Freeze, idle: 600_000 };
 
 fn machine() -> Machine {
     let mut thread = Thread { id: "abc".into(), title: "Work".into(), ..Thread::default() };
@@ -420,7 +420,7 @@ fn who_connects_brings_a_paused_thread_up_and_keeps_it() {
     let late = Input::Fact(Fact::Deadline(deadline));
     assert_eq!(take(&mut machine, vec![late]).effects, []);
     let out = take(&mut machine, vec![Input::Detach]);
-    let [Effect::Wake { deadline, .. }] = out.effects.as_slice() else { panic!("{out:?}") };
+    let Some(Effect::Wake { deadline, .. }) = out.effects.last() else { panic!("{out:?}") };
     let idle = Input::Fact(Fact::Deadline(deadline.clone()));
     assert_eq!(take(&mut machine, vec![idle]).effects, [Effect::Suspend]);
     // It comes while the sandbox goes: it waits, and the sandbox comes back.
@@ -442,6 +442,133 @@ fn who_connects_brings_a_paused_thread_up_and_keeps_it() {
     assert!(!machine.at_rest(), "the connection is not told yet");
     take(&mut machine, vec![Input::Detach]);
     assert!(machine.at_rest());
+}
+
+/// A machine that rests after its first turn, and the activity its deadlines carry.
+fn resting(after_turn: AfterTurn) -> (Machine, u64) {
+    let mut machine = prompted();
+    machine.resting.after_turn = after_turn;
+    take(&mut machine, vec![ended("t1", Ending::Completed), snapshot("t1")]);
+    let activity = machine.activity;
+    (machine, activity)
+}
+
+fn settled(activity: u64) -> Input {
+    Input::Fact(Fact::Deadline(Deadline::Settle(activity)))
+}
+
+fn idled(activity: u64) -> Input {
+    Input::Fact(Fact::Deadline(Deadline::Idle(activity)))
+}
+
+#[test]
+fn a_frozen_sandbox_is_thawed_by_whatever_needs_it_and_by_nothing_else() {
+    let frozen = || {
+        let (mut machine, activity) = resting(AfterTurn::Freeze);
+        assert_eq!(take(&mut machine, vec![settled(activity)]).effects, [Effect::Freeze(activity)]);
+        assert_eq!(machine.thread().state(), ThreadState::Idle);
+        machine
+    };
+    let needing = [
+        message("more"),
+        Input::Attach,
+        Input::Update(Update { mode: Some(Mode::Auto), ..Update::default() }),
+    ];
+    for input in needing {
+        let mut machine = frozen();
+        let shown = format!("{input:?}");
+        let out = take(&mut machine, vec![input]);
+        assert_eq!(out.effects.first(), Some(&Effect::Thaw), "{shown}");
+    }
+    let others = [
+        Input::Update(Update { title: Some("Other".into()), ..Update::default() }),
+        Input::Used(Used::default()),
+        Input::Resume,
+        Input::Delete,
+    ];
+    for input in others {
+        let mut machine = frozen();
+        let shown = format!("{input:?}");
+        let out = take(&mut machine, vec![input]);
+        assert!(!out.effects.contains(&Effect::Thaw), "{shown}");
+    }
+    // What needed it for a moment leaves it to rest again.
+    let mut machine = frozen();
+    let out = take(&mut machine, vec![Input::Attach, Input::Detach]);
+    assert_eq!(out.effects.first(), Some(&Effect::Thaw));
+    let activity = machine.activity;
+    assert_eq!(take(&mut machine, vec![settled(activity)]).effects, [Effect::Freeze(activity)]);
+    // One that cannot be frozen runs on, and is suspended in its time.
+    take(&mut machine, vec![Input::Fact(Fact::NotFrozen(activity))]);
+    let out = take(&mut machine, vec![message("more"), looked("t2", false)]);
+    assert_eq!(prompts(&out), ["more"]);
+    assert!(!out.effects.contains(&Effect::Thaw), "{out:?}");
+}
+
+#[test]
+fn a_moment_of_activity_keeps_a_sandbox_awake() {
+    let (mut machine, activity) = resting(AfterTurn::Freeze);
+    take(&mut machine, vec![Input::Attach, Input::Detach]);
+    assert_eq!(take(&mut machine, vec![settled(activity), idled(activity)]).effects, []);
+}
+
+#[test]
+fn a_setting_suspends_at_the_end_of_the_turn_or_lets_everything_run() {
+    let (mut machine, activity) = resting(AfterTurn::Suspend);
+    let out = take(&mut machine, vec![idled(activity)]);
+    assert_eq!(out.effects, [Effect::Suspend]);
+    // Who only brings it back gets the idle time.
+    take(&mut machine, vec![Input::Fact(Fact::Suspended), Input::Resume]);
+    let out = take(&mut machine, vec![started()]);
+    assert_eq!(out.effects.len(), 1, "{out:?}");
+
+    let mut machine = prompted();
+    machine.resting.after_turn = AfterTurn::Run;
+    let out = take(&mut machine, vec![ended("t1", Ending::Completed), snapshot("t1")]);
+    let wakes = out.effects.iter().filter(|effect| matches!(effect, Effect::Wake { .. }));
+    assert_eq!(wakes.count(), 1, "{out:?}");
+}
+
+/// What the thread said.
+fn said(out: &Accepted) -> Vec<String> {
+    notices(out).into_iter().map(|(text, _)| text).collect()
+}
+
+#[test]
+fn background_jobs_are_named_once_when_they_freeze_and_once_when_they_end() {
+    let jobs = |names: &[&str]| {
+        Input::Fact(Fact::LeftRunning(names.iter().map(ToString::to_string).collect()))
+    };
+    let (mut machine, activity) = resting(AfterTurn::Freeze);
+    let out = take(&mut machine, vec![settled(activity), jobs(&["server"]), jobs(&["server"])]);
+    let [text] = said(&out).try_into().unwrap();
+    assert!(text.starts_with("Left running in the background: server."), "{text}");
+    let out = take(&mut machine, vec![idled(activity)]);
+    let [text] = said(&out).try_into().unwrap();
+    assert!(text.starts_with("Ended in the background, with the sandbox: server."), "{text}");
+    // What stands still cannot be asked again.
+    assert_eq!(said(&take(&mut machine, vec![jobs(&[])])), [""; 0]);
+
+    let (mut machine, _) = resting(AfterTurn::Run);
+    let out = take(&mut machine, vec![Input::Pause { by: "me".into() }, jobs(&["server"])]);
+    assert!(said(&out)[0].starts_with("Ended"), "{out:?}");
+
+    // The cloud ended without a word.
+    let (mut machine, activity) = resting(AfterTurn::Freeze);
+    take(&mut machine, vec![settled(activity), jobs(&["server"])]);
+    let out = take(&mut machine, vec![Input::Restarted { sandbox: false }]);
+    assert!(said(&out)[0].starts_with("Ended"), "{out:?}");
+}
+
+#[test]
+fn after_a_restart_a_message_waits_until_the_old_agent_is_gone() {
+    let (mut machine, _) = resting(AfterTurn::Freeze);
+    let out = take(&mut machine, vec![Input::Restarted { sandbox: true }, message("more")]);
+    assert_eq!(out.effects, [Effect::KillAgent]);
+    let out = take(&mut machine, vec![Input::Fact(Fact::AgentKilled)]);
+    let [Effect::Look { .. }, Effect::StartAgent] = out.effects.as_slice() else {
+        panic!("{out:?}")
+    };
 }
 
 #[test]
@@ -702,6 +829,9 @@ fn any_input() -> impl Strategy<Value = Input> {
         turn.clone().prop_map(|t| Input::Fact(Fact::Deadline(Deadline::Finish(t)))),
         turn.prop_map(|t| Input::Fact(Fact::Deadline(Deadline::Snapshot(t)))),
         (0..6_u64).prop_map(|n| Input::Fact(Fact::Deadline(Deadline::Idle(n)))),
+        (0..9_u64).prop_map(|n| Input::Fact(Fact::Deadline(Deadline::Settle(n)))),
+        (0..9_u64).prop_map(|n| Input::Fact(Fact::NotFrozen(n))),
+        Just(Input::Fact(Fact::LeftRunning(vec!["job".into()]))),
     ]
 }
 
@@ -821,6 +951,7 @@ fn settle(machine: &mut Machine) -> bool {
                 let turn = machine.saving.clone().unwrap();
                 Fact::SnapshotFailed { turn, problem: problem("X") }
             }
+            (Sandbox::Up, _) if machine.killing => Fact::AgentKilled,
             (Sandbox::Up, _) if machine.memory.rewind.is_some() => Fact::NotRewound(problem("X")),
             // A person stops what waits at its budget.
             (_, Some(Phase::Waiting)) if machine.is_at_limit() => {
@@ -850,13 +981,29 @@ proptest! {
         let mut machine = machine();
         let mut reader = Reader::default();
         let mut book = Book::default();
+        let mut frozen = false;
         for (second, input) in inputs.into_iter().enumerate() {
             let before = shown(&machine);
             let idle = matches!(input, Input::Fact(Fact::Deadline(Deadline::Idle(_))));
             let held = machine.attached > 0;
             let now = Millis::try_from(second).unwrap() * 1_000;
+            let failed = matches!(input, Input::Fact(Fact::NotFrozen(n)) if n == machine.activity);
             if let Ok(out) = machine.accept(now, input) {
                 prop_assert!(!(idle && held && out.effects.contains(&Effect::Suspend)), "suspended under a connection");
+                // What speaks to the inside never meets a sandbox that stands still.
+                for effect in &out.effects {
+                    match effect {
+                        Effect::Freeze(_) => frozen = true,
+                        Effect::Thaw | Effect::Start | Effect::Suspend | Effect::AbortStart => frozen = false,
+                        _ => {}
+                    }
+                    prop_assert!(!(frozen && effect.needs_guest()), "{:?} meets a frozen sandbox", effect);
+                }
+                if machine.sandbox != Sandbox::Up || failed {
+                    frozen = false;
+                }
+                prop_assert!(!(frozen && (machine.turn.is_some() || machine.attached > 0)), "in use and frozen");
+                prop_assert_eq!(frozen, machine.frozen);
                 out.events.iter().for_each(|record| reader.read(record));
                 book.read(&machine, now, &out);
                 prop_assert_eq!(machine.thread().state(), machine.state());

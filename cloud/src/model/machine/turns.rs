@@ -73,7 +73,7 @@ impl Machine {
     /// Takes the waiting turn one step nearer to the agent.
     pub(super) fn advance(&mut self, now: Millis, out: &mut Accepted) {
         let waiting = self.turn.as_ref().is_some_and(|running| running.phase == Phase::Waiting);
-        if !waiting || self.saving.is_some() || !self.is_cleared(out) {
+        if !waiting || self.saving.is_some() || self.killing || !self.is_cleared(out) {
             return;
         }
         let mut looking = false;
@@ -259,10 +259,20 @@ impl Machine {
             running.phase = Phase::Killing;
         }
         self.agent = Agent::Absent;
-        out.effects.push(Effect::KillAgent);
+        if !std::mem::replace(&mut self.killing, true) {
+            out.effects.push(Effect::KillAgent);
+        }
     }
 
     pub(super) fn killed(&mut self, now: Millis, out: &mut Accepted) {
+        if !std::mem::take(&mut self.killing) {
+            return;
+        }
+        if self.turn.is_none() {
+            self.go_back(out);
+            self.rest(now, out);
+        }
+        self.advance(now, out);
         let Some(running) = self.turn.as_ref().filter(|running| running.phase == Phase::Killing)
         else {
             return;
@@ -419,6 +429,7 @@ impl Machine {
             self.memory.held = true;
         }
         self.next(now, out);
+        self.rest_after_turn(now, out);
     }
 
     /// What comes after a turn.

@@ -1,0 +1,140 @@
+//! A thread that rests: frozen after its turn, suspended after the idle time, brought back by whoever needs it.
+
+use std::{fs, thread::sleep, time::Duration};
+
+use aloft_tests::{
+    home::{Home, alive, items},
+    poll,
+};
+
+/// A command that counts in a file of the workspace as long as it runs, known by `mark`.
+fn counting(mark: &str) -> String {
+    format!(
+        "$ nohup bash -c ': {mark}; i=0; while :; do i=$((i+1)); echo $i > .new; mv .new count; sleep 0.02; done' > /dev/null 2>&1 &"
+    )
+}
+
+/// How far the count is.
+fn count(home: &Home, id: &str) -> u64 {
+    let text = fs::read_to_string(home.workspace(id).join("count")).unwrap_or_default();
+    text.trim().parse().unwrap_or_default()
+}
+
+/// Waits until the count stands still.
+fn stands_still(home: &Home, id: &str) -> u64 {
+    poll::until("the count to stand still", || {
+        let before = count(home, id);
+        sleep(Duration::from_millis(300));
+        (before > 0 && before == count(home, id)).then_some(before)
+    })
+}
+
+/// What the thread was told, in order.
+fn told(home: &Home, id: &str) -> Vec<String> {
+    let shown = home.show(id);
+    let notices = items(&shown, "notice").into_iter();
+    notices.map(|item| item["text"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Waits until the thread was told something that begins so.
+fn wait_told(home: &Home, id: &str, begins: &str) -> String {
+    poll::until(&format!("{id} to be told: {begins}"), || {
+        told(home, id).into_iter().find(|text| text.starts_with(begins))
+    })
+}
+
+#[test]
+fn a_sandbox_stands_still_after_its_turn_and_goes_on_with_the_next() {
+    let home = Home::new();
+    let mark = home.mark("job");
+    let id = home.begin(&home.repository(), "auto", &counting(&mark));
+    home.wait_turn(&id, 1);
+    let named = wait_told(&home, &id, "Left running in the background");
+    assert!(named.contains(&mark), "{named}");
+    let still = stands_still(&home, &id);
+    // Its processes are there, and the thread is as ready as ever.
+    assert!(!Home::processes_with(&mark).is_empty());
+    assert_eq!(home.show(&id)["thread"]["state"], "idle");
+    // The turn lasts until the job was seen to go on.
+    home.ok([
+        "send",
+        &id,
+        "--wait",
+        &format!("$ until [ $(cat count) -gt {still} ]; do sleep 0.05; done"),
+    ]);
+    assert!(count(&home, &id) > still);
+    // It stands still again, and is not named again.
+    stands_still(&home, &id);
+    assert_eq!(told(&home, &id).len(), 1, "{:?}", told(&home, &id));
+    // A pause ends it, and says so.
+    home.ok(["pause", &id]);
+    home.wait_state(&id, "paused");
+    poll::until("the job to be gone", || Home::processes_with(&mark).is_empty().then_some(()));
+    let ended = wait_told(&home, &id, "Ended in the background");
+    assert!(ended.contains(&mark), "{ended}");
+}
+
+#[test]
+fn a_frozen_sandbox_outlives_its_cloud_and_answers_the_next() {
+    let home = Home::new();
+    let mark = home.mark("job");
+    let id = home.begin(&home.repository(), "auto", &counting(&mark));
+    home.wait_turn(&id, 1);
+    stands_still(&home, &id);
+    home.kill_cloud();
+    // The job belonged to an agent whose cloud is gone: it ends, and the thread says so.
+    wait_told(&home, &id, "Ended in the background");
+    home.ok(["send", &id, "--wait", "$ test -e count && echo kept > kept"]);
+    assert_eq!(home.show(&id)["thread"]["lastTurn"]["state"], "completed");
+    assert_eq!(Home::processes_with(&mark), Vec::<i32>::new());
+}
+
+#[test]
+fn an_idle_thread_is_suspended_and_a_message_brings_everything_back() {
+    let home = Home::new();
+    home.configure("idleSeconds = 3\nafterTurn = \"run\"\n");
+    let mark = home.mark("job");
+    let id = home.begin(
+        &home.repository(),
+        "auto",
+        &format!(
+            "$ echo '#!/bin/sh' > $HOME/tool; echo 'echo tool works' >> $HOME/tool; chmod +x $HOME/tool; echo draft > new; git branch side\n{}",
+            counting(&mark)
+        ),
+    );
+    home.wait_turn(&id, 1);
+    // It runs on until the idle time is over.
+    let processes = Home::wait_processes(&mark, 1);
+    home.wait_state(&id, "paused");
+    poll::until("everything to be gone", || processes.iter().all(|pid| !alive(*pid)).then_some(()));
+    let ended = wait_told(&home, &id, "Ended in the background");
+    assert!(ended.contains(&mark), "{ended}");
+    home.ok([
+        "send",
+        &id,
+        "--wait",
+        "$ $HOME/tool; cat new; git branch --format='%(refname:short)'; git status --porcelain new",
+    ]);
+    let shown = home.show(&id);
+    let branch = shown["thread"]["branch"].as_str().unwrap();
+    let output = items(&shown, "commandExecution").last().unwrap()["output"].as_str().unwrap();
+    for kept in ["tool works", "draft", branch, "side", "?? new"] {
+        assert!(output.contains(kept), "{kept} is not in {output}");
+    }
+    // `resume` alone brings it back too; then it is idle for its time again.
+    home.wait_state(&id, "paused");
+    home.ok(["resume", &id]);
+    home.wait_state(&id, "idle");
+    home.wait_state(&id, "paused");
+}
+
+#[test]
+fn a_setting_suspends_at_the_end_of_the_turn() {
+    let home = Home::new();
+    home.configure("afterTurn = \"suspend\"\n");
+    let id = home.begin(&home.repository(), "auto", "$ echo one > one");
+    home.wait_turn(&id, 1);
+    home.wait_state(&id, "paused");
+    home.ok(["send", &id, "--wait", "$ cat one"]);
+    home.wait_state(&id, "paused");
+}
