@@ -22,6 +22,8 @@ pub struct Environment {
     pub token: Option<SecretString>,
     /// `ALOFT_AGENTS_DIR`: npm prefixes that hold agents.
     pub agents_dirs: Vec<PathBuf>,
+    /// `ALOFT_TEST_CLOCK`: a file that moves the clock of a program built for development.
+    pub test_clock: Option<PathBuf>,
 }
 
 impl Environment {
@@ -45,6 +47,7 @@ impl Environment {
                 .or_else(|| own.as_ref().map(|own| own.data_dir().to_owned())),
             token: text("ALOFT_TOKEN").map(SecretString::from),
             agents_dirs: paths("ALOFT_AGENTS_DIR"),
+            test_clock: text("ALOFT_TEST_CLOCK").map(PathBuf::from),
         }
     }
 }
@@ -63,6 +66,8 @@ pub struct Config {
     pub after_turn: AfterTurn,
     /// How long a thread may be idle before its sandbox is suspended, in seconds; default 600.
     pub idle_seconds: Option<u64>,
+    /// How many days nobody may use a thread before it is removed; 0 = it is kept; default 30.
+    pub clean_up_days: Option<u64>,
     /// Agents beside the known ones, by name.
     pub agents: BTreeMap<String, CustomAgent>,
     /// Which notices are posted, and where they go beside the editors.
@@ -216,6 +221,11 @@ impl Config {
     /// Free disk space below which the turn that uses most is stopped, in bytes.
     pub fn disk_reserve(&self) -> u64 {
         self.disk_reserve_mib.unwrap_or(512) << 20
+    }
+
+    /// How long nobody may use a thread before it is removed; zero = it is kept.
+    pub fn clean_up(&self) -> Duration {
+        Duration::from_secs(self.clean_up_days.unwrap_or(30).saturating_mul(24 * 60 * 60))
     }
 
     /// How long a thread may be idle before its sandbox is suspended.

@@ -10,6 +10,7 @@ pub mod acp;
 pub mod agent;
 pub mod api;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod gateway;
 pub mod git;

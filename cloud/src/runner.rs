@@ -18,6 +18,7 @@ mod driver;
 mod effects;
 mod fork;
 mod handle;
+mod janitor;
 mod jobs;
 mod marks;
 mod preamble;
@@ -35,7 +36,7 @@ use std::{
     panic::AssertUnwindSafe,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use aloft_fault::pass;
@@ -53,12 +54,12 @@ use crate::{
     acp::known::HostAgents,
     config::Config,
     git::{mirror::Mirrors, snapshot::Snapshots},
-    model::machine::{Input, Machine, Millis, Refused},
+    model::machine::{Input, Machine, Refused},
     sandbox::{Runtime, Sandbox},
     store::{self, Store, ThreadRow},
 };
 
-pub use crate::git::snapshot::Export;
+pub use crate::{clock::now, git::snapshot::Export};
 
 pub use self::{
     archive::ARCHIVE_LIMIT,
@@ -624,12 +625,6 @@ pub fn only_one(found: store::Found, name: &str) -> Result<(Thread, u64), Error>
             Err(Error::ThreadAmbiguous { name: name.to_owned(), candidates })
         }
     }
-}
-
-/// The time now, as the machine takes it.
-pub fn now() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
 }
 
 /// Whether nothing of a thread is at work, so that nobody need hold it.

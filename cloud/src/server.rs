@@ -25,6 +25,7 @@ use crate::{
     },
     acp::known::{Configured, HostAgents, Search},
     api::{self, About, Access, Api},
+    clock,
     config::{Config, Environment},
     git::{mirror::Mirrors, snapshot::Snapshots},
     notices::webhook::Webhook,
@@ -68,6 +69,7 @@ pub struct Options {
 
 /// Runs a cloud until a signal or a call ends it.
 pub async fn serve(options: Options) -> anyhow::Result<()> {
+    clock::follow(options.environment.test_clock.clone());
     let places = places::Places::prepare(&options.data, options.config.sandbox_dir.as_deref())?;
     let store: Arc<dyn Store> = Arc::new(Sqlite::open(&places.store)?);
     crate::git::version().await?;
@@ -144,6 +146,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         () = until_told(&quit) => {}
         () = pruning => {}
         () = guarding => {}
+        () = runner.clean_up() => {}
     }
     tracing::info!("stopping");
     stop.cancel();
@@ -252,7 +255,7 @@ async fn prune(store: Arc<dyn Store>) {
     let mut ticks = tokio::time::interval(PRUNE);
     loop {
         ticks.tick().await;
-        if let Err(error) = store.prune(crate::runner::now()).await {
+        if let Err(error) = store.prune(clock::now()).await {
             tracing::error!(error = whole(&error), "could not forget old records");
         }
     }

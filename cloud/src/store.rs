@@ -125,6 +125,8 @@ pub struct Commit {
     /// Removes every row of the thread, and that of its repository where no other thread has it and nobody used it since; its feed entry becomes
     /// `thread_deleted` and an audit row stays.
     pub delete_thread: bool,
+    /// It is removed because nobody used it, which the audit row says.
+    pub expired: bool,
 }
 
 /// A thread with what only its runner reads.
@@ -237,6 +239,19 @@ pub struct Reading {
     pub turns: Vec<v1::Turn>,
 }
 
+/// What stays of a thread that was removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Its id.
+    pub thread: String,
+    /// Its slug.
+    pub slug: String,
+    /// When, in Unix milliseconds.
+    pub time: i64,
+    /// Because nobody used it; else somebody deleted it.
+    pub expired: bool,
+}
+
 /// Bytes of a command's output.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OutputPage {
@@ -324,6 +339,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     fn all_threads(&self) -> Answer<'_, Vec<ThreadRow>>;
     /// Counts the threads of every owner, without reading them.
     fn count_threads(&self) -> Answer<'_, ThreadCounts>;
+    /// Returns what stays of an owner's removed threads, newest first.
+    fn removed_threads<'a>(&'a self, owner: &'a str, limit: usize) -> Answer<'a, Vec<Removed>>;
     /// Tells whether some thread has this slug.
     fn slug_taken<'a>(&'a self, slug: &'a str) -> Answer<'a, bool>;
     /// Tells whether some thread of the repository has this branch.

@@ -240,7 +240,7 @@ fn sh(dir: &Path, script: &str) {
 }
 
 /// Files below these folders whose content or name holds `text`.
-fn holding(places: &[std::path::PathBuf], text: &str) -> Vec<String> {
+pub(crate) fn holding(places: &[std::path::PathBuf], text: &str) -> Vec<String> {
     walk(places)
         .into_iter()
         .filter(|path| {
@@ -253,7 +253,7 @@ fn holding(places: &[std::path::PathBuf], text: &str) -> Vec<String> {
 }
 
 /// Paths below these folders with `text` in them.
-fn named(places: &[std::path::PathBuf], text: &str) -> Vec<String> {
+pub(crate) fn named(places: &[std::path::PathBuf], text: &str) -> Vec<String> {
     walk(places)
         .into_iter()
         .map(|path| path.display().to_string())

@@ -10,6 +10,7 @@ mod agents;
 mod archive;
 mod bad_input;
 mod by_hand;
+mod clean_up;
 mod crash;
 mod faults;
 mod full_disk;

@@ -56,6 +56,21 @@ impl Home {
         self
     }
 
+    /// The same with a cloud whose clock this test moves.
+    #[must_use]
+    pub fn with_clock(self) -> Self {
+        let file = self.path("clock").display().to_string();
+        self.with("ALOFT_TEST_CLOCK", file)
+    }
+
+    /// Lets it be so many days later than it is.
+    pub fn later(&self, days: f64) {
+        let ahead = std::time::Duration::from_secs_f64(days * 24.0 * 3_600.0).as_millis();
+        // At once: the cloud may look at any time.
+        std::fs::write(self.path("clock.new"), ahead.to_string()).unwrap();
+        std::fs::rename(self.path("clock.new"), self.path("clock")).unwrap();
+    }
+
     /// Writes `config.toml`: what the cloud shall know, with the place of sandboxes added.
     pub fn configure(&self, text: &str) {
         std::fs::create_dir_all(self.path("config")).unwrap();

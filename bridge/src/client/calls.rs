@@ -63,6 +63,7 @@ macro_rules! calls {
 calls! {
     change threads.create_thread(CreateThreadRequest) -> v1::ThreadResponse, "Creates a thread; returns while it is starting.";
     read threads.list_threads(ListThreadsRequest) -> v1::ListThreadsResponse, "Returns a page of threads, newest first.";
+    read threads.list_removed_threads(ListRemovedThreadsRequest) -> v1::ListRemovedThreadsResponse, "Returns what stays of removed threads, newest first.";
     read threads.get_thread(GetThreadRequest) -> v1::ThreadResponse, "Returns a thread by id, unique prefix, slug or `@last`.";
     read threads.read_thread(ReadThreadRequest) -> v1::ReadThreadResponse, "Returns a thread with a page of its items.";
     read threads.get_item(GetItemRequest) -> v1::GetItemResponse, "Returns one item whole.";

@@ -274,6 +274,7 @@ impl ThreadService for Service {
         interrupt_turn(InterruptTurnRequest) -> v1::InterruptTurnResponse;
         retry_turn(RetryTurnRequest) -> v1::TurnResponse;
         answer_permission(AnswerPermissionRequest) -> v1::AnswerPermissionResponse;
+        list_removed_threads(ListRemovedThreadsRequest) -> v1::ListRemovedThreadsResponse;
         list_queue(ListQueueRequest) -> v1::ListQueueResponse;
         move_queued(MoveQueuedRequest) -> v1::ListQueueResponse;
         remove_queued(RemoveQueuedRequest) -> v1::ListQueueResponse;

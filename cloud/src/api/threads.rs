@@ -7,11 +7,12 @@ use aloft_proto::v1::{
     CreateThreadRequest, DeleteThreadRequest, Event, ExportBranchRequest, ExportBranchResponse,
     FileDiff, ForkThreadRequest, GetDiffRequest, GetItemRequest, GetItemResponse, GetThreadRequest,
     InterruptTurnRequest, InterruptTurnResponse, ListQueueRequest, ListQueueResponse,
-    ListThreadsRequest, ListThreadsResponse, MoveQueuedRequest, PauseThreadRequest,
-    ReadItemOutputRequest, ReadItemOutputResponse, ReadThreadRequest, ReadThreadResponse,
-    RemoveQueuedRequest, RestoreThreadRequest, ResumeThreadRequest, RetryTurnRequest,
-    RewindThreadRequest, RewindThreadResponse, StartTurnRequest, SteerTurnRequest, ThreadResponse,
-    TurnResponse, UpdateThreadRequest, WatchThreadRequest, thread_service_server::ThreadService,
+    ListRemovedThreadsRequest, ListRemovedThreadsResponse, ListThreadsRequest, ListThreadsResponse,
+    MoveQueuedRequest, PauseThreadRequest, ReadItemOutputRequest, ReadItemOutputResponse,
+    ReadThreadRequest, ReadThreadResponse, RemoveQueuedRequest, RemovedThread,
+    RestoreThreadRequest, ResumeThreadRequest, RetryTurnRequest, RewindThreadRequest,
+    RewindThreadResponse, StartTurnRequest, SteerTurnRequest, ThreadResponse, TurnResponse,
+    UpdateThreadRequest, WatchThreadRequest, thread_service_server::ThreadService,
 };
 use futures_util::Stream;
 use tokio::io::AsyncWriteExt;
@@ -19,7 +20,10 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     api::{Api, caller::owner, watch},
-    model::machine::{Input, Update},
+    model::{
+        machine::{Input, Update},
+        time::timestamp,
+    },
     runner::{self, ARCHIVE_LIMIT, Applied, Create, Error, RequestKey},
     store::{Reading, ThreadQuery},
 };
@@ -85,6 +89,22 @@ impl ThreadService for Api {
         let found = self.store().list_threads(&owner, query).await.map_err(Error::from)?;
         let (threads, next_page_token, feed) = (found.threads, found.next_page_token, found.feed);
         Ok(Response::new(ListThreadsResponse { threads, next_page_token, feed }))
+    }
+
+    async fn list_removed_threads(
+        &self,
+        request: Request<ListRemovedThreadsRequest>,
+    ) -> Reply<ListRemovedThreadsResponse> {
+        let owner = owner(&request);
+        let size = page(request.into_inner().page_size, THREADS);
+        let removed = self.store().removed_threads(&owner, size).await.map_err(Error::from)?;
+        let threads = removed.into_iter().map(|removed| RemovedThread {
+            thread_id: removed.thread,
+            slug: removed.slug,
+            remove_time: Some(timestamp(removed.time)),
+            expired: removed.expired,
+        });
+        Ok(Response::new(ListRemovedThreadsResponse { threads: threads.collect() }))
     }
 
     async fn get_thread(&self, request: Request<GetThreadRequest>) -> Reply<ThreadResponse> {

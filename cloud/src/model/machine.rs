@@ -22,6 +22,7 @@
 //!
 //! Waiting and Prompted turns are held at a limit of their budget and go on when it is raised.
 
+mod age;
 mod allowance;
 mod input;
 mod ledger;
@@ -41,6 +42,7 @@ use aloft_proto::v1::{
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    age::Told,
     input::{
         Accepted, Access, ByHand, Deadline, Effect, Ending, Fact, Input, Millis, ModelCall, Point,
         Record, Refused, Session, Update,
@@ -50,7 +52,7 @@ pub use self::{
 };
 use crate::model::{
     machine::allowance::{Allowance, Clearance, Purse},
-    time::timestamp,
+    time::{millis, timestamp},
     transcript::Transcript,
 };
 
@@ -151,6 +153,12 @@ pub struct Memory {
     pub tell: Vec<String>,
     /// What the thread's branch is called in snapshots of the threads it came from.
     pub former_branches: Vec<String>,
+    /// It is removed because nobody used it.
+    pub expired: bool,
+    /// When somebody used it last.
+    pub used: Millis,
+    /// How far its owner was told that it will be removed.
+    pub told: Told,
 }
 
 /// A rewind under way.
@@ -258,6 +266,9 @@ impl Machine {
     /// A thread as it was stored. Its next input must be [`Input::Restarted`], unless it is new.
     pub fn restore(stored: Stored, resting: Resting) -> Self {
         let Stored { thread, mut memory, turn, open } = stored;
+        if memory.used == 0 {
+            memory.used = thread.update_time.as_ref().map(millis).unwrap_or_default();
+        }
         let running =
             turn.as_ref().filter(|turn| turn.state() == TurnState::Running).map(|turn| Running {
                 turn: turn.clone(),
@@ -358,6 +369,7 @@ impl Machine {
         }
         let before = self.thread.clone();
         let mut out = Accepted::default();
+        let uses = input.is_use();
         match input {
             Input::Message { parts, queue, author } => {
                 self.message(now, parts, queue, &author, &mut out)?;
@@ -391,6 +403,10 @@ impl Machine {
             }
             Input::Fact(fact) => self.fact(now, fact, &mut out),
             Input::Restarted { sandbox } => self.restarted(now, sandbox, &mut out),
+            Input::Review => self.review(now, &mut out),
+        }
+        if uses {
+            self.used_at(now);
         }
         self.thaw_for(now, &mut out);
         self.publish(now, &before, &mut out);
@@ -414,11 +430,11 @@ impl Machine {
             }
             (Some(_), _) => ThreadState::Running,
             (None, Sandbox::Starting) => ThreadState::Starting,
-            (None, Sandbox::Up) => ThreadState::Idle,
-            (None, Sandbox::Absent | Sandbox::Stopping) if self.thread.error.is_some() => {
-                ThreadState::Failed
-            }
-            (None, Sandbox::Absent | Sandbox::Stopping) => ThreadState::Paused,
+            (None, Sandbox::Stopping) if self.comes_back() => ThreadState::Starting,
+            // Paused is what has no process any more.
+            (None, Sandbox::Up | Sandbox::Stopping) => ThreadState::Idle,
+            (None, Sandbox::Absent) if self.thread.error.is_some() => ThreadState::Failed,
+            (None, Sandbox::Absent) => ThreadState::Paused,
         }
     }
 
@@ -442,6 +458,7 @@ impl Machine {
         self.thread.queued = u32::try_from(self.memory.queue.len()).unwrap_or(u32::MAX);
         self.memory.items = self.transcript.last();
         self.memory.deleting = self.deleting;
+        self.show_end();
         if self.thread != *before {
             self.thread.update_time = Some(timestamp(now));
             self.log(Payload::ThreadChanged(self.thread.clone()), out);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config,
+    clock, config,
     notices::{body::Body, target},
     store::{self, Store},
 };
@@ -154,7 +154,7 @@ impl Webhook {
             for (number, notice) in page {
                 let id = notice.id.clone();
                 let outcome = self.send(store, notice).await?;
-                let now = now();
+                let now = clock::now();
                 if outcome != Outcome::Taken {
                     progress.failures += 1;
                     if progress.failures == 1 {
@@ -227,7 +227,7 @@ impl Webhook {
                 return Outcome::Failed;
             }
         };
-        let time = now() / 1000;
+        let time = clock::now() / 1000;
         let request = client
             .post(self.url.clone())
             .header("content-type", "application/json")
@@ -292,11 +292,6 @@ fn fingerprint(text: &str) -> String {
 
 fn pause_after(failures: u32) -> Duration {
     PAUSES.0.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(PAUSES.1)
-}
-
-fn now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -259,6 +259,7 @@ impl Runner {
             items: checked.items,
             turns: checked.turns,
             prompted: true,
+            used: crate::clock::now(),
             queue: waiting,
             held: true,
             messages: old.messages.clone(),

@@ -20,8 +20,8 @@ use crate::{
     config::{self, Config},
     model::{
         machine::{
-            Accepted, AfterTurn, Deadline, Effect, Fact, Input, Machine, Memory, ModelCall, Record,
-            Resting, Stored,
+            Accepted, Access, AfterTurn, Deadline, Effect, Fact, Input, Machine, Memory, ModelCall,
+            Record, Resting, Stored,
         },
         naming,
         time::timestamp,
@@ -170,6 +170,15 @@ impl Driver {
                     self.waiting.add(reply);
                     self.perform(effects).await;
                 }
+                // A full disk must not keep out who comes to make room on it.
+                Err(Error::Store(store::Error::Full(_)))
+                    if self.machine.access() == Access::Ready =>
+                {
+                    let effects = self.machine.accept(now(), Input::Attach);
+                    self.waiting.add(reply);
+                    self.perform(effects.map(|accepted| accepted.effects).unwrap_or_default())
+                        .await;
+                }
                 Err(error) => drop(reply.send(Err(error))),
             },
             Ask::ModelCall { reply } => self.on_model_call(reply).await,
@@ -184,10 +193,10 @@ impl Driver {
     ) -> Result<(Applied, Vec<Effect>), Error> {
         self.expect_limits().await;
         let before = self.machine.clone();
-        let silent = matches!(input, Input::Attach | Input::Account(_));
+        let silent = matches!(input, Input::Account(_));
         let taken = match self.machine.accept(now(), input) {
             Err(refused) => Err(refused.into()),
-            // What leaves no trace needs no room on disk: a full one must not keep its owner out.
+            // What leaves no trace needs no room on disk.
             Ok(accepted)
                 if silent && accepted.is_empty() && before.memory() == self.machine.memory() =>
             {
@@ -229,12 +238,24 @@ impl Driver {
         }
     }
 
-    /// Somebody let go of the sandbox. That changes no record but the machine's own: it needs no room on disk.
+    /// Somebody let go of the sandbox. They did even where there is no room to write it down.
     async fn on_release(&mut self) {
-        match self.machine.accept(now(), Input::Detach) {
-            Ok(accepted) => self.perform(accepted.effects).await,
-            Err(refused) => tracing::debug!(%refused, "a sandbox was let go of too late"),
+        let accepted = match self.machine.accept(now(), Input::Detach) {
+            Ok(accepted) => accepted,
+            Err(refused) => {
+                tracing::debug!(%refused, "a sandbox was let go of too late");
+                return;
+            }
+        };
+        let effects = accepted.effects.clone();
+        if let Err(error) = self.commit(Batch { accepted, raws: Vec::new() }, None).await {
+            tracing::warn!(
+                thread = self.machine.thread().id,
+                error = whole(&error),
+                "could not write down that a sandbox was let go of"
+            );
         }
+        self.perform(effects).await;
     }
 
     async fn on_model_call(&mut self, reply: oneshot::Sender<Result<ModelCall, Error>>) {
@@ -433,6 +454,7 @@ impl Driver {
                 usage,
                 ledger,
                 delete_thread: false,
+                expired: false,
             })
             .await?;
         applied.cursor = committed.cursor;
@@ -522,6 +544,7 @@ pub(super) fn resting(config: &Config) -> Resting {
             config::AfterTurn::Run => AfterTurn::Run,
         },
         idle: i64::try_from(config.idle().as_millis()).unwrap_or(i64::MAX),
+        remove_after: i64::try_from(config.clean_up().as_millis()).unwrap_or(i64::MAX),
     }
 }
 
@@ -535,6 +558,12 @@ pub(super) async fn restore(parts: &Parts, row: ThreadRow) -> Result<Machine, Er
     let open = parts.store.open_items(&row.thread.id).await?;
     let stored = Stored { thread: row.thread, memory, turn, open };
     Ok(Machine::restore(stored, resting(&parts.config)))
+}
+
+/// A machine without its turn and items: enough to tell its age.
+pub(super) fn sketch(parts: &Parts, row: ThreadRow) -> Machine {
+    let stored = Stored { memory: memory(&row), thread: row.thread, ..Stored::default() };
+    Machine::restore(stored, resting(&parts.config))
 }
 
 /// What a machine knows beside its row.

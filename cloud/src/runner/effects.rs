@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    acp,
+    acp, clock,
     model::{
         machine::{Effect, Fact, Machine, Rewind},
         redact::Redactor,
@@ -193,9 +193,8 @@ impl World {
             }
             Effect::Wake { at, deadline } => {
                 let reporter = self.reporter(&self.scope);
-                let wait = Duration::from_millis(u64::try_from(at - now()).unwrap_or_default());
                 self.spawn(reporter.clone(), async move {
-                    tokio::time::sleep(wait).await;
+                    clock::until(at).await;
                     reporter.say(Fact::Deadline(deadline)).await;
                 });
             }
@@ -561,7 +560,12 @@ impl World {
         let row = ThreadRow { thread, private: encode_memory(machine.memory()) };
         self.parts
             .store
-            .commit(Commit { thread: Some(row), delete_thread: true, ..Commit::default() })
+            .commit(Commit {
+                thread: Some(row),
+                delete_thread: true,
+                expired: machine.memory().expired,
+                ..Commit::default()
+            })
             .await?;
         pass!("delete.rows");
         self.parts.store.prune(now()).await?;

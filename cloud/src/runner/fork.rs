@@ -51,6 +51,7 @@ impl Runner {
             items: known.items,
             turns: number,
             prompted: true,
+            used: crate::clock::now(),
             messages: if number == known.turns { known.messages.clone() } else { Vec::new() },
             snapshot: (commit != source.base_commit)
                 .then(|| Saved { number, commit: commit.clone() }),

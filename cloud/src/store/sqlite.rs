@@ -4,6 +4,7 @@
 //! or two each, as plain functions over a connection; this one only joins them to the [`Store`] trait. [`connection`] opens
 //! directory and database, [`schema`] brings the database up to date, [`commit`] is where one input becomes rows.
 
+mod audit;
 mod commit;
 mod connection;
 mod feed;
@@ -39,8 +40,8 @@ use crate::{
     model::budget::Spent,
     store::{
         Answer, Commit, Committed, Error, Found, ItemPage, NoticePage, OutputPage, Reading,
-        Repository, RepositoryKey, Request, Result, Store, ThreadCounts, ThreadPage, ThreadQuery,
-        ThreadRow, Turns, Usage,
+        Removed, Repository, RepositoryKey, Request, Result, Store, ThreadCounts, ThreadPage,
+        ThreadQuery, ThreadRow, Turns, Usage,
         sqlite::{connection::Directory, readers::Readers, writer::Writer},
         watchers::Watchers,
     },
@@ -148,6 +149,11 @@ impl Store for Sqlite {
 
     fn count_threads(&self) -> Answer<'_, ThreadCounts> {
         self.read(threads::count)
+    }
+
+    fn removed_threads<'a>(&'a self, owner: &'a str, limit: usize) -> Answer<'a, Vec<Removed>> {
+        let owner = owner.to_owned();
+        self.read(move |db| audit::list(db, &owner, limit))
     }
 
     fn slug_taken<'a>(&'a self, slug: &'a str) -> Answer<'a, bool> {

@@ -2,6 +2,7 @@
 
 use aloft_proto::v1;
 use aloft_proto::v1::feed_event::Payload;
+use serde_json::json;
 
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure, Outcome};
@@ -32,6 +33,9 @@ pub(crate) struct Args {
     /// Only threads in this state; may be repeated.
     #[arg(long, value_parser = state)]
     state: Vec<ThreadState>,
+    /// What was removed, when and why, instead.
+    #[arg(long, conflicts_with_all = ["all", "state", "watch", "query"])]
+    removed: bool,
     /// Show the list anew whenever it changes.
     #[arg(long)]
     watch: bool,
@@ -50,6 +54,9 @@ fn state(text: &str) -> Result<ThreadState, String> {
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
+    if args.removed {
+        return removed(context).await;
+    }
     let Read { threads, more, feed, last_seen } = read(context, &args).await?;
     print(context, &threads)?;
     if more && !context.output.json {
@@ -96,6 +103,42 @@ async fn read(context: &Context, args: &Args) -> Result<Read, Failure> {
         }
         request.page_token = page.next_page_token;
     }
+}
+
+/// Shows what stays of removed threads.
+async fn removed(context: &Context) -> Outcome {
+    let output = context.output;
+    let request = v1::ListRemovedThreadsRequest { page_size: PAGE };
+    let threads = context.client.list_removed_threads(request).await?.threads;
+    let time = |thread: &v1::RemovedThread| {
+        thread.remove_time.and_then(|time| Time::from_unix(time.seconds, time.nanos))
+    };
+    if output.json {
+        let rows = threads.iter().map(|thread| {
+            json!({
+                "id": thread.thread_id,
+                "slug": thread.slug,
+                "removeTime": time(thread),
+                "expired": thread.expired,
+            })
+        });
+        output.json(&rows.collect::<Vec<_>>())?;
+        return Ok(Exit::Done);
+    }
+    if threads.is_empty() {
+        output.note("no thread was removed");
+        return Ok(Exit::Done);
+    }
+    let now = Time::now();
+    let row = |thread: &v1::RemovedThread| {
+        let why = if thread.expired { "not used for long" } else { "deleted" };
+        let age = time(thread).map(|time| text::ago(time, now)).unwrap_or_default();
+        vec![thread.thread_id.clone(), text::line(&thread.slug, 40), why.to_owned(), age]
+    };
+    let rows: Vec<Vec<String>> = threads.iter().map(row).collect();
+    let table = text::table(&["ID", "NAME", "WHY", "AGE"], &rows, |_, cell| cell.to_owned());
+    output.bytes(table.as_bytes())?;
+    Ok(Exit::Done)
 }
 
 fn print(context: &Context, threads: &[Thread]) -> Result<(), Failure> {

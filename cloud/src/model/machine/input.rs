@@ -112,6 +112,8 @@ pub enum Input {
         /// Limits that fall away.
         clear: Vec<Kind>,
     },
+    /// It is time to look at the thread's age.
+    Review,
     /// What the world reports of an effect.
     Fact(Fact),
     /// The cloud began anew and holds this thread again.
@@ -136,6 +138,35 @@ impl std::fmt::Display for Point {
             Self::Turn(0) => write!(f, "before the first turn"),
             Self::Turn(number) => write!(f, "at the end of turn {number}"),
             Self::Safety(number) => write!(f, "at safety snapshot {number}"),
+        }
+    }
+}
+
+impl Input {
+    /// Whether somebody uses the thread by it: that makes it young again.
+    pub(super) fn is_use(&self) -> bool {
+        match self {
+            Self::Message { .. }
+            | Self::Steer { .. }
+            | Self::Interrupt { .. }
+            | Self::Retry { .. }
+            | Self::Answer { .. }
+            | Self::Update(_)
+            | Self::MoveQueued { .. }
+            | Self::RemoveQueued { .. }
+            | Self::Pause { .. }
+            | Self::Resume
+            | Self::Rewind { .. }
+            | Self::Budget { .. }
+            | Self::Attach
+            | Self::Detach => true,
+            Self::Halt(_)
+            | Self::Delete
+            | Self::Used(_)
+            | Self::Account(_)
+            | Self::Review
+            | Self::Fact(_)
+            | Self::Restarted { .. } => false,
         }
     }
 }

@@ -16,6 +16,8 @@ pub struct Resting {
     pub after_turn: AfterTurn,
     /// How long it may be idle before it is suspended.
     pub idle: Millis,
+    /// How long nobody may use it before it is removed; 0 = it is kept.
+    pub remove_after: Millis,
 }
 
 /// What becomes of the sandbox at the end of a turn.

@@ -394,6 +394,7 @@ impl Machine {
         self.close_time(now, out);
         let Some(Running { mut turn, outcome, .. }) = self.turn.take() else { return };
         self.memory.stopped = None;
+        self.used_at(now);
         let outcome = outcome.unwrap_or(Outcome {
             state: TurnState::Interrupted,
             stopped_by: turn.stopped_by.clone(),

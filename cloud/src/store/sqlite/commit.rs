@@ -1,15 +1,19 @@
 //! Turns one commit into rows: whose it is, in which order its parts are written, and who hears of it.
 
 use aloft_proto::v1::{ThreadState, event::Payload};
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
-use crate::model::time::millis;
-use crate::store::{
-    Commit, Committed, Error, Result,
-    sqlite::{
-        feed::{self, About, Entry},
-        ledger, log, notices, repositories, requests, threads, upkeep,
-        writer::News,
+use crate::{
+    clock,
+    model::time::millis,
+    store::{
+        Commit, Committed, Error, Removed, Result,
+        sqlite::{
+            audit,
+            feed::{self, About, Entry},
+            ledger, log, notices, repositories, requests, threads,
+            writer::News,
+        },
     },
 };
 
@@ -154,8 +158,13 @@ fn delete(db: &Connection, subject: &Subject, commit: &Commit, news: &mut News) 
         let since = thread.update_time.as_ref().map_or(i64::MAX, millis);
         repositories::delete_unless_used(db, &repository.id, since)?;
     }
-    db.prepare_cached("insert into audit (time, owner, thread, slug) values (?, ?, ?, ?)")?
-        .execute(params![upkeep::now(), subject.owner, subject.thread, slug])?;
+    let removed = Removed {
+        thread: subject.thread.clone(),
+        slug,
+        time: clock::now(),
+        expired: commit.expired,
+    };
+    audit::write(db, &subject.owner, &removed)?;
     feed::enter(db, &subject.owner, About::Thread, &subject.thread, Entry::Gone, news)?;
     news.deleted.push(subject.thread.clone());
     news.scrub = true;

@@ -5,9 +5,12 @@ use aloft_proto::v1::{FeedEvent, Notice, Thread, feed_event::Payload};
 use prost::Message as _;
 use rusqlite::{Connection, params};
 
-use crate::store::{
-    Result,
-    sqlite::{limited, signed, threads, upkeep, writer::News},
+use crate::{
+    clock,
+    store::{
+        Result,
+        sqlite::{limited, signed, threads, writer::News},
+    },
 };
 
 /// What an entry is about; the numbers are stored.
@@ -47,7 +50,7 @@ pub(super) fn enter(
         subject,
         number,
         entry == Entry::Gone,
-        upkeep::now()
+        clock::now()
     ])?;
     news.feeds.push((owner.to_owned(), number.cast_unsigned()));
     Ok(number.cast_unsigned())

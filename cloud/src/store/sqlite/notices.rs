@@ -4,12 +4,15 @@ use aloft_proto::v1::Notice;
 use prost::Message as _;
 use rusqlite::{Connection, params};
 
-use crate::store::{
-    NoticePage, Result,
-    sqlite::{
-        feed::{self, About, Entry},
-        limited, signed, threads, upkeep,
-        writer::News,
+use crate::{
+    clock,
+    store::{
+        NoticePage, Result,
+        sqlite::{
+            feed::{self, About, Entry},
+            limited, signed, threads,
+            writer::News,
+        },
     },
 };
 
@@ -22,8 +25,7 @@ pub(super) fn post(
     news: &mut News,
 ) -> Result<()> {
     let thread = if notice.thread_id.is_empty() { thread } else { &notice.thread_id };
-    let time =
-        notice.create_time.map_or_else(upkeep::now, |time| time.seconds.saturating_mul(1000));
+    let time = notice.create_time.map_or_else(clock::now, |time| time.seconds.saturating_mul(1000));
     let record =
         Notice { thread_id: thread.to_owned(), read: false, ..notice.clone() }.encode_to_vec();
     let insert = "insert into notices (id, owner, thread, time, read, record) values (?, ?, ?, ?, ?, ?) on conflict (id) do nothing";

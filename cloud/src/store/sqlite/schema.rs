@@ -11,6 +11,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0001_threads.sql"),
     include_str!("../../../migrations/0002_request_cursor.sql"),
     include_str!("../../../migrations/0003_ledger.sql"),
+    include_str!("../../../migrations/0004_expired.sql"),
 ];
 
 /// Refuses a database that a newer program has written, before anything in it is touched.

@@ -4,7 +4,6 @@ use std::{
     fs::{self, File},
     io,
     path::Path,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use rusqlite::{Connection, params};
@@ -19,12 +18,6 @@ use crate::{
 
 /// Pages given back to the disk at a time: 16 MiB, so that writers never wait long.
 const PAGES: u32 = 4096;
-
-/// Returns the time in Unix milliseconds.
-pub(super) fn now() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
-}
 
 /// Forgets what is too old at `now`.
 pub(super) fn prune(db: &Connection, now: i64, news: &mut News) -> Result<()> {

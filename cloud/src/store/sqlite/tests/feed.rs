@@ -2,14 +2,16 @@
 
 use aloft_proto::v1::{DiffStat, Event, ItemState, Notice, Thread, event, feed_event::Payload};
 
-use crate::store::{
-    Commit, NOTICE_AGE, Store as _,
-    sqlite::{
-        Sqlite,
-        tests::{
-            appended, command, create, event, found_below, fresh, request, row, thread, write,
+use crate::{
+    clock,
+    store::{
+        Commit, NOTICE_AGE, Store as _,
+        sqlite::{
+            Sqlite,
+            tests::{
+                appended, command, create, event, found_below, fresh, request, row, thread, write,
+            },
         },
-        upkeep,
     },
 };
 
@@ -149,9 +151,9 @@ async fn a_deleted_thread_leaves_its_trace_and_no_byte() {
     assert_eq!(audit.await.unwrap(), "local doomed slug-doomed");
     store.integrity_check().await.unwrap();
 
-    store.prune(upkeep::now()).await.unwrap();
+    store.prune(clock::now()).await.unwrap();
     assert_eq!(feed(&store, committed.feed - 2).await.len(), 2);
-    store.prune(upkeep::now() + NOTICE_AGE + 1).await.unwrap();
+    store.prune(clock::now() + NOTICE_AGE + 1).await.unwrap();
     assert_eq!(feed(&store, 0).await.len(), 1);
     // Numbers go on, so nobody waits for one that was given before.
     assert_eq!(create(&store, "later").await.feed, committed.feed + 1);
