@@ -10,9 +10,12 @@ use aloft_proto::v1::{NoticeKind, Thread};
 
 use crate::config::Notices;
 
-/// Whether a notice about a thread is posted. A muted thread is silent, but for its questions where the user wants those.
+/// Whether a notice about a thread is posted. A muted thread is silent, but for its end, which would lose its work for good, and
+/// for its questions where the user wants those.
 pub fn is_posted(thread: &Thread, kind: NoticeKind, settings: &Notices) -> bool {
-    !thread.muted || (kind == NoticeKind::NeedsAttention && settings.questions_pierce_mute)
+    !thread.muted
+        || kind == NoticeKind::Expiring
+        || (kind == NoticeKind::NeedsAttention && settings.questions_pierce_mute)
 }
 
 #[cfg(test)]
@@ -30,11 +33,11 @@ mod tests {
             NoticeKind::NeedsAttention,
             NoticeKind::Failed,
             NoticeKind::PullRequest,
-            NoticeKind::Expiring,
             NoticeKind::Budget,
         ] {
             assert!(is_posted(&loud, kind, &closed) && !is_posted(&muted, kind, &closed));
             assert_eq!(is_posted(&muted, kind, &open), kind == NoticeKind::NeedsAttention);
         }
+        assert!(is_posted(&muted, NoticeKind::Expiring, &closed));
     }
 }
