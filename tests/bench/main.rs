@@ -13,6 +13,7 @@ mod lsp;
 mod open;
 mod reconnect;
 mod report;
+mod rest;
 mod sandbox;
 mod stop;
 mod threads;
@@ -34,6 +35,7 @@ const MEASURES: &[Measure] = &[
     ("open", open::measure),
     ("events", events::measure),
     ("sandbox", sandbox::measure),
+    ("rest", rest::measure),
     ("reconnect", reconnect::measure),
     ("fleet", fleet::measure),
 ];

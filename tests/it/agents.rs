@@ -154,6 +154,21 @@ impl Stage {
         assert_eq!(open, 0, "{items:#?}");
     }
 
+    /// What the agent leaves running is named, and nothing of the agent's own is; then it stands still, and the agent goes on.
+    fn names_its_jobs(&self, thread: &str, number: u64) {
+        let sleep = Sleep::new();
+        let seconds = &sleep.seconds;
+        let leave = format!("setsid nohup sleep {seconds} > /dev/null 2>&1 < /dev/null &");
+        self.turn(thread, number, &json!([{"tool": "shell", "cmd": leave}, {"text": "left it"}]));
+        let told = self.item(thread, "the job to be named", |item| {
+            item["type"] == "notice" && item["text"].as_str().unwrap().contains(seconds.as_str())
+        });
+        let expected = format!("Left running in the background: `sleep {seconds}`. ");
+        assert!(told["text"].as_str().unwrap().starts_with(&expected), "{told:#}");
+        self.recalls(thread, number + 1);
+        assert!(!sleep.processes().is_empty(), "the job did not outlive a turn");
+    }
+
     /// A message during the turn: what it asks for is done.
     fn is_guided(&self, thread: &str, number: u64) {
         let first = json!([

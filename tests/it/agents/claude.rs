@@ -41,7 +41,8 @@ fn claude_does_everything() {
     stage.home.kill_cloud();
     stage.recalls(thread, 6);
     stage.keeps_secrets(thread, 7);
-    stage.is_guided(thread, 8);
+    stage.names_its_jobs(thread, 8);
+    stage.is_guided(thread, 10);
     stage.was_counted(thread);
     stage.used(MODEL);
 }

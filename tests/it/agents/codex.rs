@@ -35,7 +35,8 @@ fn codex_does_everything() {
     stage.home.kill_cloud();
     stage.recalls(thread, 7);
     stage.keeps_secrets(thread, 8);
-    stage.is_guided(thread, 9);
+    stage.names_its_jobs(thread, 9);
+    stage.is_guided(thread, 11);
     stage.was_counted(thread);
     stage.used(MODEL);
 }

@@ -37,7 +37,8 @@ fn opencode_does_everything() {
     stage.home.json(["pause", thread]);
     stage.recalls(thread, 5);
     stage.keeps_secrets(thread, 6);
-    stage.is_guided(thread, 7);
+    stage.names_its_jobs(thread, 7);
+    stage.is_guided(thread, 9);
     stage.was_counted(thread);
     stage.used(MODEL);
 }
