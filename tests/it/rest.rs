@@ -90,6 +90,21 @@ fn a_frozen_sandbox_outlives_its_cloud_and_answers_the_next() {
 }
 
 #[test]
+fn a_cloud_that_stops_leaves_no_sandbox_that_stands_still() {
+    let home = Home::new();
+    let mark = home.mark("job");
+    let id = home.begin(&home.repository(), "auto", &counting(&mark));
+    home.wait_turn(&id, 1);
+    let still = stands_still(&home, &id);
+    home.ok(["cloud", "stop"]);
+    // What runs can end itself when no cloud comes any more.
+    poll::until("the job to go on", || (count(&home, &id) > still).then_some(()));
+    home.ok(["cloud", "start"]);
+    home.ok(["send", &id, "--wait", "$ echo again > again"]);
+    assert_eq!(home.show(&id)["thread"]["lastTurn"]["state"], "completed");
+}
+
+#[test]
 fn an_idle_thread_is_suspended_and_a_message_brings_everything_back() {
     let home = Home::new();
     home.configure("idleSeconds = 3\nafterTurn = \"run\"\n");
