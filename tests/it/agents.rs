@@ -158,7 +158,10 @@ impl Stage {
     fn names_its_jobs(&self, thread: &str, number: u64) {
         let sleep = Sleep::new();
         let seconds = &sleep.seconds;
-        let leave = format!("setsid nohup sleep {seconds} > /dev/null 2>&1 < /dev/null &");
+        // An agent may end a command's own group with it: the job has left that before the command ends.
+        let leave = format!(
+            "setsid bash -c 'touch left; exec sleep {seconds}' > /dev/null 2>&1 < /dev/null & until [ -e left ]; do sleep 0.05; done"
+        );
         self.turn(thread, number, &json!([{"tool": "shell", "cmd": leave}, {"text": "left it"}]));
         let told = self.item(thread, "the job to be named", |item| {
             item["type"] == "notice" && item["text"].as_str().unwrap().contains(seconds.as_str())
