@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use aloft_fault::pass;
 use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use serde::Deserialize;
 use tokio::io::AsyncReadExt as _;
@@ -133,8 +134,11 @@ pub(super) async fn with_command(
         blocking(move || home.set_record(&record)).await?;
     }
     // From here on it can be found again, so it may outlive this process.
-    rustix::io::write(&begun.gate, &[1])
-        .map_err(|error| system("let the guest begin", &id)(error.into()))?;
+    match rustix::io::write(&begun.gate, &[1]) {
+        // One that has ended already has last words, which are listened to as those of any other.
+        Ok(_) | Err(Errno::PIPE) => {}
+        Err(error) => return Err(system("let the guest begin", &id)(error.into())),
+    }
     let init = record.init.open().map_err(system("watch", &id))?;
     let exit = watch(shared, &id, &guest, record, init, Some((begun.child, begun.log)))?;
     Ok((guest, exit))
