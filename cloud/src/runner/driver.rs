@@ -150,7 +150,7 @@ impl Driver {
             ask.refuse(Error::Ended);
         }
         self.parts.budgets.works(self.machine.thread(), None);
-        self.world.close(&self.machine).await;
+        self.world.close().await;
     }
 
     async fn on_ask(&mut self, ask: Ask, asks: &mut mpsc::Receiver<Ask>) {

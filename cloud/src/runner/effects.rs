@@ -202,19 +202,12 @@ impl World {
         Ok(false)
     }
 
-    /// Ends what runs for the thread's task; the sandbox itself stays, and does not stand still: one that does could not end itself
-    /// when no cloud comes any more.
-    pub(super) async fn close(&self, machine: &Machine) {
+    /// Ends what runs for the thread's task; the sandbox itself stays.
+    pub(super) async fn close(&self) {
         self.scope.cancel();
         self.tasks.close();
         self.tasks.wait().await;
         self.live.lock().await.agent = None;
-        if machine.is_frozen() {
-            let thread = &machine.thread().id;
-            if let Err(error) = self.parts.runtime.thaw(thread).await {
-                tracing::warn!(thread, error = whole(&error), "could not thaw a sandbox");
-            }
-        }
     }
 
     /// The living sandbox.

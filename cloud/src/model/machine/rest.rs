@@ -127,11 +127,6 @@ impl Machine {
         }
     }
 
-    /// The living sandbox stands still.
-    pub fn is_frozen(&self) -> bool {
-        self.frozen
-    }
-
     /// Nothing goes on in the living sandbox.
     fn unused(&self) -> bool {
         self.sandbox == Sandbox::Up
