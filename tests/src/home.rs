@@ -249,14 +249,20 @@ impl Home {
 
     /// Process id of the embedded cloud.
     pub fn cloud_pid(&self) -> i32 {
-        i32::try_from(self.json(["cloud", "status"])["pid"].as_i64().unwrap()).unwrap()
+        self.running_cloud().unwrap()
     }
 
-    /// Kills the embedded cloud as a crash would.
+    /// Kills the embedded cloud as a crash would, where it has not died by itself.
     pub fn kill_cloud(&self) {
-        let pid = self.cloud_pid();
+        let Some(pid) = self.running_cloud() else { return };
         kill(pid, libc::SIGKILL);
         poll::until("the cloud to be gone", || (!alive(pid)).then_some(()));
+    }
+
+    fn running_cloud(&self) -> Option<i32> {
+        let run = self.run(["cloud", "status", "--json"]);
+        let status: Value = serde_json::from_slice(&run.stdout).ok()?;
+        i32::try_from(status["pid"].as_i64()?).ok()
     }
 
     /// Waits until at least `count` processes have `mark` in their command line.
