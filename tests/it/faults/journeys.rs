@@ -115,8 +115,8 @@ fn guide(stage: &Stage, sender: &mut Sender, thread: &str) {
     sender.start(thread, LONG, false).unwrap();
     begun(stage, thread, "began");
     sender.steer(thread, "$ echo guided >> guided").unwrap();
-    settle(stage, sender, thread);
-    wrote_once(stage, thread, "guided");
+    let shown = settle(stage, sender, thread);
+    wrote_once(stage, thread, &shown, "guided");
 }
 
 fn steer(stage: &Stage, sender: &mut Sender, thread: &str) {
@@ -172,8 +172,8 @@ fn queue(stage: &Stage, sender: &mut Sender, thread: &str) {
     settle(stage, sender, thread);
     // What a crash held back comes after the next message.
     sender.start(thread, "$ echo next >> order", false).unwrap();
-    settle(stage, sender, thread);
-    let written = wrote_once(stage, thread, "order");
+    let shown = settle(stage, sender, thread);
+    let written = wrote_once(stage, thread, &shown, "order");
     assert!(!removed || !written.contains(&"two".to_owned()), "a message ran that was taken back");
 }
 
@@ -297,16 +297,15 @@ fn begun(stage: &Stage, thread: &str, file: &str) {
 
 /// Every message `$ echo WORD >> file` of a completed turn did it once; one whose turn a crash ended may have. Gives the
 /// words in the file.
-fn wrote_once(stage: &Stage, thread: &str, file: &str) -> Vec<String> {
+fn wrote_once(stage: &Stage, thread: &str, shown: &Value, file: &str) -> Vec<String> {
     let text = fs::read_to_string(stage.home.workspace(thread).join(file)).unwrap_or_default();
     let written: Vec<String> = text.lines().map(str::to_owned).collect();
-    let shown = stage.home.show(thread);
     let completed = |id: &Value| {
         let turns = shown["turns"].as_array().unwrap();
         turns.iter().any(|turn| turn["id"] == *id && turn["state"] == "completed")
     };
     let end = format!(" >> {file}");
-    for item in items(&shown, "userMessage") {
+    for item in items(shown, "userMessage") {
         let said = item["input"][0]["text"].as_str().unwrap_or_default();
         let Some(word) = said.strip_prefix("$ echo ").and_then(|rest| rest.strip_suffix(&end))
         else {
