@@ -16,6 +16,11 @@ fn at_work(home: &Home, mark: &str) -> String {
         "$ echo remembered > $HOME/own; echo said\n$ echo before > before; exec bash -c 'exec -a {mark} sleep 1000'"
     );
     let id = home.begin(&home.repository(), "auto", &prompt);
+    // The shell that is to write it bears the mark too.
+    let written = home.workspace(&id).join("before");
+    poll::until("the turn to have written", || {
+        fs::read_to_string(&written).is_ok_and(|text| text == "before\n").then_some(())
+    });
     Home::wait_processes(mark, 1);
     id
 }
