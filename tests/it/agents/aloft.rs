@@ -1,5 +1,9 @@
 //! The built-in agent over both APIs.
 
+use aloft_tests::{
+    home::{finish, items},
+    ssh::Person,
+};
 use serde_json::json;
 
 use crate::agents::{FACT, Keys, MODEL, Stage, mark, of_type, words};
@@ -27,8 +31,17 @@ fn aloft_is_told_what_a_person_changed_and_what_was_rewound() {
             stage.server.seen().iter().map(|seen| seen.body.to_string()).collect();
         bodies.iter().rposition(|body| body.contains(words)) == Some(bodies.len() - 1)
     };
-    std::fs::write(stage.file(thread, "by-hand.txt"), "mine\n").unwrap();
+    let person = Person::registered(&stage.home);
+    person.write("by-hand.txt", b"mine\n");
+    person.write("batch", b"put by-hand.txt\n");
+    let host = format!("{thread}.aloft");
+    let put = finish(person.command("sftp", ["-q", "-b", "batch", &host]));
+    assert_eq!(put.code, 0, "{}", put.stderr);
     assert!(told(2, "- by-hand.txt (added)"), "the agent does not know of the person's file");
+    let shown = stage.home.show(thread);
+    let changes = items(&shown, "fileChange");
+    let theirs = changes.iter().find(|item| item["author"] == "person");
+    assert!(theirs.is_some_and(|item| item["changes"][0]["path"] == "by-hand.txt"), "{shown:#}");
     stage.home.ok(["rewind", thread, "--turn", "1"]);
     assert!(told(3, "A person has rewound the workspace"), "the agent knows of no rewind");
 }
