@@ -12,7 +12,7 @@ use crate::{
     accounts::keys::EnvironmentKeys,
     agent,
     config::{Config, Environment},
-    gateway, guest,
+    gateway, guest, heir,
     notices::webhook::Webhook,
     server::{self, Address},
 };
@@ -44,6 +44,9 @@ pub enum Command {
     /// The door for plain OpenSSH; started by the cloud, not by hand
     #[command(hide = true)]
     SshGateway(gateway::Options),
+    /// Ends the sandboxes of a cloud that died and does not come back; started by the cloud, not by hand
+    #[command(hide = true)]
+    Heir(heir::Options),
     /// The daemon inside one sandbox; started by the cloud, not by hand
     #[command(hide = true)]
     Guest(guest::Options),
@@ -80,6 +83,7 @@ impl Command {
             Self::Guest(options) => {
                 guest::run(&options).map(|()| ExitCode::SUCCESS).map_err(Into::into)
             }
+            Self::Heir(options) => heir::run(&options).map(|()| ExitCode::SUCCESS),
             Self::SshGateway(options) => tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
                 .build()?

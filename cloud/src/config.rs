@@ -66,6 +66,8 @@ pub struct Config {
     pub after_turn: AfterTurn,
     /// How long a thread may be idle before its sandbox is suspended, in seconds; default 600.
     pub idle_seconds: Option<u64>,
+    /// How long sandboxes wait for a cloud that died, in seconds; default 300.
+    pub outlive_seconds: Option<u64>,
     /// How many days nobody may use a thread before it is removed; 0 = it is kept; default 30.
     pub clean_up_days: Option<u64>,
     /// Agents beside the known ones, by name.
@@ -226,6 +228,11 @@ impl Config {
     /// How long nobody may use a thread before it is removed; zero = it is kept.
     pub fn clean_up(&self) -> Duration {
         Duration::from_secs(self.clean_up_days.unwrap_or(30).saturating_mul(24 * 60 * 60))
+    }
+
+    /// How long sandboxes wait for a cloud that died.
+    pub fn outlive(&self) -> Duration {
+        Duration::from_secs(self.outlive_seconds.unwrap_or(300))
     }
 
     /// How long a thread may be idle before its sandbox is suspended.

@@ -2,7 +2,8 @@
 //!
 //! The rows of `ARCHITECTURE.md`, from the bottom: [`model`] is pure and knows no I/O; [`store`], [`sandbox`], [`git`], [`acp`]
 //! and [`trust`] each own one part of the outside world; [`accounts`] stands on the store; [`runner`] drives
-//! threads; [`ssh`] leads into their sandboxes; [`api`] and [`host`] are the faces to bridges and to sandboxes; [`gateway`] is the door for plain OpenSSH; [`server`] builds all of it. [`guest`] and [`agent`]
+//! threads; [`ssh`] leads into their sandboxes; [`api`] and [`host`] are the faces to bridges and to sandboxes; [`gateway`] is the door for plain OpenSSH;
+//! [`heir`] ends what a killed cloud left; [`server`] builds all of it. [`guest`] and [`agent`]
 //! are islands: they run inside a sandbox and know none of the rest.
 
 pub mod accounts;
@@ -15,6 +16,7 @@ pub mod config;
 pub mod gateway;
 pub mod git;
 pub mod guest;
+pub mod heir;
 pub mod host;
 pub mod model;
 pub mod notices;

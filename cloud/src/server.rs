@@ -2,8 +2,10 @@
 
 mod authority;
 mod gateway;
+mod heir;
 mod listen;
 mod places;
+mod program;
 mod sockets;
 mod token;
 
@@ -78,14 +80,13 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         Some(address) => Some(Gateway::bind(address, places.gateway.clone()).await?),
         None => None,
     };
+    let heir = heir::Heir::appoint(&places, options.config.outlive()).await?;
     let runtime: Arc<dyn Runtime> = Arc::new(Bubblewrap::open(bubblewrap::Options {
         ranges: places.ranges(),
+        outlive: options.config.outlive(),
         ..bubblewrap::Options::new(places.sandboxes.clone())
     })?);
-    let webhook = options.config.notices.webhook.as_ref().map(Webhook::open).transpose()?;
-    if webhook.is_none() {
-        Webhook::forget(store.as_ref()).await?;
-    }
+    let webhook = webhook(&options, store.as_ref()).await?;
     let (checks, unenforced) = probe(runtime.as_ref()).await;
     let agents = find_agents(&options).await?;
     let access = access(&options)?;
@@ -139,6 +140,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
 
     let webhook =
         webhook.map(|webhook| tokio::spawn(webhook.run(Arc::clone(&store), stop.clone())));
+    let _heir = AbortOnDropHandle::new(tokio::spawn(heir.keep()));
     let pruning = prune(Arc::clone(&store));
     let guarding = runner.guard_disk(places.sandboxes.clone());
     tokio::select! {
@@ -168,6 +170,15 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     }
     options.listen.remove();
     Ok(())
+}
+
+/// The configured webhook; where there is none, what one before had not delivered is forgotten.
+async fn webhook(options: &Options, store: &dyn Store) -> anyhow::Result<Option<Webhook>> {
+    let webhook = options.config.notices.webhook.as_ref().map(Webhook::open).transpose()?;
+    if webhook.is_none() {
+        Webhook::forget(store).await?;
+    }
+    Ok(webhook)
 }
 
 /// Whom it answers: on a socket whoever may open it, on a port whoever has the token.

@@ -90,6 +90,46 @@ fn a_frozen_sandbox_outlives_its_cloud_and_answers_the_next() {
 }
 
 #[test]
+fn what_stands_still_ends_where_its_cloud_was_killed_and_does_not_come_back() {
+    let home = Home::new();
+    home.configure("outliveSeconds = 2\n");
+    let mark = home.mark("job");
+    let id = home.begin(&home.repository(), "auto", &counting(&mark));
+    home.wait_turn(&id, 1);
+    stands_still(&home, &id);
+    let inside = Home::processes_with(&mark);
+    assert!(!inside.is_empty());
+    home.kill_cloud();
+    // Nobody asks anything here: that would start another cloud.
+    poll::until("the sandbox to be gone", || inside.iter().all(|pid| !alive(*pid)).then_some(()));
+    poll::until("its heir to be gone", || heirs(&home).is_empty().then_some(()));
+    home.ok(["send", &id, "--wait", "$ test -e count && echo kept > kept"]);
+    assert_eq!(home.show(&id)["thread"]["lastTurn"]["state"], "completed");
+    wait_told(&home, &id, "Ended in the background");
+}
+
+#[test]
+fn a_cloud_has_one_heir_also_after_it_was_killed() {
+    let home = Home::new();
+    let id = home.begin(&home.repository(), "auto", "$ true");
+    home.wait_turn(&id, 1);
+    let first = poll::until("the heir", || heirs(&home).first().copied());
+    home.kill_cloud();
+    home.wait_state(&id, "idle");
+    poll::until("another heir, and no more than that", || {
+        let heirs = heirs(&home);
+        (heirs.len() == 1 && heirs[0] != first).then_some(())
+    });
+    home.ok(["cloud", "stop"]);
+    poll::until("no heir, where nothing is left", || heirs(&home).is_empty().then_some(()));
+}
+
+/// Who would end this machine's sandboxes after its cloud.
+fn heirs(home: &Home) -> Vec<i32> {
+    Home::processes_with(&format!("--sandboxes\0{}", home.path("s/s").display()))
+}
+
+#[test]
 fn a_cloud_that_stops_leaves_nothing_that_stands_still() {
     let home = Home::new();
     let mark = home.mark("job");

@@ -7,6 +7,7 @@ mod arguments;
 mod groups;
 mod hindrance;
 mod layout;
+mod left;
 mod probe;
 mod process;
 mod seccomp;
@@ -30,6 +31,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::sandbox::bubblewrap::arguments::Host;
 use crate::sandbox::bubblewrap::groups::Groups;
 use crate::sandbox::bubblewrap::layout::{Home, Layout, Record, remove_file};
+pub use crate::sandbox::bubblewrap::left::Left;
 pub use crate::sandbox::bubblewrap::users::Ranges;
 use crate::sandbox::bubblewrap::users::Users;
 use crate::sandbox::guest::Guest;
@@ -37,6 +39,9 @@ use crate::sandbox::{Error, Exit, Listed, Report, Result, Runtime, Sandbox, Spec
 
 /// How long a guest that lives may take to answer a new cloud.
 const ATTACH: Duration = Duration::from_secs(5);
+
+/// How long a sandbox waits for its cloud where nobody said otherwise.
+pub const OUTLIVE: Duration = Duration::from_secs(300);
 
 /// Options of bubblewrap without which no sandbox is made.
 const NEEDED: &[&str] = &[
@@ -61,6 +66,8 @@ pub struct Options {
     pub program: Option<PathBuf>,
     /// User ids for sandboxes when started by root. Two clouds on one machine must not share any.
     pub ranges: Ranges,
+    /// How long a sandbox waits for its cloud to come back after it died.
+    pub outlive: Duration,
 }
 
 /// Makes sandboxes with bubblewrap. Clones share everything.
@@ -110,7 +117,13 @@ struct Busy {
 impl Options {
     /// With everything but the directory as usual.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), bubblewrap: None, program: None, ranges: Ranges::default() }
+        Self {
+            root: root.into(),
+            bubblewrap: None,
+            program: None,
+            ranges: Ranges::default(),
+            outlive: OUTLIVE,
+        }
     }
 }
 

@@ -1,17 +1,17 @@
 //! Starts the gateway as a process of its own, answers its questions, and starts it again when it ends.
 
-use std::{net::SocketAddr, os::fd::OwnedFd, path::PathBuf, process::Stdio, time::Duration};
+use std::{net::SocketAddr, os::fd::OwnedFd, path::PathBuf, process::Stdio};
 
 use anyhow::Context;
 use tokio::net::UnixListener;
 
 use crate::{
-    server::listen,
+    server::{
+        listen,
+        program::{AGAIN, own},
+    },
     ssh::{Ssh, desk},
 };
-
-/// Before it is started again.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// The gateway's places, bound before anything else is done with them.
 #[derive(Debug)]
@@ -58,13 +58,8 @@ async fn start(
     listener: &std::net::TcpListener,
     socket: &PathBuf,
 ) -> std::io::Result<std::process::ExitStatus> {
-    let mut command = tokio::process::Command::new(std::env::current_exe()?);
-    command.arg("ssh-gateway").arg("--cloud").arg(socket);
-    // Of the environment it needs nothing, and model keys may be in it.
-    command.env_clear();
-    if let Some(log) = std::env::var_os("ALOFT_LOG") {
-        command.env("ALOFT_LOG", log);
-    }
-    command.stdin(Stdio::from(OwnedFd::from(listener.try_clone()?))).stdout(Stdio::null());
+    let mut command = own("ssh-gateway")?;
+    command.arg("--cloud").arg(socket);
+    command.stdin(Stdio::from(OwnedFd::from(listener.try_clone()?)));
     command.kill_on_drop(true).spawn()?.wait().await
 }

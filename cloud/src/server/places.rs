@@ -26,6 +26,8 @@ pub(super) struct Places {
     pub key: PathBuf,
     /// Where the SSH gateway asks.
     pub gateway: PathBuf,
+    /// Locked by whoever answers for the sandboxes.
+    pub answerable: PathBuf,
     /// Snapshots of threads: mounted in no sandbox.
     pub snapshots: PathBuf,
     /// Where bundles pass through.
@@ -53,6 +55,7 @@ impl Places {
         let places = Self {
             key: data.join("secret.key"),
             gateway: data.join("gateway.sock"),
+            answerable: data.join("sandboxes.lock"),
             snapshots: data.join("snapshots"),
             scratch: data.join("scratch"),
             store: data,

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::sandbox::bubblewrap::layout::{Home, Layout};
 use crate::sandbox::bubblewrap::users::INSIDE;
@@ -18,6 +19,10 @@ pub(super) const GATE: i32 = 8;
 const TEMPORARY_BYTES: &str = "1073741824";
 const SHARED_MEMORY_BYTES: &str = "67108864";
 const RUN_BYTES: &str = "16777216";
+
+/// The least time in which a guest that hears nothing takes its cloud for gone: the cloud is not heard more often than every
+/// twenty seconds.
+const LONELY: Duration = Duration::from_secs(60);
 
 /// The guest's program inside.
 const PROGRAM: &str = "/srv/aloft/aloft-cloud";
@@ -130,13 +135,16 @@ pub(super) fn options(
 }
 
 /// The command that bubblewrap runs: the guest, which holds itself to the limit on processes where no group does.
-pub(super) fn guest_command(spec: &Spec, limits_itself: bool) -> Vec<OsString> {
+pub(super) fn guest_command(spec: &Spec, limits_itself: bool, outlive: Duration) -> Vec<OsString> {
     let (listener, gate) = (LISTENER.to_string(), GATE.to_string());
     let (port, incarnation) = (RELAY_PORT.to_string(), spec.incarnation.to_string());
+    let lonely = outlive.max(LONELY).as_secs().to_string();
     let relay = "/run/aloft/cloud.sock";
     let command = [PROGRAM, "guest", "--listen-fd", &listener, "--relay", relay, "--port", &port];
     let about = ["--gate-fd", &gate, "--sandbox", &spec.id, "--incarnation", &incarnation];
-    let mut command: Vec<_> = command.into_iter().chain(about).map(OsString::from).collect();
+    let alone = ["--lonely-seconds", &lonely];
+    let words = command.into_iter().chain(about).chain(alone);
+    let mut command: Vec<_> = words.map(OsString::from).collect();
     if limits_itself && spec.limits.processes > 0 {
         command.extend(["--processes".into(), spec.limits.processes.to_string().into()]);
     }
@@ -329,9 +337,9 @@ mod tests {
     fn the_guest_is_told_who_it_is() {
         let limits = Limits { processes: 30, ..Limits::default() };
         let spec = Spec { id: "t1".to_owned(), incarnation: 7, limits, ..Spec::default() };
-        let command = guest_command(&spec, false);
+        let command = guest_command(&spec, false, std::time::Duration::ZERO);
         assert_eq!(command[command.len() - 4..], ["--sandbox", "t1", "--incarnation", "7"]);
-        let command = guest_command(&spec, true);
+        let command = guest_command(&spec, true, std::time::Duration::ZERO);
         assert_eq!(command[command.len() - 2..], ["--processes", "30"]);
     }
 }

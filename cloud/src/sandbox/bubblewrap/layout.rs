@@ -98,6 +98,11 @@ impl Layout {
         Ok(layout)
     }
 
+    /// A root that was prepared; `None` where there is none.
+    pub(super) fn find(root: &Path) -> Option<Self> {
+        root.canonicalize().ok().map(|root| Self { root })
+    }
+
     /// A name of this root that no other on this machine has.
     pub(super) fn owner(&self) -> Result<String> {
         let metadata = fs::metadata(&self.root).map_err(Error::file("look at", &self.root))?;

@@ -61,7 +61,8 @@ struct Begun {
 
 /// Starts a sandbox with its guest; of one that fails nothing keeps running.
 pub(super) async fn sandbox(shared: Arc<Shared>, home: Home, spec: Spec) -> Result<Sandbox> {
-    let command = arguments::guest_command(&spec, shared.limits_itself());
+    let outlive = shared.options.outlive;
+    let command = arguments::guest_command(&spec, shared.limits_itself(), outlive);
     let (id, incarnation) = (spec.id.clone(), spec.incarnation);
     let (guest, mut exit) = with_command(&shared, home.clone(), spec, command).await?;
     let greeting = tokio::select! {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::sandbox::bubblewrap::groups::Groups;
 use crate::sandbox::bubblewrap::layout::{Home, Record};
 use crate::sandbox::bubblewrap::start::system;
 use crate::sandbox::bubblewrap::{Shared, blocking, process};
@@ -54,7 +55,7 @@ pub(super) async fn set_frozen(
 pub(super) async fn suspend(shared: Arc<Shared>, home: Home, id: String) -> Result<()> {
     let known = shared.living().get(&id).map(|living| living.record.clone());
     if let Some(record) = home.record().or(known) {
-        end(&shared, &record, &id).await?;
+        end(&shared.groups, &record, &id).await?;
     }
     let known = shared.living().get(&id).map(|living| living.exit.clone());
     if let Some(mut exit) = known {
@@ -62,11 +63,13 @@ pub(super) async fn suspend(shared: Arc<Shared>, home: Home, id: String) -> Resu
         tokio::time::timeout(HEARD, exit.wait_for(Option::is_some)).await.ok();
         shared.living().remove(&id);
     }
-    blocking(move || {
-        shared.groups.remove(&id).map_err(system("remove the control groups", &id))?;
-        home.clear_record()
-    })
-    .await
+    blocking(move || forget(&shared.groups, &home, &id)).await
+}
+
+/// Takes away what told of processes that have ended.
+pub(super) fn forget(groups: &Groups, home: &Home, id: &str) -> Result<()> {
+    groups.remove(id).map_err(system("remove the control groups", id))?;
+    home.clear_record()
 }
 
 /// Ends a sandbox that did not start well, and answers what it said last, if it had ended by itself.
@@ -103,15 +106,16 @@ pub(super) async fn destroy(shared: Arc<Shared>, home: Home, id: String) -> Resu
     .await
 }
 
-async fn end(shared: &Arc<Shared>, record: &Record, id: &str) -> Result<()> {
+/// Ends the processes of a sandbox, however it is; returns when they are gone.
+pub(super) async fn end(groups: &Groups, record: &Record, id: &str) -> Result<()> {
     let slow = |_| Error::Slow { action: "end", id: id.to_owned(), seconds: GONE.as_secs() };
     // The first process takes all others of its namespace with it; bubblewrap outside then ends by itself.
     if let Some(init) = record.init.open().map_err(system("end the processes", id))? {
         process::kill(&init).map_err(system("end the processes", id))?;
         // A frozen group of version 1 does not even die.
-        if shared.groups.can_freeze() {
-            let (shared, id) = (Arc::clone(shared), id.to_owned());
-            blocking(move || Ok(shared.groups.set_frozen(&id, false).ok())).await?;
+        if groups.can_freeze() {
+            let (groups, id) = (groups.clone(), id.to_owned());
+            blocking(move || Ok(groups.set_frozen(&id, false).ok())).await?;
         }
         tokio::time::timeout(GONE, process::ended(init))
             .await
