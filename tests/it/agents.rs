@@ -198,6 +198,29 @@ impl Stage {
         assert!(self.diff(thread).contains("+new way"));
     }
 
+    /// A call of the model waits at the budget, in `make soak` for longer than agents wait by themselves, and the same turn
+    /// goes on when it is raised.
+    fn waits_at_its_budget(&self, thread: &str, number: u64) {
+        let script = json!([
+            {"tool": "shell", "cmd": "touch spends; until [ -e spent ]; do sleep 0.1; done"},
+            {"text": "waited"},
+        ]);
+        self.send(thread, &mark(&script));
+        poll::within(LIMIT, "the command to run", || {
+            self.file(thread, "spends").exists().then_some(())
+        });
+        self.home.json(["budget", thread, "--tokens", "1"]);
+        self.home.wait_state(thread, "requiresAction");
+        std::fs::write(self.file(thread, "spent"), "").unwrap();
+        let soak = std::env::var_os("ALOFT_SOAK").is_some();
+        std::thread::sleep(Duration::from_secs(if soak { 400 } else { 3 }));
+        let shown = self.home.show(thread);
+        assert_eq!(shown["thread"]["state"], "requiresAction", "{}", pretty(&shown));
+        self.home.json(["budget", thread, "--tokens", "none"]);
+        let items = self.ended(thread, number, "completed");
+        assert_eq!(words(&items), "waited", "{items:#?}");
+    }
+
     /// A command shows with its output and exit code.
     fn runs_commands(&self, thread: &str, number: u64) {
         let script = json!([

@@ -1,6 +1,7 @@
 //! The model gateway: puts the cloud's key in place of the sandbox's token and passes the rest on, both ways, as it comes.
 
 mod headers;
+mod held;
 mod meter;
 mod route;
 
@@ -31,6 +32,8 @@ const MAX_REQUEST_BYTES: u64 = 64 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest silence of a model API; a model may think that long before its first byte.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
+/// How long a call waits before whoever made it hears that it does.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Longest error of an API that is looked through for the key.
 const MAX_ERROR_BYTES: usize = 1024 * 1024;
 
@@ -71,6 +74,18 @@ impl Refusal {
     ) -> Self {
         Self(status, Problem { reason, message, hint })
     }
+
+    fn answer(self, provider: Provider, context: &Context) -> Response<Body> {
+        let Self(status, problem) = self;
+        let shape = match provider {
+            Provider::Anthropic => Shape::Anthropic,
+            Provider::OpenAi => Shape::OpenAi,
+        };
+        tracing::info!(
+            thread = context.sandbox.thread, %provider, reason = problem.reason, "model call refused"
+        );
+        shape.refuse(status, &problem)
+    }
 }
 
 /// Passes one call on.
@@ -79,24 +94,78 @@ pub(super) async fn relay(
     provider: Provider,
     context: &Arc<Context>,
 ) -> Response<Body> {
-    let shape = match provider {
-        Provider::Anthropic => Shape::Anthropic,
-        Provider::OpenAi => Shape::OpenAi,
-    };
     let (parts, body) = request.into_parts();
     let answer = match admit(&parts, provider, context).await {
+        Ok((route, key)) if route.costs => {
+            call_once_allowed(parts, body, route, key, context).await
+        }
         Ok((route, key)) => call(parts, body, route, key, context).await,
         Err(refusal) => {
             drain(body, MAX_REQUEST_BYTES).await;
             Err(refusal)
         }
     };
-    answer.unwrap_or_else(|Refusal(status, problem)| {
-        tracing::info!(
-            thread = context.sandbox.thread, %provider, reason = problem.reason, "model call refused"
-        );
-        shape.refuse(status, &problem)
-    })
+    answer.unwrap_or_else(|refusal| refusal.answer(provider, context))
+}
+
+/// Makes the call as soon as the thread may; one that must wait for long is told so, where it asked for a stream.
+async fn call_once_allowed(
+    parts: Parts,
+    body: Body,
+    route: Route,
+    key: ModelKey,
+    context: &Arc<Context>,
+) -> Result<Response<Body>, Refusal> {
+    let mut allowed = Box::pin(allowed(Arc::clone(context)));
+    if let Ok(allowed) = tokio::time::timeout(PATIENCE, &mut allowed).await {
+        if let Err(refusal) = allowed {
+            drain(body, MAX_REQUEST_BYTES).await;
+            return Err(refusal);
+        }
+        return call(parts, body, route, key, context).await;
+    }
+    let body = whole(body).await?;
+    if !held::wants_stream(&body) {
+        allowed.await?;
+        return call(parts, Body::from(body), route, key, context).await;
+    }
+    let (provider, context, to) = (key.provider, Arc::clone(context), route.clone());
+    let answer = async move {
+        let answer = match allowed.await {
+            Ok(()) => call(parts, Body::from(body), to, key, &context).await,
+            Err(refusal) => Err(refusal),
+        };
+        answer.unwrap_or_else(|refusal| refusal.answer(provider, &context))
+    };
+    Ok(held::stream_of(answer, held::BEAT, provider, &route))
+}
+
+/// Done when the thread may call a model.
+async fn allowed(context: Arc<Context>) -> Result<(), Refusal> {
+    let allowed = context.sandbox.gate.may_call_model().await;
+    allowed.map_err(|problem| Refusal(StatusCode::FORBIDDEN, problem))
+}
+
+/// The whole body of a request: what is told to wait must not be waited for.
+async fn whole(body: Body) -> Result<Vec<u8>, Refusal> {
+    let mut pieces = std::pin::pin!(limited(body, MAX_REQUEST_BYTES));
+    let mut whole = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        match piece {
+            Ok(piece) => whole.extend_from_slice(&piece),
+            Err(body::Error::TooLarge(limit)) => return Err(too_large(limit)),
+            Err(error) => {
+                let message = format!("the cloud failed to {error}");
+                return Err(Refusal::new(
+                    StatusCode::BAD_REQUEST,
+                    "INVALID_ARGUMENT",
+                    message,
+                    None,
+                ));
+            }
+        }
+    }
+    Ok(whole)
 }
 
 /// Whether the call may be made, to where, and with which key.
@@ -119,10 +188,6 @@ async fn admit(
     }
     let key = sandbox.upstream.keys.resolve(&sandbox.owner, provider).await;
     let key = key.map_err(|error| no_key(provider, &error))?;
-    if route.costs {
-        let allowed = sandbox.gate.may_call_model().await;
-        allowed.map_err(|problem| Refusal(StatusCode::FORBIDDEN, problem))?;
-    }
     Ok((route, key))
 }
 

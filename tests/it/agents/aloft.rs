@@ -78,6 +78,7 @@ fn walk(stage: &Stage) {
     stage.keeps_secrets(thread, 7);
     stage.names_its_jobs(thread, 8);
     stage.is_guided(thread, 10);
+    stage.waits_at_its_budget(thread, 11);
     stage.was_counted(thread);
     stage.used(MODEL);
 }

@@ -37,6 +37,7 @@ fn codex_does_everything() {
     stage.keeps_secrets(thread, 8);
     stage.names_its_jobs(thread, 9);
     stage.is_guided(thread, 11);
+    stage.waits_at_its_budget(thread, 12);
     stage.was_counted(thread);
     stage.used(MODEL);
 }

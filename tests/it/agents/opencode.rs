@@ -39,6 +39,7 @@ fn opencode_does_everything() {
     stage.keeps_secrets(thread, 6);
     stage.names_its_jobs(thread, 7);
     stage.is_guided(thread, 9);
+    stage.waits_at_its_budget(thread, 11);
     stage.was_counted(thread);
     stage.used(MODEL);
 }
