@@ -251,6 +251,62 @@ fn a_model_without_a_price_counts_its_tokens_and_is_said_to_have_none() {
 }
 
 #[test]
+fn a_command_stands_still_when_its_minutes_are_over_and_goes_on_when_they_are_more() {
+    let stage = Stage::new("");
+    let thread = stage.home.shell(&stage.home.path("repository"), "auto", "$ true");
+    let thread = thread["id"].as_str().unwrap();
+    let used = stage.home.show(thread)["thread"]["usage"]["seconds"].as_u64().unwrap_or(0);
+    // A whole second more than it can have used, and less than the command takes.
+    let minutes = format!("{}", f64::from(u32::try_from(used).unwrap() + 3) / 60.0);
+    stage.home.json(["budget", thread, "--minutes", &minutes]);
+    let mark = stage.home.mark("ticks");
+    let command = format!("$ : {mark}; while ! test -e go; do echo x >> ticks; sleep 0.05; done");
+    stage.send(thread, &command);
+    assert!(
+        stage.at_limit(thread).contains(" s used by this thread"),
+        "{}",
+        stage.at_limit(thread)
+    );
+    let stand_still = |pid: &i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+    };
+    let processes = Home::wait_processes(&mark, 1);
+    poll::until("the command to stand still", || processes.iter().all(stand_still).then_some(()));
+    let ticks = stage.home.workspace(thread).join("ticks");
+    let ticked = std::fs::read(&ticks).unwrap().len();
+    std::fs::write(stage.home.workspace(thread).join("go"), "").unwrap();
+    stage.home.json(["show", thread]);
+    assert_eq!(std::fs::read(&ticks).unwrap().len(), ticked, "it goes on at its limit");
+    stage.home.json(["budget", thread, "--minutes", "none"]);
+    stage.completed(thread, 2);
+}
+
+#[test]
+fn a_command_that_stands_still_can_be_stopped_and_paused() {
+    let stage = Stage::new("");
+    let thread = stage.home.shell(&stage.home.path("repository"), "auto", "$ true");
+    let thread = thread["id"].as_str().unwrap();
+    let sleep = |seconds: &str| format!("$ trap '' TERM; sleep {seconds} & sleep {seconds}");
+    let begin = |seconds: &str| {
+        stage.home.json(["budget", thread, "--minutes", "none"]);
+        stage.send(thread, &sleep(seconds));
+        Home::wait_processes(&format!("sleep\0{seconds}"), 2);
+        stage.home.json(["budget", thread, "--minutes", "0"]);
+        stage.at_limit(thread);
+    };
+    begin("600.771");
+    stage.home.json(["stop", thread]);
+    assert_eq!(stage.home.wait_turn(thread, 2)["state"], "interrupted");
+    assert_eq!(Home::processes_with("sleep\x00600.771"), Vec::<i32>::new());
+    begin("600.772");
+    stage.home.json(["pause", thread]);
+    stage.home.wait_state(thread, "paused");
+    assert_eq!(Home::processes_with("sleep\x00600.772"), Vec::<i32>::new());
+    assert_eq!(stage.home.wait_turn(thread, 3)["state"], "interrupted");
+}
+
+#[test]
 fn turns_are_limited_before_they_begin() {
     let stage = Stage::new("");
     let thread = stage.home.shell(&stage.home.path("repository"), "auto", "$ echo one > one");

@@ -248,6 +248,12 @@ impl HostAgents {
         (known.name == "opencode").then(|| known.providers[0])
     }
 
+    /// Whether an agent works by calls of models: one of which nothing is known may.
+    pub fn calls_models(&self, name: &str) -> bool {
+        let known = self.find_named(name).and_then(|found| found.known);
+        known.is_none_or(|known| !known.providers.is_empty())
+    }
+
     fn usable(&self, name: &str, keys: &BTreeSet<String>) -> Result<&Found, Problem> {
         let Some(found) = self.find_named(name) else {
             let names: Vec<_> = self.agents.iter().map(|agent| agent.name.as_str()).collect();

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use aloft_proto::guest::guest_process_server::GuestProcess;
 use aloft_proto::guest::{
-    AttachRequest, KillRequest, KillResponse, ListRequest, ListResponse, ProcessEvent,
-    ResizeRequest, ResizeResponse, SignalRequest, SignalResponse, StartRequest, StartResponse,
-    WriteRequest, WriteResponse,
+    AttachRequest, HoldRequest, HoldResponse, KillRequest, KillResponse, ListRequest, ListResponse,
+    ProcessEvent, ResizeRequest, ResizeResponse, SignalRequest, SignalResponse, StartRequest,
+    StartResponse, WriteRequest, WriteResponse,
 };
 use futures_util::Stream;
 use futures_util::stream::unfold;
@@ -74,6 +74,12 @@ impl GuestProcess for ProcessService {
         let KillRequest { id, grace_millis } = request.into_inner();
         let killed = self.0.kill(&id, Duration::from_millis(grace_millis.into())).await?;
         Ok(Response::new(KillResponse { killed: u32::try_from(killed).unwrap_or(u32::MAX) }))
+    }
+
+    async fn hold(&self, request: Request<HoldRequest>) -> Result<Response<HoldResponse>, Status> {
+        let HoldRequest { id, held } = request.into_inner();
+        self.0.hold(&id, held)?;
+        Ok(Response::new(HoldResponse {}))
     }
 
     async fn list(&self, _request: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {

@@ -23,7 +23,7 @@ use crate::{
     runner::{Error, Parts, Runner, effects::Reporter, problem, redaction::Redaction, whole},
     sandbox::{
         RELAY_PORT,
-        guest::{Command, Flow, Guest, Streams, Tail, Variables},
+        guest::{self, Command, Flow, Guest, Streams, Tail, Variables},
     },
 };
 
@@ -173,6 +173,16 @@ pub(super) async fn kill(guest: &Guest, grace: Duration) -> bool {
         }
     }
     true
+}
+
+/// Stops every agent process with everything it started where they are, or lets them go on.
+pub(super) async fn hold(guest: &Guest, held: bool) -> guest::Result<()> {
+    let list = guest.list_processes().await?;
+    let running = list.processes.iter().filter(|process| process.running);
+    for process in running.filter(|process| process.id.starts_with(PREFIX)) {
+        guest.hold(&process.id, held).await?;
+    }
+    Ok(())
 }
 
 /// Carries the reports of one agent to the driver.

@@ -179,8 +179,9 @@ impl World {
                     agent.set_model(model).await;
                 }
             }
-            // The driver looks at the budget itself; an agent waits in its call of a model.
-            Effect::CheckBudget | Effect::Hold(_) => {}
+            // The driver looks at the budget itself.
+            Effect::CheckBudget => {}
+            Effect::Hold(held) => self.hold(machine, held).await,
             Effect::Freeze(activity) => self.freeze(machine, activity).await,
             Effect::Thaw => self.thaw(machine).await,
             Effect::KillAgent => self.kill_agent(machine),
@@ -510,6 +511,25 @@ impl World {
         let redactor = Redactor::new(token.as_slice());
         let jobs = jobs::running(&guest, &helpers).await;
         Some(jobs.into_iter().map(|job| redactor.text(job)).collect())
+    }
+
+    /// Lets an agent stand still that no call of a model holds up, or go on.
+    async fn hold(&self, machine: &Machine, held: bool) {
+        let thread = machine.thread();
+        if self.parts.agents.calls_models(&thread.agent) {
+            return;
+        }
+        let sandbox = self.live.lock().await.sandbox.clone();
+        if let Some(sandbox) = sandbox
+            && let Err(error) = agent::hold(&sandbox.guest, held).await
+        {
+            tracing::warn!(
+                thread = thread.id,
+                held,
+                error = whole(&error),
+                "could not hold an agent"
+            );
+        }
     }
 
     /// Ends every process of the sandbox, whatever else is under way.

@@ -1,4 +1,4 @@
-//! Ends everything that a process started, and comes back only when it is gone.
+//! Ends everything that a process started, and comes back only when it is gone; or lets it stand still.
 //!
 //! A tree that goes on forking must not outrun its hunter: everything found is first stopped, and searched for again
 //! until nothing new is found, and only then killed. A stopped process still counts against the limit of processes, so
@@ -68,9 +68,16 @@ impl Processes {
         let held = self.hold_breath(target)?;
         let gone = self.hunt(target, &mut found).await;
         if held {
-            self.breathe_on()?;
+            self.breathe_on(Target::Everything)?;
         }
         gone.map(|()| found.len())
+    }
+
+    /// Stops a process with everything it started where they are, or lets them go on.
+    pub(in crate::guest) fn hold(&self, id: &str, held: bool) -> Result<(), Refusal> {
+        self.find(id)?;
+        let target = Target::Process(id);
+        if held { self.stop(target).map(|_| ()) } else { self.breathe_on(target) }
     }
 
     /// Ends what lives of the target, until nothing does.
@@ -128,11 +135,11 @@ impl Processes {
         Ok(crowd && matches!(target, Target::Process(_)))
     }
 
-    /// Lets those go on that were not meant. Children first: a shell that sees its job stopped would take note.
-    fn breathe_on(&self) -> Result<(), Refusal> {
-        let mut others = self.look(Target::Everything)?.living;
-        others.sort_by_key(|seen| std::cmp::Reverse(seen.started));
-        for seen in &others {
+    /// Lets those go on that stand still. Children first: a shell that sees its job stopped would take note.
+    fn breathe_on(&self, target: Target<'_>) -> Result<(), Refusal> {
+        let mut living = self.look(target)?.living;
+        living.sort_by_key(|seen| std::cmp::Reverse(seen.started));
+        for seen in &living {
             proc::signal(seen, Signal::CONT);
         }
         Ok(())

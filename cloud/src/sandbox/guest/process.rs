@@ -142,6 +142,13 @@ impl Guest {
         Ok(self.call("kill a process", grace + CALL, self.processes().kill(request)).await?.killed)
     }
 
+    /// Stops a process with everything it started where they are, or lets them go on.
+    pub async fn hold(&self, id: &str, held: bool) -> Result<()> {
+        let request = proto::HoldRequest { id: id.to_owned(), held };
+        self.call("hold a process", CALL, self.processes().hold(request)).await?;
+        Ok(())
+    }
+
     /// Ends every process but the guest.
     pub async fn kill_all(&self, grace: Duration) -> Result<u32> {
         self.kill("", grace).await
