@@ -21,7 +21,7 @@ if [ -f "$dest/stamp" ] && [ "$(cat "$dest/stamp")" = "$stamp" ]; then
 fi
 rm -rf "$dest"
 mkdir -p "$dest/plain" "$dest/modern"
-quiet=(--silent --no-audit --no-fund)
+quiet=(--loglevel=error --no-audit --no-fund)
 npm install "${quiet[@]}" --prefix "$dest/plain" "${plain[@]}"
 PATH="$dest/modern/node_modules/$node/bin:$PATH" \
   npm install "${quiet[@]}" --prefix "$dest/modern" "${modern[@]}"

@@ -60,7 +60,7 @@ if [ "$major" -lt 20 ]; then
   echo "node $major on this machine is too old, using $(node --version) of target/agents"
 fi
 cd tests/jsonrpc
-npm ci --silent --no-audit --no-fund
+npm ci --loglevel=error --no-audit --no-fund
 run node --test --test-reporter=spec || status=$?
 close JSON-RPC $status "$(sum '^ℹ pass' '[0-9]+')" "$(sum '^ℹ (fail|cancelled)' '[0-9]+')" "$(sum '^ℹ (skipped|todo)' '[0-9]+')"
 
