@@ -562,7 +562,7 @@ impl Runner {
         );
         let (runner, id) = (self.clone(), id.to_owned());
         self.shared.tasks.spawn(async move {
-            let broke = AssertUnwindSafe(driver.run(inbox)).catch_unwind().await.is_err();
+            let broke = AssertUnwindSafe(Box::pin(driver.run(inbox))).catch_unwind().await.is_err();
             {
                 let mut live = runner.shared.live.lock().unwrap_or_else(PoisonError::into_inner);
                 if live.get(&id).is_some_and(Handle::is_closed) {

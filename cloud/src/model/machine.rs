@@ -370,6 +370,7 @@ impl Machine {
         let before = self.thread.clone();
         let mut out = Accepted::default();
         let uses = input.is_use();
+        let orders = matches!(input, Input::MoveQueued { .. } | Input::RemoveQueued { .. });
         match input {
             Input::Message { parts, queue, author } => {
                 self.message(now, parts, queue, &author, &mut out)?;
@@ -410,6 +411,9 @@ impl Machine {
         }
         self.thaw_for(now, &mut out);
         self.publish(now, &before, &mut out);
+        if orders {
+            out.queue = self.queue().cloned().collect();
+        }
         Ok(out)
     }
 

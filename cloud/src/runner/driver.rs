@@ -406,7 +406,7 @@ impl Driver {
     ) -> Result<(Applied, Vec<Effect>), Error> {
         let time = now();
         let Batch { accepted, mut raws } = batch;
-        let Accepted { events, effects, notices, usage, ledger, turn, item } = accepted;
+        let Accepted { events, effects, notices, usage, ledger, turn, item, queue } = accepted;
         raws.reverse();
         let mut stamped = Vec::with_capacity(events.len());
         for (at, Record { turn_id, payload }) in events.into_iter().enumerate() {
@@ -418,13 +418,8 @@ impl Driver {
             let time = Some(timestamp(time));
             stamped.push(Event { turn_id, time, raw, payload: Some(payload), ..Event::default() });
         }
-        let mut applied = Applied {
-            thread: self.machine.thread().clone(),
-            cursor: 0,
-            turn,
-            item,
-            queue: self.machine.queue().cloned().collect(),
-        };
+        let thread = self.machine.thread().clone();
+        let mut applied = Applied { thread, cursor: 0, turn, item, queue };
         let row = ThreadRow {
             thread: applied.thread.clone(),
             private: encode_memory(self.machine.memory()),

@@ -56,7 +56,7 @@ pub struct Applied {
     pub turn: Option<Turn>,
     /// The message that was taken.
     pub item: Option<Item>,
-    /// Messages that wait for the end of the turn.
+    /// The messages that wait for the end of the turn, after their order was changed.
     pub queue: Vec<Item>,
 }
 

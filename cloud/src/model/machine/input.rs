@@ -500,6 +500,8 @@ pub struct Accepted {
     pub turn: Option<Turn>,
     /// The message that was taken.
     pub item: Option<Item>,
+    /// The queue, where its order was what the input was about.
+    pub queue: Vec<Item>,
 }
 
 impl Accepted {
