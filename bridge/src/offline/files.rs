@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::time::SystemTime;
 
 /// Makes a folder that is this user's alone.
 pub(super) fn folder(path: &Path) -> io::Result<()> {
@@ -20,6 +21,15 @@ pub(super) fn write(path: &Path, bytes: &[u8], durable: bool) -> io::Result<()> 
     }
     file.persist(path).map_err(|error| error.error)?;
     if durable { sync(folder) } else { Ok(()) }
+}
+
+/// Has a file hold this, without hurry: one that holds it already is only dated anew. Tells whether it was written.
+pub(super) fn refresh(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    if std::fs::read(path).is_ok_and(|known| known == bytes) {
+        OpenOptions::new().append(true).open(path)?.set_modified(SystemTime::now())?;
+        return Ok(false);
+    }
+    write(path, bytes, false).map(|()| true)
 }
 
 /// Removes a file for good; one that is gone already is no error.

@@ -90,8 +90,8 @@ impl Seen {
         let mut page = page.clone();
         shorten(&mut page);
         quietly(self.folders().and_then(|()| {
-            files::write(&self.page_file(&thread.id), &page.encode_to_vec(), false)?;
-            self.forget_old_pages()
+            let written = files::refresh(&self.page_file(&thread.id), &page.encode_to_vec())?;
+            if written { self.forget_old_pages() } else { Ok(()) }
         }));
     }
 
@@ -177,7 +177,7 @@ impl Seen {
             // Of a thread that is on its way out nothing stays here either.
             list.threads.retain(|thread| thread.state() != v1::ThreadState::Deleting);
             list.threads.truncate(THREADS);
-            files::write(&self.folder.join("list"), &list.encode_to_vec(), false)
+            files::refresh(&self.folder.join("list"), &list.encode_to_vec()).map(drop)
         }));
     }
 
@@ -311,6 +311,37 @@ mod tests {
         seen.forget("new-cccc");
         assert_eq!(titles(&seen), ["renamed"]);
         assert!(seen.page("cccc22223333").is_none());
+    }
+
+    #[test]
+    fn what_is_seen_again_is_dated_and_not_written() {
+        use std::os::unix::fs::MetadataExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        let seen = Seen::new(folder.path().to_owned());
+        let thread = thread("bbbb22223333", 1, 1, "one");
+        let page = v1::ReadThreadResponse { thread: Some(thread.clone()), ..Default::default() };
+        let files = [seen.folder.join("list"), seen.page_file(&thread.id)];
+        let see = |page: &v1::ReadThreadResponse| {
+            seen.note(page.thread.as_slice(), &[]);
+            seen.note_page(page);
+            files.each_ref().map(|path| {
+                let file = std::fs::metadata(path).unwrap();
+                (file.ino(), file.modified().unwrap())
+            })
+        };
+        let first = see(&page);
+        for path in &files {
+            let long_ago = std::time::SystemTime::UNIX_EPOCH;
+            File::options().append(true).open(path).unwrap().set_modified(long_ago).unwrap();
+        }
+        let again = see(&page);
+        assert_eq!(again.map(|(file, _)| file), first.map(|(file, _)| file));
+        assert!(again.iter().zip(first).all(|((_, now), (_, then))| *now >= then));
+        let renamed = v1::Thread { title: "two".into(), ..thread };
+        let changed = see(&v1::ReadThreadResponse { thread: Some(renamed), ..page });
+        assert!(changed.iter().zip(again).all(|((new, _), (old, _))| *new != old));
+        assert_eq!(titles(&seen), ["two"]);
     }
 
     #[test]
