@@ -63,6 +63,13 @@ cd tests/jsonrpc
 npm ci --loglevel=error --no-audit --no-fund
 run node --test --test-reporter=spec || status=$?
 close JSON-RPC $status "$(sum '^ℹ pass' '[0-9]+')" "$(sum '^ℹ (fail|cancelled)' '[0-9]+')" "$(sum '^ℹ (skipped|todo)' '[0-9]+')"
+cd ../..
+
+status=0
+step 'VS Code: the extension'
+run editors/vscode/test/run.sh || status=$?
+closing='^VS Code: '
+close 'VS Code' $status "$(sum "$closing" '[0-9]+ passed')" "$(sum "$closing" '[0-9]+ failed')" "$(sum "$closing" '[0-9]+ skipped')"
 
 printf '\n'
 printf '%s\n' "${summary[@]}"

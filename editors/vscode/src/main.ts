@@ -1,0 +1,110 @@
+// The extension: what it is made of, put together. Nothing here waits for the bridge.
+
+import * as vscode from "vscode";
+
+import { Bridge } from "./bridge.js";
+import { registerCommands } from "./commands.js";
+import * as config from "./config.js";
+import type { Ctx } from "./ctx.js";
+import { asRequestError } from "./errors.js";
+import { followAgents } from "./keys.js";
+import { Notices } from "./notices.js";
+import { followBridge } from "./ports.js";
+import { Screens } from "./screens.js";
+import { OwnThread } from "./ssh.js";
+import { Status } from "./status.js";
+import { clean, plain } from "./text.js";
+import { Threads } from "./threads.js";
+import { ThreadsView } from "./threads_view.js";
+import { Links } from "./uri.js";
+
+const t = vscode.l10n.t;
+
+/** What `activate` gives to whoever asks for this extension; the tests do. */
+export interface Api {
+  readonly ctx: Ctx;
+  readonly view: ThreadsView;
+  readonly status: Status;
+  readonly own: OwnThread;
+  /** Milliseconds: how long `activate` took, and from its beginning to the first list. */
+  readonly laps: { activate: number; list?: number };
+}
+
+let bridge: Bridge | undefined;
+
+export function activate(extension: vscode.ExtensionContext): Api {
+  const begun = performance.now();
+  const log = vscode.window.createOutputChannel("Aloft", { log: true });
+  bridge = new Bridge({
+    extension: extension.extensionPath,
+    version: (extension.extension.packageJSON as { version: string }).version,
+    log,
+    setting: () => config.settings().path,
+    settings: config.options,
+    environment: config.environment,
+    folders: () => (vscode.workspace.workspaceFolders ?? []).filter(({ uri }) => uri.scheme === "file").map(({ uri, name }) => ({ uri: uri.toString(), name })),
+  });
+  const threads = new Threads(bridge, log);
+  const screens = new Screens();
+  const view = new ThreadsView(threads);
+  const ctx: Ctx = {
+    extension,
+    log,
+    bridge,
+    threads,
+    screens,
+    openThread: (threadId) => void view.reveal(threadId, true),
+    openDashboard: () => void vscode.commands.executeCommand("aloft.threads.focus"),
+    review: async (threadId) => void view.reveal(threadId, true),
+    fail: (what, error) => void fail(log, what, error),
+  };
+  const status = new Status(bridge, threads);
+  const own = new OwnThread(ctx, (threadId) => void view.reveal(threadId));
+  const laps: Api["laps"] = { activate: 0 };
+  const first = threads.onDidLoad(() => {
+    if (!threads.loaded) return;
+    laps.list = performance.now() - begun;
+    log.info(`${threads.all().length} threads, ${Math.round(laps.list)} ms after the start`);
+    first.dispose();
+  });
+  extension.subscriptions.push(
+    log, bridge, threads, view, status, own, first,
+    new Notices(ctx),
+    followBridge(ctx),
+    vscode.window.registerUriHandler(new Links(ctx)),
+    bridge.onDidStart(() => void followAgents(ctx)),
+    bridge.onDidChangeState(({ kind, message, hint }) => {
+      if (kind === "stopped") void stopped(message ?? "", hint ?? "");
+    }),
+    vscode.workspace.onDidChangeConfiguration((change) => {
+      if (config.OF_THE_BRIDGE.some((name) => change.affectsConfiguration(name))) void ctx.bridge.restart();
+    }),
+  );
+  registerCommands(ctx, view);
+  bridge.start();
+  laps.activate = performance.now() - begun;
+  return { ctx, view, status, own, laps };
+}
+
+export async function deactivate(): Promise<void> {
+  await bridge?.close();
+}
+
+async function fail(log: vscode.LogOutputChannel, what: string, error: unknown): Promise<void> {
+  const problem = asRequestError(error);
+  log.error(`${what}: ${problem.reason}: ${problem.whole}${error instanceof Error && problem.reason === "INTERNAL" ? `\n${error.stack}` : ""}`);
+  const show = t("Show log");
+  const keys = ["NO_AGENT", "NO_MODEL_KEY", "AGENT_UNUSABLE", "MODEL_KEY_REJECTED", "MODEL_KEY_UNUSABLE"].includes(problem.reason);
+  const mend = keys ? [t("Model keys")] : [];
+  const answer = await vscode.window.showErrorMessage(`${plain(what)}: ${plain(problem.whole, 600)}`, ...mend, show);
+  if (answer === show) log.show();
+  else if (answer !== undefined) await vscode.commands.executeCommand("aloft.keys");
+}
+
+async function stopped(message: string, hint: string): Promise<void> {
+  const [again, log, set] = [t("Restart"), t("Show log"), t("Settings")];
+  const answer = await vscode.window.showErrorMessage(`Aloft: ${clean(message, 400)}. ${clean(hint)}.`, again, set, log);
+  if (answer === again) await vscode.commands.executeCommand("aloft.restart");
+  if (answer === set) await vscode.commands.executeCommand("aloft.openSettings");
+  if (answer === log) await vscode.commands.executeCommand("aloft.showLog");
+}

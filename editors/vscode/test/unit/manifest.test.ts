@@ -1,0 +1,45 @@
+// What the manifest names is there, and the other way round.
+
+import { readdirSync, readFileSync } from "node:fs";
+
+import { expect, test } from "vitest";
+
+const root = new URL("../../", import.meta.url);
+const text = (file: string) => readFileSync(new URL(file, root), "utf8");
+const manifest = JSON.parse(text("package.json")) as {
+  icon: string;
+  contributes: {
+    commands: { command: string }[];
+    menus: Record<string, { command: string }[]>;
+    walkthroughs: { steps: { media: { markdown: string } }[] }[];
+    configuration: { properties: Record<string, unknown> };
+  };
+};
+const names = JSON.parse(text("package.nls.json")) as Record<string, string>;
+const sources = readdirSync(new URL("src", root)).map((file) => text(`src/${file}`));
+const commands = manifest.contributes.commands.map(({ command }) => command);
+
+test("each text of the manifest has its words, and no words are left over", () => {
+  const used = [...text("package.json").matchAll(/"%([^"%]+)%"/g)].map(([, name]) => name!);
+  expect([...new Set(used)].sort()).toEqual(Object.keys(names).sort());
+});
+
+test("menus, welcome views and walkthroughs call commands that there are", () => {
+  const called = [
+    ...Object.values(manifest.contributes.menus).flat().map(({ command }) => command),
+    ...Object.values(names).flatMap((words) => [...words.matchAll(/\(command:([\w.]+)\)/g)].map(([, name]) => name!)),
+  ];
+  expect(called.filter((command) => !commands.includes(command))).toEqual([]);
+});
+
+test("the files that the manifest names are there", () => {
+  const files = [manifest.icon, ...manifest.contributes.walkthroughs.flatMap(({ steps }) => steps.map(({ media }) => media.markdown))];
+  for (const file of files) expect(text(file).length).toBeGreaterThan(0);
+});
+
+test("each setting is read", () => {
+  const unread = Object.keys(manifest.contributes.configuration.properties)
+    .map((name) => name.replace(/^aloft\./, ""))
+    .filter((name) => !sources.some((source) => source.includes(`"${name}"`)));
+  expect(unread).toEqual([]);
+});
