@@ -1116,6 +1116,10 @@ export type ThreadLocalParams = {
   branch?: string;
   /** Write conflict markers instead of changing nothing (`thread/apply`). */
   conflicts?: boolean;
+  /** Only these of its files (`thread/apply`); none = all. */
+  files?: string[];
+  /** Only this part of the change of these files, in the form of `thread/diff` (`thread/apply`). */
+  patch?: string;
   /** Folder in the local checkout; absent = the one the thread began in. */
   path?: string;
   /** Client-made. */

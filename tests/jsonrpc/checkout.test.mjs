@@ -65,6 +65,26 @@ test("apply brings the changes into the checkout, or changes nothing", async () 
   assert.match(await readFile(path.join(other, "README.md"), "utf8"), /^<<<<<<< /m);
 });
 
+test("apply takes single files, and single places of a file", async () => {
+  const folder = await home.repository("parts");
+  const lines = Array.from({ length: 40 }, (_, index) => `line ${index + 1}\n`).join("");
+  await writeFile(path.join(folder, "long.txt"), lines);
+  await home.git(folder, "add", ".");
+  await home.git(folder, "commit", "-q", "-m", "long");
+  const script = "```sh\nsed -i 's/^line 3$/LINE 3/; s/^line 30$/LINE 30/' long.txt\necho new > new.txt\nprintf '\\0\\1' > picture\n```";
+  const { thread } = await editor.done(folder, script);
+  const apply = (params) => editor.request("thread/apply", { threadId: thread.id, ...params });
+
+  assert.deepEqual((await apply({ files: ["new.txt", "picture"] })).files.sort(), ["new.txt", "picture"]);
+  assert.equal(await readFile(path.join(folder, "long.txt"), "utf8"), lines);
+  await refused(apply({ files: ["README.md"] }), -32012, "FILE_NOT_CHANGED");
+
+  const { patch } = await editor.request("thread/fileDiff", { threadId: thread.id, path: "long.txt" });
+  const [head, , second] = patch.split(/^(?=@@ )/m);
+  assert.deepEqual((await apply({ files: ["long.txt"], patch: head + second })).files, ["long.txt"]);
+  assert.equal(await readFile(path.join(folder, "long.txt"), "utf8"), lines.replace("line 30\n", "LINE 30\n"));
+});
+
 test("checkout makes the thread's branch a local one, with its commits", async () => {
   const folder = await home.repository("branches");
   const script = "```sh\necho 1 > one\ngit add one\ngit commit -qm 'add one'\necho 2 > two\n```";

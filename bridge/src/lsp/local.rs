@@ -131,8 +131,16 @@ pub(super) async fn apply(
     let applied = in_order(&session, &key, async {
         let whole =
             v1::GetDiffRequest { thread_id: thread.id.clone(), binary: true, ..Default::default() };
-        let files = collect(&session, client.get_diff(whole.clone()).await?).await?;
-        let patch = checkout::whole_patch(&files)?;
+        let mut files = collect(&session, client.get_diff(whole.clone()).await?).await?;
+        if !params.files.is_empty() {
+            files.retain(|file| params.files.contains(&file.path));
+        }
+        let patch = if let Some(part) = &params.patch {
+            part.clone().into_bytes()
+        } else {
+            check_changed(&params.files, &files)?;
+            checkout::whole_patch(&files)?
+        };
         match local.apply(&patch, params.conflicts).await {
             // The base is not known here: the cloud has it.
             Err(checkout::Error::DoesNotFit { .. }) => {}
@@ -149,6 +157,18 @@ pub(super) async fn apply(
     });
     let applied = applied.await?;
     Ok(ThreadApplyResult { thread, files: applied.files, conflicts: applied.conflicts })
+}
+
+/// Refuses a path that the thread did not change.
+fn check_changed(paths: &[String], files: &[v1::FileDiff]) -> Result<(), Error> {
+    match paths.iter().find(|path| files.iter().all(|file| file.path != **path)) {
+        None => Ok(()),
+        Some(path) => Err(Error::new(
+            Code::NotFound,
+            "FILE_NOT_CHANGED",
+            format!("{path} is not changed in this diff"),
+        )),
+    }
 }
 
 /// `thread/checkout`.

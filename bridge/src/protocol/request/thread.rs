@@ -270,6 +270,12 @@ pub struct ThreadLocalParams {
     /// Folder in the local checkout; absent = the one the thread began in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Only these of its files (`thread/apply`); none = all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// Only this part of the change of these files, in the form of `thread/diff` (`thread/apply`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patch: Option<String>,
     /// Write conflict markers instead of changing nothing (`thread/apply`).
     #[serde(default)]
     pub conflicts: bool,
