@@ -10,13 +10,14 @@ import { busy, title } from "./verbs.js";
 const t = vscode.l10n.t;
 
 /** The changes into the working tree, three-way. A conflict changes nothing unless a person wants its marks. */
-export async function applyChanges(ctx: Ctx, threadId: string): Promise<void> {
+export async function applyChanges(ctx: Ctx, threadId: string, part: { files?: string[]; patch?: string } = {}): Promise<boolean> {
   const path = await checkout(ctx, threadId);
-  if (path === undefined) return;
+  if (path === undefined) return false;
   const apply = (conflicts: boolean) =>
-    busy(t("Applying {0}", title(ctx, threadId)), () => ctx.bridge.request("thread/apply", { threadId, path, conflicts }));
+    busy(t("Applying {0}", title(ctx, threadId)), () => ctx.bridge.request("thread/apply", { threadId, path, conflicts, ...part }));
   try {
     tell((await apply(false)).files.length, path);
+    return true;
   } catch (error) {
     if (!isReason(error, "APPLY_CONFLICT")) throw error;
     const mark = t("Apply with conflict marks");
@@ -25,12 +26,13 @@ export async function applyChanges(ctx: Ctx, threadId: string): Promise<void> {
       { modal: true, detail: (error as RequestError).message },
       mark,
     );
-    if (answer !== mark) return;
+    if (answer !== mark) return false;
     const { conflicts } = await apply(true);
     for (const file of conflicts.slice(0, 10)) {
       await vscode.window.showTextDocument(vscode.Uri.joinPath(vscode.Uri.file(path), file), { preview: false });
     }
     void vscode.window.showWarningMessage(t("{0} files hold conflict marks.", conflicts.length));
+    return true;
   }
 }
 

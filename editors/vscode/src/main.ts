@@ -6,14 +6,21 @@ import { Bridge } from "./bridge.js";
 import { registerCommands } from "./commands.js";
 import * as config from "./config.js";
 import type { Ctx } from "./ctx.js";
+import { Dashboard } from "./dashboard.js";
+import { Documents } from "./documents.js";
 import { asRequestError } from "./errors.js";
+import { Follows } from "./follows.js";
 import { followAgents } from "./keys.js";
 import { Notices } from "./notices.js";
+import { lookForOffers } from "./offers.js";
 import { followBridge } from "./ports.js";
+import { Review } from "./review.js";
+import { followWishes } from "./sandbox_file.js";
 import { Screens } from "./screens.js";
 import { OwnThread } from "./ssh.js";
 import { Status } from "./status.js";
 import { clean, plain } from "./text.js";
+import { ThreadPanels } from "./thread_panel.js";
 import { Threads } from "./threads.js";
 import { ThreadsView } from "./threads_view.js";
 import { Links } from "./uri.js";
@@ -26,6 +33,8 @@ export interface Api {
   readonly view: ThreadsView;
   readonly status: Status;
   readonly own: OwnThread;
+  readonly panels: ThreadPanels;
+  readonly review: Review;
   /** Milliseconds: how long `activate` took, and from its beginning to the first list. */
   readonly laps: { activate: number; list?: number };
 }
@@ -53,11 +62,18 @@ export function activate(extension: vscode.ExtensionContext): Api {
     bridge,
     threads,
     screens,
-    openThread: (threadId) => void view.reveal(threadId, true),
-    openDashboard: () => void vscode.commands.executeCommand("aloft.threads.focus"),
-    review: async (threadId) => void view.reveal(threadId, true),
+    openThread: (threadId, options) => void panels.open(threadId, options),
+    openDashboard: () => dashboard.open(),
+    review: (threadId, against) => review.open(threadId, against),
     fail: (what, error) => void fail(log, what, error),
   };
+  const follows = new Follows(bridge);
+  const documents = new Documents(bridge);
+  const panels = new ThreadPanels(ctx, follows);
+  const dashboard = new Dashboard(ctx, follows);
+  const review = new Review(ctx, documents);
+  lookForOffers(ctx);
+  followWishes(ctx);
   const status = new Status(bridge, threads);
   const own = new OwnThread(ctx, (threadId) => void view.reveal(threadId));
   const laps: Api["laps"] = { activate: 0 };
@@ -68,7 +84,7 @@ export function activate(extension: vscode.ExtensionContext): Api {
     first.dispose();
   });
   extension.subscriptions.push(
-    log, bridge, threads, view, status, own, first,
+    log, bridge, threads, follows, documents, view, status, own, first,
     new Notices(ctx),
     followBridge(ctx),
     vscode.window.registerUriHandler(new Links(ctx)),
@@ -83,7 +99,7 @@ export function activate(extension: vscode.ExtensionContext): Api {
   registerCommands(ctx, view);
   bridge.start();
   laps.activate = performance.now() - begun;
-  return { ctx, view, status, own, laps };
+  return { ctx, view, status, own, panels, review, laps };
 }
 
 export async function deactivate(): Promise<void> {

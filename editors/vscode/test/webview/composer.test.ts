@@ -1,0 +1,149 @@
+import { beforeEach, expect, test, vi } from "vitest";
+
+import type { Input } from "../../src/protocol.js";
+import { Composer, type Draft } from "../../webview/composer.js";
+import { Refused } from "../../webview/link.js";
+
+type Send = (input: Input[], how: string, requestId: string) => Promise<unknown>;
+
+let draft: Draft | undefined;
+let send: ReturnType<typeof vi.fn<Send>>;
+let edit: ReturnType<typeof vi.fn<Send>>;
+
+beforeEach(() => {
+  draft = undefined;
+  send = vi.fn<Send>(async () => undefined);
+  edit = vi.fn<Send>(async () => undefined);
+});
+
+function open(stored?: Draft): { composer: Composer; box: HTMLTextAreaElement; button: (name: string) => HTMLButtonElement; press: (key: string, more?: KeyboardEventInit) => void; type: (text: string) => void } {
+  const composer = new Composer({ send, edit: edit as never, changed: (now) => (draft = structuredClone(now)) }, stored);
+  document.body.replaceChildren(composer.element);
+  const box = composer.element.querySelector("textarea")!;
+  return {
+    composer, box,
+    button: (name) => [...composer.element.querySelectorAll("button")].find((one) => one.textContent === name && !one.hidden)!,
+    press: (key, more = {}) => void box.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, ...more })),
+    type: (text) => {
+      box.value = text;
+      box.dispatchEvent(new Event("input"));
+      box.setSelectionRange(text.length, text.length);
+    },
+  };
+}
+
+test("a message is sent with Enter, and the box is empty then", async () => {
+  const { box, press, type } = open();
+  type("hello");
+  expect(draft?.text).toBe("hello");
+  press("Enter", { shiftKey: true });
+  expect(send).not.toHaveBeenCalled();
+  press("Enter");
+  await expect.poll(() => box.value).toBe("");
+  expect(send).toHaveBeenCalledExactlyOnceWith([{ type: "text", text: "hello" }], "guide", expect.stringMatching(/./));
+  expect(draft).toEqual({ text: "", attached: [] });
+});
+
+test("while a turn runs the other choice is after it", async () => {
+  const { composer, button, press, type } = open();
+  expect(button("After this turn")).toBeUndefined();
+  composer.set(true);
+  type("a");
+  expect(button("Guide").disabled).toBe(false);
+  button("After this turn").click();
+  await expect.poll(() => send.mock.lastCall?.[1]).toBe("queue");
+  type("b");
+  press("Enter", { altKey: true });
+  await expect.poll(() => send.mock.calls.length).toBe(2);
+  expect(send.mock.lastCall?.[1]).toBe("queue");
+});
+
+test("a message that was refused stays in the box; one without an answer is sent again under its id", async () => {
+  const { box, composer, press, type } = open();
+  send.mockRejectedValueOnce(new Refused("the thread is gone", "THREAD_NOT_FOUND", "create another"));
+  type("keep me");
+  press("Enter");
+  await expect.poll(() => composer.element.querySelector("[role=alert]")?.textContent).toBe("the thread is gone · create another");
+  expect(box.value).toBe("keep me");
+  expect(draft?.requestId).toBeUndefined();
+  send.mockRejectedValueOnce(new Error("no answer"));
+  press("Enter");
+  await expect.poll(() => send.mock.calls.length).toBe(2);
+  await expect.poll(() => box.readOnly).toBe(false);
+  press("Enter");
+  await expect.poll(() => send.mock.calls.length).toBe(3);
+  expect(send.mock.calls[2]?.[2]).toBe(send.mock.calls[1]?.[2]);
+  expect(send.mock.calls[1]?.[2]).not.toBe(send.mock.calls[0]?.[2]);
+});
+
+test("two quick presses send once", async () => {
+  const { press, type } = open();
+  type("once");
+  press("Enter");
+  press("Enter");
+  await expect.poll(() => draft?.text).toBe("");
+  expect(send).toHaveBeenCalledTimes(1);
+});
+
+test("unsent text is there after a reload", () => {
+  const { box, composer } = open({ text: "half a th", attached: [{ type: "file", path: "src/a.ts" }] });
+  expect(box.value).toBe("half a th");
+  expect(composer.element.querySelector(".chip")?.textContent).toContain("src/a.ts");
+});
+
+test("earlier messages come with the arrows, and what was being written comes back", () => {
+  const { composer, box, press, type } = open();
+  composer.history.reset(["first", "second"]);
+  type("draft");
+  press("ArrowUp");
+  expect(box.value).toBe("second");
+  press("ArrowUp");
+  press("ArrowUp");
+  expect(box.value).toBe("first");
+  press("ArrowDown");
+  press("ArrowDown");
+  expect(box.value).toBe("draft");
+  press("ArrowDown");
+  expect(box.value).toBe("draft");
+  // Within several lines the arrows move the cursor.
+  type("two\nlines");
+  press("ArrowUp");
+  expect(box.value).toBe("two\nlines");
+});
+
+test("a waiting message is changed in the box, and cancelled with Escape", async () => {
+  const { composer, box, button, press, type } = open();
+  composer.edit("q1", [{ type: "text", text: "later" }]);
+  expect(box.value).toBe("later");
+  type("later, please");
+  button("Save").click();
+  await expect.poll(() => edit.mock.lastCall?.[0]).toBe("q1");
+  expect(send).not.toHaveBeenCalled();
+  composer.edit("q2", [{ type: "text", text: "x" }]);
+  press("Escape");
+  expect(box.value).toBe("");
+  // One that was sent meanwhile: the words are a new message.
+  composer.edit("q3", [{ type: "text", text: "still mine" }]);
+  composer.gone(new Set());
+  expect(box.value).toBe("still mine");
+  expect(draft?.editing).toBeUndefined();
+});
+
+test("attachments go with the message and can be taken off", async () => {
+  const { composer, press } = open();
+  const selection: Input = { type: "selection", path: "a.ts", text: "let a", range: { start: { line: 1, character: 0 }, end: { line: 3, character: 0 } }, commit: "0123456789" };
+  composer.attach([selection, { type: "file", path: "b.ts" }]);
+  expect(composer.element.querySelector(".chip")?.textContent).toContain("a.ts:2-3 @ 01234567");
+  composer.element.querySelectorAll<HTMLButtonElement>(".chip button")[1]?.click();
+  press("Enter");
+  await expect.poll(() => send.mock.lastCall?.[0]).toEqual([selection]);
+});
+
+test("nothing is sent to a thread that is gone", () => {
+  const { composer, button, press, type } = open();
+  composer.set(false, "This thread was deleted.");
+  type("hello?");
+  press("Enter");
+  expect(send).not.toHaveBeenCalled();
+  expect(button("Send").disabled).toBe(true);
+});

@@ -1,0 +1,238 @@
+// The message box. While a turn runs a message guides it, or waits for its end; what was not sent is never lost.
+
+import type { Input } from "../src/protocol.js";
+import { fill, h, say, show } from "./dom.js";
+import { History } from "./history.js";
+import { t } from "./l10n.js";
+import type { How } from "./messages.js";
+import { place } from "./parts.js";
+
+/** Pictures larger than this are refused. */
+const PICTURE = 5 * 1024 * 1024;
+
+/** What is not sent yet. */
+export interface Draft {
+  text: string;
+  attached: Input[];
+  /** The id under which it was sent without an answer: sent again it does nothing twice. */
+  requestId?: string | undefined;
+  /** A waiting message that is being changed. */
+  editing?: string | undefined;
+}
+
+export interface Wishes {
+  send(input: Input[], how: How, requestId: string): Promise<unknown>;
+  edit(itemId: string, input: Input[], requestId: string): Promise<unknown>;
+  changed(draft: Draft): void;
+}
+
+export class Composer {
+  readonly element: HTMLElement;
+  readonly #box: HTMLTextAreaElement;
+  readonly #chips: HTMLElement;
+  readonly #send: HTMLButtonElement;
+  readonly #later: HTMLButtonElement;
+  readonly #cancel: HTMLButtonElement;
+  readonly #hint: HTMLElement;
+  readonly #error: HTMLElement;
+  readonly history = new History();
+  readonly #wishes: Wishes;
+  #draft: Draft = { text: "", attached: [] };
+  #sending = false;
+  #works = false;
+  #closed: string | undefined;
+
+  constructor(wishes: Wishes, draft: Draft | undefined) {
+    this.#wishes = wishes;
+    this.#box = h("textarea", {
+      id: "message", rows: 1, "aria-label": t("Message to the agent"), "aria-describedby": "message-hint",
+      oninput: () => this.#typed(), onkeydown: (event) => this.#key(event as KeyboardEvent), onpaste: (event) => this.#paste(event as ClipboardEvent),
+    });
+    this.#chips = h("div", { class: "chips" });
+    this.#send = h("button", { type: "button", class: "primary send", onclick: () => void this.send("guide") }, t("Send"));
+    this.#later = h("button", { type: "button", class: "secondary later", onclick: () => void this.send("queue") }, t("After this turn"));
+    this.#cancel = h("button", { type: "button", class: "secondary", onclick: () => this.#stopEditing() }, t("Cancel"));
+    this.#hint = h("span", { id: "message-hint", class: "muted hint" });
+    this.#error = h("div", { class: "error", role: "alert" });
+    this.element = h("div", { class: "composer" }, this.#error, this.#chips, this.#box, h("div", { class: "buttons" }, this.#send, this.#later, this.#cancel, this.#hint));
+    if (draft) this.#draft = { ...draft, attached: draft.attached ?? [] };
+    this.#box.value = this.#draft.text;
+    this.#show();
+    this.#grow();
+  }
+
+  /** Whether a turn runs, and why nothing can be sent. */
+  set(works: boolean, closed?: string): void {
+    this.#works = works;
+    this.#closed = closed;
+    this.#show();
+  }
+
+  focus(): void {
+    this.#grow();
+    this.#box.focus();
+  }
+
+  attach(parts: readonly Input[]): void {
+    this.#draft.attached = [...this.#draft.attached, ...parts];
+    this.#changed();
+    this.focus();
+  }
+
+  /** Takes a waiting message into the box; what was being written stays in the history. */
+  edit(itemId: string, input: readonly Input[]): void {
+    if (this.#draft.text.trim() !== "") this.history.add(this.#draft.text);
+    const text = input.filter((part) => part.type === "text").map((part) => part.text).join("\n");
+    this.#draft = { text, attached: input.filter((part) => part.type !== "text"), editing: itemId };
+    this.#box.value = text;
+    this.#changed();
+    this.#grow();
+    this.focus();
+  }
+
+  /** The message that was being changed is no longer waiting: what was written is a new one. */
+  gone(waiting: ReadonlySet<string>): void {
+    if (this.#draft.editing === undefined || waiting.has(this.#draft.editing) || this.#sending) return;
+    delete this.#draft.editing;
+    this.#changed();
+  }
+
+  async send(how: How): Promise<void> {
+    const draft = this.#draft;
+    const text = draft.text;
+    if (this.#sending || this.#closed !== undefined || (text.trim() === "" && draft.attached.length === 0)) return;
+    draft.requestId ??= crypto.randomUUID();
+    const input: Input[] = [...(text.trim() === "" ? [] : [{ type: "text" as const, text }]), ...draft.attached];
+    this.#sending = true;
+    this.#fail(undefined);
+    this.#changed();
+    try {
+      if (draft.editing !== undefined) await this.#wishes.edit(draft.editing, input, draft.requestId);
+      else await this.#wishes.send(input, how, draft.requestId);
+      if (text.trim() !== "") this.history.add(text);
+      this.#draft = { text: "", attached: [] };
+      this.#box.value = "";
+    } catch (error) {
+      // It stays in the box. An answer that never came is asked for again under the same id.
+      const { message, hint, reason } = error as { message: string; hint?: string; reason?: string };
+      if (reason !== undefined) delete draft.requestId;
+      if (reason === "ITEM_NOT_QUEUED" || reason === "NOT_QUEUED") delete draft.editing;
+      this.#fail([message, hint].filter(Boolean).join(" · "));
+    } finally {
+      this.#sending = false;
+      this.#changed();
+      this.#grow();
+    }
+  }
+
+  #typed(): void {
+    this.#draft.text = this.#box.value;
+    // Other words are another message.
+    delete this.#draft.requestId;
+    this.history.typed();
+    this.#changed();
+    this.#grow();
+  }
+
+  #key(event: KeyboardEvent): void {
+    if (event.isComposing) return;
+    if (event.key === "Enter" && !event.shiftKey) {
+      event.preventDefault();
+      void this.send(event.altKey && this.#works ? "queue" : "guide");
+      return;
+    }
+    if (event.key === "Escape" && this.#draft.editing !== undefined) {
+      event.preventDefault();
+      this.#stopEditing();
+      return;
+    }
+    if (event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
+    const { selectionStart, selectionEnd, value } = this.#box;
+    if (event.key === "ArrowUp" && selectionStart === selectionEnd && !value.slice(0, selectionStart).includes("\n")) {
+      this.#put(event, this.history.back(value));
+    } else if (event.key === "ArrowDown" && selectionStart === selectionEnd && !value.slice(selectionEnd).includes("\n")) {
+      this.#put(event, this.history.forward());
+    }
+  }
+
+  #put(event: Event, text: string | undefined): void {
+    if (text === undefined) return;
+    event.preventDefault();
+    this.#box.value = this.#draft.text = text;
+    delete this.#draft.requestId;
+    this.#box.setSelectionRange(text.length, text.length);
+    this.#changed();
+    this.#grow();
+  }
+
+  #paste(event: ClipboardEvent): void {
+    const files = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));
+    if (files.length === 0) return;
+    event.preventDefault();
+    for (const file of files) {
+      if (file.size > PICTURE) {
+        this.#fail(t("The picture is larger than 5 MB: attach a smaller one."));
+        continue;
+      }
+      const reader = new FileReader();
+      reader.onload = () => {
+        const data = (reader.result as string).replace(/^[^,]*,/, "");
+        this.attach([{ type: "image", mimeType: file.type, data }]);
+      };
+      reader.readAsDataURL(file);
+    }
+  }
+
+  #stopEditing(): void {
+    this.#draft = { text: "", attached: [] };
+    this.#box.value = "";
+    this.#fail(undefined);
+    this.#changed();
+    this.#grow();
+    this.focus();
+  }
+
+  #fail(words: string | undefined): void {
+    say(this.#error, words ?? "");
+    show(this.#error, words !== undefined);
+  }
+
+  #changed(): void {
+    this.#wishes.changed(this.#draft);
+    this.#show();
+  }
+
+  #show(): void {
+    const { text, attached, editing } = this.#draft;
+    const empty = text.trim() === "" && attached.length === 0;
+    say(this.#send, editing !== undefined ? t("Save") : this.#works ? t("Guide") : t("Send"));
+    this.#send.title = this.#works ? t("Stops what the agent does now; it goes on with this message (Enter)") : t("Sends the message (Enter)");
+    this.#later.title = t("Sends the message when this turn has ended (Alt+Enter)");
+    show(this.#later, this.#works && editing === undefined);
+    show(this.#cancel, editing !== undefined);
+    this.#send.disabled = this.#later.disabled = empty || this.#sending || this.#closed !== undefined;
+    this.#box.readOnly = this.#sending;
+    this.#box.placeholder = this.#closed ?? (this.#works ? t("Guide the agent, or give it something for after this turn") : t("What should the agent do next?"));
+    say(this.#hint, this.#sending ? t("Sending…") : editing !== undefined ? t("Changing a waiting message") : t("Shift+Enter for a new line, ↑ for earlier messages"));
+    show(this.#error, this.#error.textContent !== "");
+    fill(this.#chips, attached.map((part, index) => this.#chip(part, index)));
+    show(this.#chips, attached.length > 0);
+  }
+
+  #chip(part: Input, index: number): HTMLElement {
+    const name = part.type === "image" ? t("Picture") : part.type === "text" ? part.text : place(part);
+    const drop = (): void => {
+      this.#draft.attached = this.#draft.attached.filter((_, at) => at !== index);
+      delete this.#draft.requestId;
+      this.#changed();
+      this.focus();
+    };
+    return h("span", { class: "chip" }, name, h("button", { type: "button", class: "icon", "aria-label": t("Remove {0}", name), onclick: drop }, "×"));
+  }
+
+  #grow(): void {
+    this.#box.style.height = "auto";
+    // A box that is not on the page has no height yet.
+    if (this.#box.scrollHeight > 0) this.#box.style.height = `${Math.min(this.#box.scrollHeight + 2, 240)}px`;
+  }
+}
