@@ -33,6 +33,9 @@ if [ "${1:-}" = tests ]; then
   command -v sshfs >/dev/null || need+=(sshfs)
   # That of the system: another may come first in PATH and know none of its packages.
   /usr/bin/python3 -c 'import paramiko' 2>/dev/null || need+=(python3-paramiko)
+  # The window of VS Code, and letters in it.
+  command -v chromium >/dev/null || need+=(chromium)
+  [ -d /usr/share/fonts/truetype/dejavu ] || need+=(fonts-dejavu-core)
   command -v setpriv >/dev/null || need+=(util-linux)
 fi
 [ ${#need[@]} -gt 0 ] || exit 0

@@ -5,6 +5,7 @@ import * as vscode from "vscode";
 import { Bridge } from "./bridge.js";
 import { registerCommands } from "./commands.js";
 import * as config from "./config.js";
+import { CreateForm } from "./create.js";
 import type { Ctx } from "./ctx.js";
 import { Dashboard } from "./dashboard.js";
 import { Documents } from "./documents.js";
@@ -85,6 +86,7 @@ export function activate(extension: vscode.ExtensionContext): Api {
   });
   extension.subscriptions.push(
     log, bridge, threads, follows, documents, view, status, own, first,
+    new CreateForm(ctx),
     new Notices(ctx),
     followBridge(ctx),
     vscode.window.registerUriHandler(new Links(ctx)),

@@ -17,7 +17,8 @@ rm -rf "$dest"
 mkdir -p "$dest"
 cd "$dest"
 archive=$(npm pack --silent "$package")
-[ "$(openssl dgst -sha512 -binary "$archive" | base64 -w0)" = "$sha512" ] || {
+found=$(node -p 'require("crypto").createHash("sha512").update(require("fs").readFileSync(process.argv[1])).digest("base64")' "$archive")
+[ "$found" = "$sha512" ] || {
   echo "error: $package is not what it was when it was pinned" >&2
   exit 1
 }

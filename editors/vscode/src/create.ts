@@ -1,0 +1,252 @@
+// The form for a new agent: what it is filled with, what is chosen for it with the editor's own means, and the request at its end.
+
+import path from "node:path";
+
+import * as vscode from "vscode";
+
+import type { CreateAsks, CreateTold, Facts, Form, Source } from "../webview/create_messages.js";
+import { Delegation, fileOf, isStale, selectionOf, type Delegated } from "./attach.js";
+import { inputs, oneOf, string } from "./check.js";
+import { settings } from "./config.js";
+import type { Ctx } from "./ctx.js";
+import { branches, folders, uncommitted } from "./git.js";
+import { History } from "./history.js";
+import type { Input, Mode, ThreadCreateParams } from "./protocol.js";
+import { clean } from "./text.js";
+import { page, roots } from "./webview.js";
+import { serve, tell } from "./webview_host.js";
+
+const t = vscode.l10n.t;
+const DRAFT = "aloft.create.draft";
+const RECENT = "aloft.create.recent";
+const RECENTS = 10;
+
+/** What a form is opened with. */
+export interface Opening {
+  readonly prompt?: string;
+  readonly attach?: readonly Input[];
+  readonly path?: string;
+}
+
+export class CreateForm implements vscode.Disposable {
+  readonly #ctx: Ctx;
+  readonly #history: History;
+  readonly #disposables: vscode.Disposable[];
+  #panel: vscode.WebviewPanel | undefined;
+
+  constructor(ctx: Ctx) {
+    this.#ctx = ctx;
+    this.#history = new History(ctx.extension.globalState);
+    const register = (name: string, run: (given: never) => unknown) =>
+      vscode.commands.registerCommand(`aloft.${name}`, async (given: unknown) => {
+        try {
+          return await run(given as never);
+        } catch (error) {
+          ctx.fail(t("Create an agent"), error);
+        }
+      });
+    this.#disposables = [
+      register("create", (opening: Opening | undefined) => this.open(opening)),
+      register("delegateSelection", (what: Delegated | undefined) => this.#delegate(what)),
+      register("delegateFile", (uri: vscode.Uri | undefined) => this.#delegateFile(uri)),
+      vscode.languages.registerCodeActionsProvider([{ scheme: "file" }, { scheme: "untitled" }], new Delegation(), {
+        providedCodeActionKinds: Delegation.kinds,
+      }),
+      vscode.window.registerWebviewPanelSerializer("aloft.create", {
+        deserializeWebviewPanel: async (panel: vscode.WebviewPanel) => this.#show(panel),
+      }),
+    ];
+  }
+
+  async open(opening: Opening = {}): Promise<void> {
+    if (opening.prompt !== undefined || opening.attach || opening.path !== undefined) {
+      const form = await this.#form();
+      if (opening.prompt !== undefined && form.prompt.trim() === "") form.prompt = opening.prompt;
+      if (opening.attach) form.attached = [...form.attached, ...opening.attach];
+      if (opening.path !== undefined) form.source = { path: opening.path };
+      await this.#keep(form);
+      if (this.#panel) tell<CreateTold, "form">(this.#panel.webview, "form", form);
+    }
+    if (this.#panel) return this.#panel.reveal();
+    this.#show(vscode.window.createWebviewPanel("aloft.create", t("Create Agent"), vscode.ViewColumn.Active));
+  }
+
+  dispose(): void {
+    this.#panel?.dispose();
+    for (const disposable of this.#disposables) disposable.dispose();
+  }
+
+  #show(panel: vscode.WebviewPanel): void {
+    const { extension, log } = this.#ctx;
+    this.#panel = panel;
+    panel.iconPath = vscode.Uri.joinPath(extension.extensionUri, "media", "icon.svg");
+    panel.webview.options = { enableScripts: true, localResourceRoots: roots(extension) };
+    const served = serve<CreateAsks>(panel.webview, {
+      ready: async () => {
+        const form = await this.#form();
+        const words = vscode.l10n.bundle as Record<string, string> | undefined;
+        return { form, facts: await this.#facts(form), history: this.#history.all(), ...(words ? { words } : {}) };
+      },
+      changed: async ({ form }) => (await this.#keep(checked(form)), null),
+      facts: ({ form }) => this.#facts(checked(form)),
+      pickSource: () => this.#pickSource(),
+      pickRef: ({ source }) => this.#pickRef(sourceOf(source)),
+      pickFiles: ({ source }) => this.#pickFiles(sourceOf(source)),
+      create: async ({ form }) => (await this.#create(checked(form)), null),
+      keys: async () => (await vscode.commands.executeCommand("aloft.keys"), null),
+    }, log);
+    panel.onDidDispose(() => {
+      served.dispose();
+      if (this.#panel === panel) this.#panel = undefined;
+    });
+    panel.webview.html = page(panel.webview, extension, "create", t("Create Agent"));
+  }
+
+  /** What was entered and not sent, else what the settings say. */
+  async #form(): Promise<Form> {
+    const kept = this.#ctx.extension.workspaceState.get<Form>(DRAFT);
+    if (kept) return kept;
+    const { agent, model, mode } = settings();
+    const [folder] = await folders();
+    return {
+      prompt: "", attached: [], source: folder === undefined ? {} : { path: folder }, ref: "", branch: "",
+      agent, model, mode: mode === "auto" ? "auto" : "manual", dirty: "ignore",
+    };
+  }
+
+  async #keep(form: Form | undefined): Promise<void> {
+    await this.#ctx.extension.workspaceState.update(DRAFT, form);
+  }
+
+  async #facts({ attached, source }: Form): Promise<Facts> {
+    const root = source.path;
+    const [agents, changes, stale] = await Promise.all([
+      this.#ctx.bridge.request("agent/list", {}).catch((error: Error) => error.message),
+      root === undefined ? Promise.resolve(0) : uncommitted(root),
+      Promise.all(attached.map((part) => (root === undefined ? Promise.resolve(false) : isStale(part, root)))),
+    ]);
+    if (typeof agents === "string") return { agents: [], uncommitted: changes, stale, problem: t("The agents are not known: {0}", agents) };
+    return { agents, uncommitted: changes, stale };
+  }
+
+  async #create(form: Form): Promise<void> {
+    const { prompt, attached, source, ref, branch, agent, model, mode, dirty, requestId } = form;
+    const input: Input[] = [...(prompt.trim() === "" ? [] : [{ type: "text" as const, text: prompt }]), ...attached];
+    const given = Object.fromEntries(
+      Object.entries({ ref, branch: branch.trim(), agent, model: model.trim() }).filter(([, value]) => value !== ""),
+    );
+    const params: ThreadCreateParams = { ...source, ...given, mode, input, ...(requestId ? { requestId } : {}) };
+    if (source.path !== undefined) params.dirty = dirty;
+    const { thread } = await vscode.window.withProgress(
+      { location: vscode.ProgressLocation.Window, title: t("Creating an agent") },
+      () => this.#ctx.bridge.request("thread/create", params),
+    );
+    this.#ctx.log.info(`created ${thread.slug}`);
+    await this.#history.add(input);
+    await this.#remember(source);
+    await this.#keep(undefined);
+    this.#ctx.threads.learn(thread);
+    this.#panel?.dispose();
+    this.#ctx.openThread(thread.id);
+  }
+
+  async #remember(source: Source): Promise<void> {
+    const same = (other: Source) => other.path === source.path && other.repository === source.repository;
+    const recent = this.#ctx.extension.globalState.get<Source[]>(RECENT, []).filter((other) => !same(other));
+    await this.#ctx.extension.globalState.update(RECENT, [source, ...recent].slice(0, RECENTS));
+  }
+
+  async #pickSource(): Promise<Source | null> {
+    interface Choice extends vscode.QuickPickItem {
+      readonly source?: Source;
+      readonly more?: "folder" | "url";
+    }
+    const here = await folders();
+    const recent = this.#ctx.extension.globalState
+      .get<Source[]>(RECENT, [])
+      .filter(({ path }) => path === undefined || !here.includes(path));
+    const choices: Choice[] = [
+      ...here.map((folder) => ({ label: `$(root-folder) ${path.basename(folder)}`, description: folder, source: { path: folder } })),
+      ...recent.map((source) => ({ label: `$(history) ${source.path ?? source.repository ?? ""}`, source })),
+      ...(await this.#repositories()).map((name) => ({ label: `$(repo) ${name}`, source: { repository: name } })),
+      { label: `$(folder) ${t("Another folder…")}`, more: "folder" },
+      { label: `$(link) ${t("URL or OWNER/NAME…")}`, more: "url" },
+    ];
+    const picked = await vscode.window.showQuickPick(choices, { placeHolder: t("Which repository does the agent work on?"), matchOnDescription: true });
+    if (picked?.more === "folder") {
+      const [folder] = (await vscode.window.showOpenDialog({ canSelectFolders: true, canSelectFiles: false, openLabel: t("Choose") })) ?? [];
+      return folder ? { path: folder.fsPath } : null;
+    }
+    if (picked?.more === "url") {
+      const given = await vscode.window.showInputBox({ prompt: t("Git URL, or OWNER/NAME at the forge"), placeHolder: "https://github.com/OWNER/NAME" });
+      return given?.trim() ? { repository: given.trim() } : null;
+    }
+    return picked?.source ?? null;
+  }
+
+  /** Those of a connected forge, where this bridge knows of forges. */
+  async #repositories(): Promise<string[]> {
+    try {
+      const found = (await this.#ctx.bridge.ask("repository/list", {})) as { repositories?: { name?: unknown }[] } | { name?: unknown }[];
+      const list = Array.isArray(found) ? found : (found.repositories ?? []);
+      return list.flatMap(({ name }) => (typeof name === "string" ? [clean(name)] : []));
+    } catch {
+      return [];
+    }
+  }
+
+  async #pickRef(source: Source): Promise<string | null> {
+    const known = source.path === undefined ? [] : await branches(source.path);
+    const none = source.path === undefined ? t("the default branch") : t("what is checked out");
+    const other = t("Another branch, tag or commit…");
+    const items: vscode.QuickPickItem[] = [
+      { label: none },
+      ...known.map((name) => ({ label: name, description: t("branch") })),
+      { label: other },
+    ];
+    const picked = await vscode.window.showQuickPick(items, { placeHolder: t("Where does the agent begin?") });
+    if (!picked) return null;
+    if (picked.label === none) return "";
+    if (picked.label !== other) return picked.label;
+    return (await vscode.window.showInputBox({ prompt: t("Branch, tag or commit") }))?.trim() ?? null;
+  }
+
+  async #pickFiles(source: Source): Promise<Input[]> {
+    const at = source.path === undefined ? {} : { defaultUri: vscode.Uri.file(source.path) };
+    const files = (await vscode.window.showOpenDialog({ ...at, canSelectMany: true, openLabel: t("Attach") })) ?? [];
+    return Promise.all(files.map(fileOf));
+  }
+
+  async #delegate(what: Delegated | undefined): Promise<void> {
+    const editor = vscode.window.activeTextEditor;
+    const uri = what?.uri ?? editor?.document.uri;
+    const range = what?.range ?? editor?.selection;
+    if (!uri || !range) return;
+    const document = await vscode.workspace.openTextDocument(uri);
+    await this.open({ attach: [await selectionOf(document, range)], ...(what?.prompt === undefined ? {} : { prompt: what.prompt }) });
+  }
+
+  async #delegateFile(given: vscode.Uri | undefined): Promise<void> {
+    const uri = given ?? vscode.window.activeTextEditor?.document.uri;
+    if (uri) await this.open({ attach: [await fileOf(uri)] });
+  }
+}
+
+/** What a page says was entered. */
+function checked(form: unknown): Form {
+  const given = (typeof form === "object" && form !== null ? form : {}) as Record<string, unknown>;
+  const text = (name: string) => string(given[name], name);
+  return {
+    prompt: text("prompt"), attached: inputs(given["attached"]), source: sourceOf(given["source"]), ref: text("ref"), branch: text("branch"),
+    agent: text("agent"), model: text("model"),
+    mode: oneOf<Mode>(given["mode"], ["manual", "auto"], "mode"),
+    dirty: oneOf(given["dirty"], ["carry", "ignore", "refuse"] as const, "dirty"),
+    ...(given["requestId"] === undefined ? {} : { requestId: text("requestId") }),
+  };
+}
+
+function sourceOf(given: unknown): Source {
+  const { path, repository } = (typeof given === "object" && given !== null ? given : {}) as Record<string, unknown>;
+  if (path !== undefined) return { path: string(path, "path") };
+  return repository === undefined ? {} : { repository: string(repository, "repository") };
+}

@@ -1,0 +1,141 @@
+// The list, the form, notices, windows: the packed extension with the programs in it, in a real VS Code, driven as a person would.
+
+import assert from "node:assert/strict";
+import { readdir, stat } from "node:fs/promises";
+import path from "node:path";
+import { after, before, test } from "node:test";
+
+import { World } from "../rig/world.mjs";
+
+let world, window;
+before(async () => {
+  world = await World.start();
+  window = await world.window();
+});
+after(async () => {
+  await window?.shot("agents-end").catch(() => {});
+  await world?.close();
+});
+
+const threads = () => world.home.json("list", "--all");
+async function until(what, holds) {
+  for (const end = Date.now() + 90_000; ; ) {
+    const found = await holds();
+    if (found) return found;
+    assert.ok(Date.now() < end, `waited for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+test("the package brings its programs along, and an empty list says what to do", async () => {
+  const [folder] = (await readdir(world.extensions)).filter((name) => name.startsWith("aloft.aloft"));
+  for (const program of ["aloft", "aloft-cloud"]) {
+    const { mode } = await stat(path.join(world.extensions, folder, "bin", program));
+    assert.equal(mode & 0o777, 0o755);
+  }
+  await window.agents();
+  await window.page.getByRole("button", { name: "Create Agent" }).first().waitFor();
+  await window.status("Aloft");
+  await window.shot("welcome");
+});
+
+test("an agent is created with the form", async () => {
+  await window.page.locator(".pane-body .monaco-button", { hasText: "Create Agent" }).first().click();
+  const form = await window.webview("#prompt");
+  assert.deepEqual(await window.axe(form), []);
+  await form.locator("#prompt").fill("plan: make a file\n$ echo hello > made.txt\n$ echo bye");
+  assert.equal(await form.locator("#source").textContent(), "shop");
+  await form.locator("#agent").selectOption("shell");
+  await form.locator("#mode").selectOption("manual");
+  await window.shot("create");
+  await form.locator("button[type=submit]").click();
+  const thread = await until("the agent", async () => (await threads()).find(({ agent }) => agent === "shell"));
+  assert.equal(thread.repository.name, "shop");
+  assert.equal(thread.mode, "manual");
+  await window.row(/make a file|plan|echo/).first().waitFor();
+});
+
+test("it asks, and a toast and the badge say so", async () => {
+  await window.agents();
+  await window.row(/needs you/).first().waitFor();
+  await until("the badge", async () => (await window.badge()) === "1");
+  await window.status("1 needs you");
+  await window.shot("needs-you");
+});
+
+test("answered elsewhere it goes on to its end, and another toast says so", async () => {
+  const [thread] = await threads();
+  await world.home.json("mode", thread.id, "auto");
+  await window.row(/done/).first().waitFor();
+  await until("no badge", async () => (await window.badge()) === undefined);
+});
+
+test("a toast tells of the end of an agent that is not on screen, and a muted one says nothing", async () => {
+  const done = await world.home.json("new", "--repo", world.folder, "--agent", "shell", "--mode", "auto", "--title", "Loud one", "$ true");
+  await window.toast(/Loud one/).first().waitFor();
+  await window.shot("toast");
+  await window.press(/Loud one/, "Mute");
+  await until("the mute", async () => (await threads()).find(({ id }) => id === done.id).muted);
+  await world.home.json("send", done.id, "$ echo again", "--wait");
+  const after = await world.home.json("new", "--repo", world.folder, "--agent", "shell", "--mode", "auto", "--title", "Later one", "$ true");
+  await window.toast(/Later one/).first().waitFor();
+  assert.equal(await window.toast(/Loud one/).count(), 0);
+  await window.row(/Loud one.*muted/).waitFor();
+  await world.home.json("delete", after.id, "--yes");
+});
+
+test("two windows show one list, and one of them tells a notice", async () => {
+  const second = await world.window();
+  await second.agents();
+  await second.row(/Loud one/).waitFor();
+  await world.home.json("new", "--repo", world.folder, "--agent", "shell", "--mode", "auto", "--title", "Once only", "$ true");
+  await second.row(/Once only.*done/).waitFor();
+  await window.row(/Once only.*done/).waitFor();
+  const told = () => Promise.all([window, second].map((each) => each.toast(/Once only/).count())).then(([a, b]) => a + b);
+  await until("the toast", async () => (await told()) > 0);
+  assert.equal(await told(), 1);
+  await second.page.close();
+});
+
+test("a filter takes those that have its words", async () => {
+  await window.agents();
+  await window.command("Aloft: Filter Agents…");
+  await window.type("loud");
+  await window.row(/Loud one/).waitFor();
+  await window.row(/Once only/).waitFor({ state: "detached" });
+  await window.command("Aloft: Clear Filter");
+  await window.row(/Once only/).waitFor();
+});
+
+test("SSH to agent offers an extension for SSH where there is none", async () => {
+  await window.row(/Loud one/).click();
+  await window.command("Aloft: SSH to Agent");
+  await window.pick("Loud one");
+  await window.toast(/needs an extension for SSH/).first().waitFor();
+  await window.toast(/needs an extension for SSH/).getByRole("button", { name: /Install jeanp413.open-remote-ssh/ }).waitFor();
+  await window.shot("no-remote-ssh");
+  await window.press(/needs an extension for SSH/, "Copy the ssh command");
+});
+
+test("the cloud is restarted, and the list goes on", async () => {
+  await world.home.json("cloud", "stop");
+  await world.home.json("cloud", "start");
+  const made = await world.home.json("new", "--repo", world.folder, "--agent", "shell", "--mode", "auto", "--title", "After the restart", "$ true");
+  await window.row(/After the restart.*done/).waitFor();
+  await world.home.json("delete", made.id, "--yes");
+  await window.row(/After the restart/).waitFor({ state: "detached" });
+});
+
+test("deleting asks first, and names what would be lost", async () => {
+  await window.command("Aloft: Delete…");
+  await window.pick("Once only");
+  const dialog = window.page.locator(".monaco-dialog-box");
+  await dialog.getByText("Delete “Once only”?").waitFor();
+  await window.shot("delete");
+  await dialog.getByRole("button", { name: "Delete", exact: true }).click();
+  await window.row(/Once only/).waitFor({ state: "detached" });
+});
+
+test("nothing on a page broke its policy", () => {
+  assert.deepEqual(window.complaints.filter((text) => /aloft/i.test(text)), []);
+});

@@ -1,0 +1,238 @@
+// The form for a new agent. It keeps what was entered, and asks the extension for everything else.
+
+import "./style.css";
+import "./create.css";
+
+import type { Input } from "../src/protocol.js";
+import type { CreateAsks, CreateTold, Facts, Form } from "./create_messages.js";
+import { fill, h, say, show } from "./dom.js";
+import { History } from "./history.js";
+import { t, translate } from "./l10n.js";
+import { Link, Refused, vscode } from "./link.js";
+import { place } from "./parts.js";
+
+/** Pictures larger than this are refused. */
+const PICTURE = 5 * 1024 * 1024;
+const NEEDS_KEY = ["NO_AGENT", "NO_MODEL_KEY", "AGENT_UNUSABLE", "MODEL_KEY_UNUSABLE"];
+
+const link = new Link<CreateAsks, CreateTold>(vscode(), {
+  form: (given) => {
+    form = given;
+    draw();
+    void look();
+    prompt.focus();
+  },
+  progress: ({ text }) => say(progress, text),
+});
+
+let form: Form;
+let facts: Facts = { agents: [], uncommitted: 0, stale: [] };
+let creating = false;
+const history = new History();
+
+const prompt = h("textarea", { id: "prompt", rows: 8, oninput: () => change({ prompt: prompt.value }), onkeydown: (event) => key(event as KeyboardEvent), onpaste: (event) => paste(event as ClipboardEvent) });
+const chips = h("div", { class: "chips" });
+const files = h("button", { type: "button", class: "secondary", onclick: () => void pickFiles() });
+const source = h("button", { type: "button", id: "source", class: "secondary choice", onclick: () => void pickSource() });
+const ref = h("button", { type: "button", id: "ref", class: "secondary choice", onclick: () => void pickRef() });
+const branch = h("input", { id: "branch", type: "text", spellcheck: "false", oninput: () => change({ branch: branch.value }) });
+const agent = h("select", { id: "agent", onchange: () => change({ agent: agent.value }) });
+const model = h("input", { id: "model", type: "text", spellcheck: "false", oninput: () => change({ model: model.value }) });
+const mode = h("select", { id: "mode", onchange: () => change({ mode: mode.value as Form["mode"] }) });
+const dirty = h("select", { id: "dirty", onchange: () => change({ dirty: dirty.value as Form["dirty"] }) });
+const dirtyRow = h("div", { class: "field" });
+const hint = h("p", { class: "muted hint" });
+const error = h("div", { class: "error", role: "alert" });
+const keys = h("button", { type: "button", class: "secondary", onclick: () => void link.ask("keys", {}) });
+const create = h("button", { type: "submit", class: "primary" });
+const progress = h("span", { class: "muted", role: "status" });
+
+function build(): void {
+  const field = (of: HTMLElement, label: string, row = h("div", { class: "field" })) => {
+    fill(row, [h("label", { for: of.id }, label), of]);
+    return row;
+  };
+  prompt.placeholder = t("What shall the agent do?");
+  branch.placeholder = t("a new one, named by the task");
+  model.placeholder = t("the agent's own choice");
+  say(files, t("Attach files…"));
+  say(keys, t("Model keys…"));
+  say(create, t("Create agent"));
+  create.title = t("Ctrl+Enter");
+  fill(mode, [h("option", { value: "manual" }, t("Manual: asks before it acts")), h("option", { value: "auto" }, t("Auto: acts without asking"))]);
+  fill(dirty, [
+    h("option", { value: "ignore" }, t("Leave them out")),
+    h("option", { value: "carry" }, t("Take them along")),
+  ]);
+  const whole = h(
+    "form",
+    { class: "create", "aria-label": t("Create agent"), onsubmit: (event) => (event.preventDefault(), void submit()) },
+    h("h1", {}, t("Create agent")),
+    h("label", { for: "prompt" }, t("Task")),
+    prompt,
+    chips,
+    h("div", { class: "buttons" }, files, h("span", { class: "muted" }, t("Pictures can be pasted."))),
+    h(
+      "div",
+      { class: "fields" },
+      field(source, t("Repository")),
+      field(ref, t("Begin at")),
+      field(branch, t("Branch")),
+      field(agent, t("Agent")),
+      field(model, t("Model")),
+      field(mode, t("Mode")),
+      field(dirty, t("Uncommitted changes"), dirtyRow),
+    ),
+    hint,
+    error,
+    h("div", { class: "buttons" }, create, keys, progress),
+  );
+  fill(document.getElementById("app")!, [h("main", {}, whole)]);
+}
+
+function draw(): void {
+  if (prompt.value !== form.prompt) prompt.value = form.prompt;
+  if (branch.value !== form.branch) branch.value = form.branch;
+  if (model.value !== form.model) model.value = form.model;
+  mode.value = form.mode;
+  dirty.value = form.dirty;
+  const { path, repository } = form.source;
+  say(source, path?.split(/[/\\]/).pop() ?? repository ?? t("Choose…"));
+  source.title = path ?? repository ?? "";
+  say(ref, form.ref || (path ? t("what is checked out") : t("the default branch")));
+  ref.disabled = !path && !repository;
+  const chosen = facts.agents.find(({ name }) => name === form.agent);
+  fill(agent, [
+    h("option", { value: "" }, t("the first that can be used")),
+    ...facts.agents.map(({ name, usable, reason }) =>
+      h("option", { value: name, disabled: !usable, title: reason }, usable ? name : t("{0} (cannot be used)", name))),
+  ]);
+  agent.value = chosen ? form.agent : "";
+  const shell = form.agent === "shell";
+  say(hint, facts.problem ?? (shell ? t("The agent shell runs what the task says literally: each line that begins with “$ ” is a command.") : chosen && !chosen.usable ? (chosen.reason ?? "") : ""));
+  show(hint, hint.textContent !== "");
+  show(dirtyRow, facts.uncommitted > 0);
+  const label = dirtyRow.querySelector("label");
+  if (label) say(label, t("Uncommitted changes ({0})", facts.uncommitted));
+  fill(chips, form.attached.map(chip));
+  show(chips, form.attached.length > 0);
+  const sourced = path !== undefined || repository !== undefined;
+  create.disabled = creating || !sourced || (form.prompt.trim() === "" && form.attached.length === 0);
+  prompt.readOnly = creating;
+}
+
+function chip(part: Input, index: number): HTMLElement {
+  const name = part.type === "image" ? t("Picture") : part.type === "text" ? part.text : place(part);
+  const stale = facts.stale[index] ?? false;
+  const drop = () => change({ attached: form.attached.filter((_, at) => at !== index) });
+  return h(
+    "span",
+    { class: stale ? "chip stale" : "chip", title: stale ? t("What is there now is something else. The agent gets the text as it was.") : undefined },
+    stale ? t("{0} (changed since)", name) : name,
+    h("button", { type: "button", class: "icon", "aria-label": t("Remove {0}", name), onclick: drop }, "×"),
+  );
+}
+
+function change(different: Partial<Form>): void {
+  form = { ...form, ...different };
+  // Something else is another request.
+  delete form.requestId;
+  void link.ask("changed", { form });
+  draw();
+  if ("attached" in different) void look();
+}
+
+async function look(): Promise<void> {
+  facts = await link.ask("facts", { form });
+  draw();
+}
+
+async function pickSource(): Promise<void> {
+  const picked = await link.ask("pickSource", {});
+  if (!picked) return;
+  change({ source: picked, ref: "" });
+  await look();
+}
+
+async function pickRef(): Promise<void> {
+  const picked = await link.ask("pickRef", { source: form.source });
+  if (picked !== null) change({ ref: picked });
+}
+
+async function pickFiles(): Promise<void> {
+  const parts = await link.ask("pickFiles", { source: form.source });
+  if (parts.length > 0) change({ attached: [...form.attached, ...parts] });
+}
+
+async function submit(): Promise<void> {
+  if (create.disabled) return;
+  creating = true;
+  form.requestId ??= crypto.randomUUID();
+  fail();
+  say(progress, t("The agent is being created…"));
+  draw();
+  try {
+    await link.ask("create", { form });
+  } catch (refused) {
+    const { message, hint, reason } = refused as Refused;
+    // It stays in the form. What was refused is asked for under a new id, what was not answered under the same.
+    if (reason !== undefined) delete form.requestId;
+    fail([message, hint].filter(Boolean).join(" · "), NEEDS_KEY.includes(reason ?? ""));
+  } finally {
+    creating = false;
+    say(progress, "");
+    draw();
+  }
+}
+
+function fail(words = "", key = false): void {
+  say(error, words);
+  show(error, words !== "");
+  show(keys, key);
+}
+
+function key(event: KeyboardEvent): void {
+  if (event.isComposing) return;
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    void submit();
+    return;
+  }
+  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const { selectionStart, selectionEnd, value } = prompt;
+  const back = event.key === "ArrowUp" && selectionEnd === 0;
+  const forward = event.key === "ArrowDown" && selectionStart === value.length;
+  const text = back ? history.back(value) : forward ? history.forward() : undefined;
+  if (text === undefined) return;
+  event.preventDefault();
+  change({ prompt: text });
+  prompt.setSelectionRange(back ? 0 : text.length, back ? 0 : text.length);
+}
+
+function paste(event: ClipboardEvent): void {
+  const pictures = [...(event.clipboardData?.files ?? [])].filter(({ type }) => type.startsWith("image/"));
+  if (pictures.length === 0) return;
+  event.preventDefault();
+  for (const picture of pictures) {
+    if (picture.size > PICTURE) {
+      fail(t("The picture is larger than 5 MB: attach a smaller one."));
+      continue;
+    }
+    const reader = new FileReader();
+    reader.onload = () => {
+      const data = (reader.result as string).replace(/^[^,]*,/, "");
+      change({ attached: [...form.attached, { type: "image", mimeType: picture.type, data }] });
+    };
+    reader.readAsDataURL(picture);
+  }
+}
+
+void link.ask("ready", {}).then((ready) => {
+  translate(ready.words);
+  ({ form, facts } = ready);
+  for (const text of ready.history) history.add(text);
+  build();
+  fail();
+  draw();
+  prompt.focus();
+});

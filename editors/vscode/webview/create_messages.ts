@@ -1,0 +1,53 @@
+// What the form for a new agent and the extension say to each other.
+
+import type { Agent, Dirty, Input, Mode } from "../src/protocol.js";
+
+/** Where the code comes from. */
+export interface Source {
+  /** A checkout on this machine. */
+  path?: string;
+  /** Git URL or `OWNER/NAME`. */
+  repository?: string;
+}
+
+/** What was entered; it is kept until an agent was created. */
+export interface Form {
+  prompt: string;
+  attached: Input[];
+  source: Source;
+  ref: string;
+  branch: string;
+  agent: string;
+  model: string;
+  mode: Mode;
+  dirty: Dirty;
+  /** The id under which it was sent without an answer: sent again it does nothing twice. */
+  requestId?: string;
+}
+
+export interface Facts {
+  agents: Agent[];
+  /** Uncommitted changes of the source. */
+  uncommitted: number;
+  /** For each attached part, whether it has changed since. */
+  stale: boolean[];
+  /** Why agents are not known. */
+  problem?: string;
+}
+
+export interface CreateAsks {
+  ready: { params: Record<string, never>; result: { form: Form; facts: Facts; history: string[]; words?: Record<string, string> } };
+  changed: { params: { form: Form }; result: null };
+  facts: { params: { form: Form }; result: Facts };
+  pickSource: { params: Record<string, never>; result: Source | null };
+  pickRef: { params: { source: Source }; result: string | null };
+  pickFiles: { params: { source: Source }; result: Input[] };
+  create: { params: { form: Form }; result: null };
+  keys: { params: Record<string, never>; result: null };
+}
+
+export interface CreateTold {
+  /** A draft from elsewhere: a selection that was delegated, for one. */
+  form: Form;
+  progress: { text: string };
+}
