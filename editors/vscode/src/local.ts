@@ -43,11 +43,9 @@ export async function checkOut(ctx: Ctx, threadId: string): Promise<void> {
   const { branch, commit } = await busy(t("Checking out {0}", title(ctx, threadId)), () =>
     ctx.bridge.request("thread/checkout", { threadId, path }));
   const copy = t("Copy the command");
-  const answer = await vscode.window.showInformationMessage(
-    t("The branch {0} is here now, at {1}. Switch to it when you like.", plain(branch), commit.slice(0, 8)),
-    copy,
-  );
-  if (answer === copy) await vscode.env.clipboard.writeText(`git switch '${branch.replaceAll("'", "'\\''")}'`);
+  void vscode.window
+    .showInformationMessage(t("The branch {0} is here now, at {1}. Switch to it when you like.", plain(branch), commit.slice(0, 8)), copy)
+    .then((answer) => (answer === copy ? vscode.env.clipboard.writeText(`git switch '${branch.replaceAll("'", "'\\''")}'`) : undefined));
 }
 
 /** The folder to write to: where the thread began, a folder of this window, or one that a person names. */

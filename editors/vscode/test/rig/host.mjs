@@ -1,7 +1,7 @@
 // Runs dist/test/host.cjs inside the extension host of a real VS Code; ends with the tests' verdict and counts.
 
 import { globSync, readFileSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { format } from "node:util";
 
@@ -22,7 +22,7 @@ try {
   const folder = await home.repository();
   // The list is measured with the cloud up, as it is on all days but the first.
   await withBridge(home, async (request) => {
-    for (let at = 0; at < (Number(process.env.N ?? 100)); at++) await request("thread/create", { path: folder, agent: "shell", title: `Agent ${at}` });
+    for (let at = 0; at < 100; at++) await request("thread/create", { path: folder, agent: "shell", title: `Agent ${at}` });
   });
   console.log(`100 threads after ${Date.now() - begun} ms`);
   server = await startVsCode({
@@ -35,7 +35,7 @@ try {
   const ended = new Promise((resolve) => void page.exposeFunction("codeAutomationExit", resolve));
   await page.exposeFunction("codeAutomationLog", (type, words) => {
     const line = format(...words);
-    if (type !== "trace" && !/Could not locate the bindings|native watchdog|watchdog|\[spdlog\]/i.test(line)) console.log(line);
+    if (!/Ignoring fetching|ServiceWorker|gallery|grace time|Could not locate the bindings|native watchdog|watchdog|\[spdlog\]/i.test(line)) console.log(line);
   });
   const at = `vscode-remote://${server.authority}`;
   const payload = [
@@ -43,7 +43,10 @@ try {
     ["extensionTestsPath", `${at}${extension}/dist/test/host.cjs`],
     ["skipWelcome", "true"],
   ];
-  await page.goto(`${server.url}/?folder=${folder}&payload=${encodeURIComponent(JSON.stringify(payload))}`);
+  // A workspace of one folder: where a second one comes, the extension host is not started anew.
+  const workspace = home.path("window.code-workspace");
+  await writeFile(workspace, JSON.stringify({ folders: [{ path: folder }] }));
+  await page.goto(`${server.url}/?workspace=${workspace}&payload=${encodeURIComponent(JSON.stringify(payload))}`);
   const limit = new Promise((resolve) => setTimeout(resolve, LIMIT_MS, "no end in time").unref());
   code = await Promise.race([ended, limit]);
   if (code !== 0) {
