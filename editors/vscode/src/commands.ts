@@ -22,7 +22,7 @@ interface Verb {
   readonly what: () => string;
   /** Threads for which it is possible. */
   readonly fits?: (thread: Thread) => boolean;
-  readonly run: (ctx: Ctx, threadId: string) => Promise<unknown>;
+  readonly run: (ctx: Ctx, threadId: string, turn?: number) => Promise<unknown>;
 }
 
 const t = vscode.l10n.t;
@@ -51,7 +51,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   copyId: { what: () => t("Copy an agent's id"), run: verbs.copyId },
   createPullRequest: { what: () => t("Create a pull request"), fits: changed, run: verbs.createPullRequest },
   openPullRequest: { what: () => t("Open a pull request"), fits: ({ pullRequest }) => pullRequest !== undefined, run: verbs.openPullRequest },
-  apply: { what: () => t("Apply changes"), fits: changed, run: applyChanges },
+  apply: { what: () => t("Apply changes"), fits: changed, run: (ctx, id) => applyChanges(ctx, id) },
   checkout: { what: () => t("Check out a branch"), run: checkOut },
   review: { what: () => t("Review changes"), fits: changed, run: (ctx, id) => ctx.review(id) },
   ssh: { what: () => t("SSH to agent"), run: (ctx, id) => openSsh(ctx, id) },
@@ -68,11 +68,11 @@ export function registerCommands(ctx: Ctx, view: ThreadsView): void {
     );
 
   for (const [name, { what, fits, run }] of Object.entries(VERBS)) {
-    add(name, async (target: Target) => {
+    add(name, async (target: Target, turn?: unknown) => {
       const threadId = idOf(target) ?? (await pickThread(ctx.threads, what(), fits));
       if (threadId === undefined) return;
       try {
-        return await run(ctx, threadId);
+        return await run(ctx, threadId, typeof turn === "number" ? turn : undefined);
       } catch (error) {
         const thread = ctx.threads.get(threadId);
         ctx.fail(thread ? `${what()}: ${clean(thread.title, 60)}` : what(), error);

@@ -6,6 +6,7 @@ import * as vscode from "vscode";
 import type { Ctx } from "./ctx.js";
 import { type Documents, addressOf, uriOf } from "./documents.js";
 import { isReason } from "./errors.js";
+import { pickThread } from "./pick.js";
 import type { Against, FileDiff } from "./protocol.js";
 import { type Draft, ReviewComments } from "./review_comments.js";
 import { ViewedMarks } from "./review_marks.js";
@@ -144,12 +145,12 @@ export class Review {
   }
 
   async #of(given: Given, against: Against): Promise<void> {
-    const threadId = this.#id(given);
+    const threadId = await this.#id(given);
     if (threadId !== undefined) await this.open(threadId, against);
   }
 
   async #ofTurn(given: Given, turn?: number): Promise<void> {
-    const threadId = this.#id(given);
+    const threadId = await this.#id(given);
     if (threadId === undefined) return;
     if (turn !== undefined) return this.open(threadId, { turn });
     const { turns } = await this.#ctx.bridge.request("thread/read", { threadId, limit: 1000 });
@@ -161,9 +162,10 @@ export class Review {
     if (picked) await this.open(threadId, { turn: picked.turn });
   }
 
-  #id(given: Given): string | undefined {
+  /** The thread meant: a row, the one under review, or one that a person picks. */
+  async #id(given: Given): Promise<string | undefined> {
     if (typeof given === "string") return given;
-    return given?.threadId ?? this.#current?.threadId;
+    return given?.threadId ?? this.#current?.threadId ?? pickThread(this.#ctx.threads, t("Review changes"), ({ diff }) => diff.files > 0);
   }
 
   // ---- showing

@@ -31,16 +31,16 @@ export async function retry(ctx: Ctx, threadId: string): Promise<void> {
   told(await ctx.bridge.request("thread/retry", { threadId }));
 }
 
-export async function fork(ctx: Ctx, threadId: string): Promise<void> {
-  const turn = await pickTurn(ctx, threadId, t("Go on from the end of which turn?"));
+export async function fork(ctx: Ctx, threadId: string, given?: number): Promise<void> {
+  const turn = given ?? await pickTurn(ctx, threadId, t("Go on from the end of which turn?"));
   if (turn === undefined) return;
   const { thread } = await busy(t("Forking {0}", title(ctx, threadId)), () => ctx.bridge.request("thread/fork", { threadId, turn }));
   ctx.threads.learn(thread);
   ctx.openThread(thread.id);
 }
 
-export async function rewind(ctx: Ctx, threadId: string): Promise<void> {
-  const turn = await pickTurn(ctx, threadId, t("Take the workspace back to the end of which turn?"), true);
+export async function rewind(ctx: Ctx, threadId: string, given?: number): Promise<void> {
+  const turn = given ?? await pickTurn(ctx, threadId, t("Take the workspace back to the end of which turn?"), true);
   if (turn === undefined) return;
   const back = (force: boolean) =>
     busy(t("Rewinding {0}", title(ctx, threadId)), () => ctx.bridge.request("thread/rewind", { threadId, turn, force }));

@@ -63,6 +63,8 @@ export class Output {
       const page = h("span", { class: "page" });
       fill(page, [render(text)]);
       this.#pages.prepend(page);
+      // What was printed last is looked at first.
+      if (this.#shown === 1) this.#pages.scrollTop = this.#pages.scrollHeight;
       say(this.#state, offset === 0 ? bytes(total) : t("{0} before this", bytes(offset)));
       show(this.#earlier, offset > 0 && this.#shown < PAGES);
     } catch (error) {

@@ -36,9 +36,7 @@ async function begin(title, text, more = {}) {
 
 async function open(title) {
   await stage.row(page, title).waitFor();
-  await stage.command(page, "Aloft: Go to Agent…");
-  await page.locator(".quick-input-widget input").fill(title);
-  await page.locator(".quick-input-list .monaco-list-row").filter({ hasText: title }).first().click();
+  await stage.command(page, "Aloft: Go to Agent…", title);
   await panel.getByRole("heading", { level: 1, name: title }).waitFor();
 }
 

@@ -45,8 +45,7 @@ async function act(name, button) {
 }
 
 step("all changes of a thread in one editor, and each file alone", async () => {
-  await stage.row(page, "Change things").hover();
-  await stage.row(page, "Change things").getByRole("button", { name: "Review Changes" }).click();
+  await stage.command(page, "Aloft: Review Changes", "Change things");
   await page.getByRole("tab", { name: /Change things: all changes.*4 files/ }).waitFor();
   await page.locator(".multiDiffEntry").first().waitFor();
   await page.getByText("0 of 4 files viewed").waitFor();
@@ -81,7 +80,7 @@ step("a comment on a line goes to the agent with the line", async () => {
   await page.getByRole("treeitem", { name: /Comments to send/ }).waitFor({ state: "detached" });
 });
 
-step("a file, and one place of a file, go into the local checkout", async () => {
+step("one file goes into the local checkout, and the others do not", async () => {
   await act("src/main.py", "Take File into Local Checkout");
   await page.locator(".notification-toast", { hasText: "1 files changed" }).waitFor();
   assert.equal(await readFile(path.join(stage.folder, "src/main.py"), "utf8"), "FLAG = True\n");
@@ -103,13 +102,12 @@ step("one place of a file is taken back in the sandbox", async () => {
   await page.locator(".quick-input-widget").getByRole("button", { name: "OK" }).click();
   await page.locator(".monaco-dialog-box").getByRole("button", { name: "Revert" }).click();
   await page.locator(".monaco-list-row", { hasText: "reverted in the sandbox" }).first().waitFor();
-  const { stdout } = { stdout: await readFile(stage.home.path(`s/s/${thread.id}/workspace/long.txt`), "utf8") };
-  assert.equal(stdout, LINES.replace("line 3\n", "LINE 3\n"));
+  const there = await readFile(stage.home.path(`s/s/${thread.id}/workspace/long.txt`), "utf8");
+  assert.equal(there, LINES.replace("line 3\n", "LINE 3\n"));
 });
 
 step("a turn alone", async () => {
-  await stage.row(page, "Change things").click({ button: "right" });
-  await page.getByRole("menuitem", { name: "Review Changes of a Turn…" }).click();
+  await stage.command(page, "Aloft: Review Changes of a Turn…");
   await page.locator(".quick-input-list .monaco-list-row", { hasText: "Turn 2" }).click();
   await page.getByRole("tab", { name: /Change things: turn 2.*1 file/ }).waitFor();
 });
@@ -117,8 +115,7 @@ step("a turn alone", async () => {
 step("thousands of files come in pages", async () => {
   await stage.editor.done(stage.folder, "$ for i in $(seq 1 1000); do echo $i > f$i.txt; done", { title: "Many files" });
   await stage.row(page, "Many files").waitFor();
-  await stage.row(page, "Many files").hover();
-  await stage.row(page, "Many files").getByRole("button", { name: "Review Changes" }).click();
+  await stage.command(page, "Aloft: Review Changes", "Many files");
   await page.getByRole("tab", { name: /Many files: all changes \(1 to 300 of 1000\)/ }).waitFor();
   await page.getByRole("treeitem", { name: /Files 901 to 1000/ }).click();
   await page.getByRole("tab", { name: /Many files: all changes \(901 to 1000 of 1000\)/ }).waitFor();

@@ -57,11 +57,16 @@ export class Stage {
     return page.getByRole("treeitem", { name: new RegExp(title) }).first();
   }
 
-  /** Runs a command by its whole name. */
-  async command(page, name) {
+  /** Runs a command by its whole name; where it asks, picks what has these words. */
+  async command(page, name, ...picks) {
     await page.keyboard.press("F1");
     await page.locator(".quick-input-widget input").fill(`>${name}`);
-    await page.locator(".quick-input-list .monaco-list-row").filter({ hasText: name }).first().click();
+    const whole = new RegExp(`^${name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`);
+    await page.locator(".quick-input-list .monaco-list-row").filter({ has: page.locator(".label-name", { hasText: whole }) }).first().click();
+    for (const words of picks) {
+      await page.locator(".quick-input-widget input").fill(words);
+      await page.locator(".quick-input-list .monaco-list-row").filter({ hasText: words }).first().click();
+    }
   }
 
   /** What is inside of the webview that is on screen. */
