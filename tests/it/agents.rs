@@ -128,10 +128,30 @@ impl Stage {
     fn recalls(&self, thread: &str, number: u64) {
         let items = self.turn(thread, number, &json!([{"recall": RECALL}]));
         assert_eq!(words(&items), FACT, "{items:#?}");
-        // An agent that had to be told its history would have been told these words of ours.
+        assert!(!self.was_told_its_history(), "the agent lost its session");
+    }
+
+    /// An agent whose own session is gone with its HOME is told by us what it knew.
+    fn recalls_from_the_log(&self, thread: &str, number: u64) {
+        self.home.json(["pause", thread]);
+        self.home.wait_state(thread, "paused");
+        let own = self.home.path("s/s").join(thread).join("home");
+        for entry in std::fs::read_dir(own).unwrap().flatten() {
+            if entry.file_type().unwrap().is_dir() {
+                std::fs::remove_dir_all(entry.path()).unwrap();
+            } else {
+                std::fs::remove_file(entry.path()).unwrap();
+            }
+        }
+        let items = self.turn(thread, number, &json!([{"recall": RECALL}]));
+        assert_eq!(words(&items), FACT, "{items:#?}");
+        assert!(self.was_told_its_history(), "it knew without a session and without being told");
+    }
+
+    /// These words of ours begin what an agent without a session is told.
+    fn was_told_its_history(&self) -> bool {
         let seen = self.server.seen();
-        let told = seen.iter().any(|seen| seen.body.to_string().contains("aloft://thread/history"));
-        assert!(!told, "the agent lost its session");
+        seen.iter().any(|seen| seen.body.to_string().contains("aloft://thread/history"))
     }
 
     /// A file of the workspace, as the host has it.

@@ -12,6 +12,7 @@ mod bad_input;
 mod by_hand;
 mod clean_up;
 mod crash;
+mod cycles;
 mod faults;
 mod full_disk;
 mod isolation;

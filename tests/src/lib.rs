@@ -9,6 +9,7 @@
 )]
 
 pub mod cloud;
+pub mod footprint;
 pub mod git;
 pub mod home;
 pub mod model;

@@ -5,17 +5,17 @@ use std::time::{Duration, Instant};
 
 use aloft_proto::v1::{
     AnswerPermissionRequest, CreateThreadRequest, DeleteThreadRequest, Input, InterruptTurnRequest,
-    MoveQueuedRequest, PauseThreadRequest, RemoveQueuedRequest, ResumeThreadRequest,
-    StartTurnRequest, SteerTurnRequest, TextInput, UpdateThreadRequest, input::Kind,
-    thread_service_client::ThreadServiceClient,
+    MoveQueuedRequest, PauseThreadRequest, ReadThreadRequest, RemoveQueuedRequest,
+    ResumeThreadRequest, StartTurnRequest, SteerTurnRequest, TextInput, ThreadState,
+    UpdateThreadRequest, input::Kind, thread_service_client::ThreadServiceClient,
 };
 use tokio::runtime::Runtime;
 use tonic::{Code, Status, transport::Channel};
 
 use crate::{cloud, home::Home, poll};
 
-/// How long one request may take, all repetitions counted in.
-const LIMIT: Duration = Duration::from_secs(90);
+/// How long one request may take, all repetitions counted in: on a busy machine clouds may be killed faster than it is answered.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// A request that changes something.
 #[derive(Clone, Debug)]
@@ -192,6 +192,24 @@ impl<'a> Sender<'a> {
     pub fn delete(&mut self, thread: &str) -> Result<Answered, Status> {
         let thread_id = thread.to_owned();
         self.send(Ask::Delete(DeleteThreadRequest { thread_id, ..Default::default() }))
+    }
+
+    /// What a thread does now.
+    pub fn state(&mut self, thread: &str) -> ThreadState {
+        poll::until(&format!("the state of {thread}"), || {
+            if self.client.is_none() {
+                self.home.start_cloud();
+                self.client = self.runtime.block_on(cloud::try_threads(self.home));
+            }
+            let mut client = self.client.clone()?;
+            let request =
+                ReadThreadRequest { thread_id: thread.to_owned(), limit: 1, ..Default::default() };
+            let Ok(read) = self.runtime.block_on(client.read_thread(request)) else {
+                self.client = None;
+                return None;
+            };
+            read.into_inner().thread.map(|thread| thread.state())
+        })
     }
 
     /// The whole log of a thread.

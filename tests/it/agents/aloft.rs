@@ -1,12 +1,13 @@
 //! The built-in agent over both APIs.
 
+use aloft_tests::poll;
 use aloft_tests::{
     home::{finish, items},
     ssh::Person,
 };
 use serde_json::json;
 
-use crate::agents::{FACT, Keys, MODEL, Stage, mark, of_type, words};
+use crate::agents::{FACT, Keys, LIMIT, MODEL, Stage, mark, of_type, words};
 
 #[test]
 fn aloft_does_everything_over_anthropic_messages() {
@@ -46,6 +47,37 @@ fn aloft_is_told_what_a_person_changed_and_what_was_rewound() {
     assert!(told(3, "A person has rewound the workspace"), "the agent knows of no rewind");
 }
 
+#[test]
+fn aloft_wraps_up_where_it_is_asked_to_finish_and_what_waits_goes_on_waiting() {
+    let stage = Stage::new("aloft", Keys::Anthropic);
+    let wait = "touch waits; until [ -e go ]; do sleep 0.1; done";
+    let script = json!([{"tool": "shell", "cmd": wait}, {"text": "half of it is done"}]);
+    let thread = &stage.create("auto", Some(MODEL), &mark(&script));
+    poll::within(LIMIT, "the command to run", || {
+        stage.file(thread, "waits").exists().then_some(())
+    });
+    stage.home.ok(["send", thread, "--queue", &mark(&json!([{"text": "later"}]))]);
+    stage.home.ok(["stop", thread, "--finish"]);
+    stage.item(thread, "the wish to reach the agent", |item| {
+        item["type"] == "userMessage"
+            && item["delivery"] != "queued"
+            && item["input"][0]["text"].as_str().is_some_and(|text| text.starts_with("Please stop"))
+    });
+    std::fs::write(stage.file(thread, "go"), "").unwrap();
+    let items = stage.ended(thread, 1, "completed");
+    assert_eq!(words(&items), "half of it is done", "{items:#?}");
+    let last = stage.server.seen().last().unwrap().body.to_string();
+    assert!(
+        last.contains("say in a few sentences what is done"),
+        "the model was not asked: {last}"
+    );
+    let shown = stage.home.wait_state(thread, "idle");
+    assert_eq!(
+        (&shown["thread"]["queued"], shown["turns"].as_array().unwrap().len()),
+        (&json!(1), 1)
+    );
+}
+
 fn walk(stage: &Stage) {
     // It asks before it acts; the first turn tells the fact.
     let write = |path: &str| json!({"tool": "write", "path": path, "content": "made\n"});
@@ -79,6 +111,7 @@ fn walk(stage: &Stage) {
     stage.names_its_jobs(thread, 8);
     stage.is_guided(thread, 10);
     stage.waits_at_its_budget(thread, 11);
+    stage.recalls_from_the_log(thread, 12);
     stage.was_counted(thread);
     stage.used(MODEL);
 }

@@ -44,6 +44,7 @@ fn claude_does_everything() {
     stage.names_its_jobs(thread, 8);
     stage.is_guided(thread, 10);
     stage.waits_at_its_budget(thread, 11);
+    stage.recalls_from_the_log(thread, 12);
     stage.was_counted(thread);
     stage.used(MODEL);
 }

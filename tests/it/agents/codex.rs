@@ -38,6 +38,7 @@ fn codex_does_everything() {
     stage.names_its_jobs(thread, 9);
     stage.is_guided(thread, 11);
     stage.waits_at_its_budget(thread, 12);
+    stage.recalls_from_the_log(thread, 13);
     stage.was_counted(thread);
     stage.used(MODEL);
 }

@@ -40,6 +40,7 @@ fn opencode_does_everything() {
     stage.names_its_jobs(thread, 7);
     stage.is_guided(thread, 9);
     stage.waits_at_its_budget(thread, 11);
+    stage.recalls_from_the_log(thread, 12);
     stage.was_counted(thread);
     stage.used(MODEL);
 }

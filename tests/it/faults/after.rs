@@ -3,13 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::Path,
     time::Duration,
 };
 
 use aloft_proto::v1::{Delivery, Event, Mode, TurnState, event::Payload, item::Kind};
 use aloft_tests::{
     cloud::Watcher,
+    footprint::control_groups,
     poll,
     sender::{Ask, Sender},
 };
@@ -223,34 +223,8 @@ fn leftovers(stage: &Stage) -> Vec<String> {
     let root = root.to_str().unwrap();
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     left.extend(mounts.lines().filter(|line| line.contains(root)).map(str::to_owned));
-    left.extend(groups(Path::new("/sys/fs/cgroup"), &owner(&home.path("s/s")), 6));
+    left.extend(control_groups(home).iter().map(|group| group.display().to_string()));
     left
-}
-
-/// The name that control groups of a folder of sandboxes have.
-fn owner(root: &Path) -> String {
-    use std::os::unix::fs::MetadataExt;
-    let about = fs::metadata(root).unwrap();
-    format!("{:x}-{:x}", about.dev(), about.ino())
-}
-
-/// Control groups below this folder that belong to the owner and hold others.
-fn groups(folder: &Path, owner: &str, depth: u32) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if !path.is_dir() || depth == 0 {
-            continue;
-        }
-        if path.to_string_lossy().contains(owner) {
-            found.extend(fs::read_dir(&path).into_iter().flatten().flatten().filter_map(|below| {
-                below.path().is_dir().then(|| below.path().display().to_string())
-            }));
-        } else {
-            found.extend(groups(&path, owner, depth - 1));
-        }
-    }
-    found
 }
 
 /// Whether a request is about this thread.

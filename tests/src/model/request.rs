@@ -5,6 +5,9 @@ use serde_json::Value;
 /// Begins a script in a person's message.
 const MARK: &str = "MARK ";
 
+/// Begins what an agent attaches to a message, such as the history of the thread, in which old scripts stand.
+const ATTACHED: &str = "<context ";
+
 /// A request.
 #[derive(Debug)]
 pub(super) struct Request {
@@ -29,6 +32,13 @@ pub(super) enum Step {
     Text { text: String, chunks: usize, pause_ms: u64 },
 }
 
+impl Entry {
+    fn is_script(&self) -> bool {
+        let Self::Person(text) = self else { return false };
+        text.contains(MARK) && !text.trim_start().starts_with(ATTACHED)
+    }
+}
+
 impl Request {
     pub(super) fn read(path: &str, body: &Value) -> Self {
         let stream = body["stream"].as_bool().unwrap_or(false);
@@ -49,20 +59,17 @@ impl Request {
         if self.schema || self.tools.is_empty() {
             return None;
         }
-        let at = self
-            .entries
-            .iter()
-            .rposition(|entry| matches!(entry, Entry::Person(text) if text.contains(MARK)))?;
+        let at = self.entries.iter().rposition(Entry::is_script)?;
         let Entry::Person(text) = &self.entries[at] else { return None };
         let script = text.rsplit_once(MARK)?.1;
         let steps = serde_json::Deserializer::from_str(script).into_iter::<Value>().next()?.ok()?;
         let done = self.entries[at..].iter().filter(|entry| matches!(entry, Entry::Result)).count();
         let nothing_left = serde_json::json!({"text": "The script is over."});
         let step = steps.as_array()?.get(done).unwrap_or(&nothing_left);
-        Some(self.understand(step, at))
+        Some(self.understand(step))
     }
 
-    fn understand(&self, step: &Value, at: usize) -> Step {
+    fn understand(&self, step: &Value) -> Step {
         let text = |name: &str| step[name].as_str().unwrap_or_default().to_owned();
         if step["tool"] == "shell" {
             return Step::Shell(text("cmd"));
@@ -71,9 +78,7 @@ impl Request {
             return Step::Write { path: text("path"), content: text("content") };
         }
         let words = match step["recall"].as_str() {
-            Some(prefix) => {
-                self.recall(prefix, at).unwrap_or_else(|| "I do not remember.".to_owned())
-            }
+            Some(prefix) => self.recall(prefix).unwrap_or_else(|| "I do not remember.".to_owned()),
             None => text("text"),
         };
         let chunks = step["chunks"].as_u64().unwrap_or(1);
@@ -84,8 +89,9 @@ impl Request {
         }
     }
 
-    fn recall(&self, prefix: &str, before: usize) -> Option<String> {
-        let words = self.entries[..before].iter().filter_map(|entry| match entry {
+    /// A word that the model was told, in this message or before it; the beginning alone is that of the question.
+    fn recall(&self, prefix: &str) -> Option<String> {
+        let words = self.entries.iter().filter_map(|entry| match entry {
             Entry::Person(text) => Some(text),
             Entry::Result => None,
         });
