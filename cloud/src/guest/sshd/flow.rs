@@ -7,13 +7,15 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::future::maybe_done;
 use russh::server::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -31,9 +33,15 @@ const DISK: u64 = 16 * 1024 * 1024 * 1024;
 /// What is read back from disk at once.
 const PIECE: usize = 256 * 1024;
 
+/// What is written at once.
+const PIECES: usize = 16;
+
 /// What is taken from behind a channel at once: little from who says little.
 const SMALLEST_READ: usize = 4 * 1024;
 const LARGEST_READ: usize = 128 * 1024;
+
+/// How long what a client had said before it closed a channel may take to be written.
+const LINGER: Duration = Duration::from_secs(30);
 
 /// Bytes in memory of all channels.
 static IN_MEMORY: AtomicUsize = AtomicUsize::new(0);
@@ -63,6 +71,10 @@ struct State {
     /// Nobody will take anything any more.
     abandoned: bool,
 }
+
+/// Bytes in the order they came in, to be written at once.
+#[derive(Debug, Default)]
+pub(super) struct Pieces(VecDeque<Bytes>);
 
 #[derive(Debug)]
 struct Spill {
@@ -102,15 +114,18 @@ impl Backlog {
     }
 
     /// The next bytes; none after the client's last.
-    pub(super) async fn next(&self) -> io::Result<Option<Bytes>> {
+    pub(super) async fn next(&self) -> io::Result<Option<Pieces>> {
         loop {
             {
                 let mut state = self.lock();
-                if let Some(data) = state.take() {
-                    return Ok(Some(data));
+                let pieces: VecDeque<_> =
+                    std::iter::from_fn(|| state.take()).take(PIECES).collect();
+                if !pieces.is_empty() {
+                    return Ok(Some(Pieces(pieces)));
                 }
                 if state.spill.is_some() {
-                    return tokio::task::block_in_place(|| state.read(&self.on_disk)).map(Some);
+                    let piece = tokio::task::block_in_place(|| state.read(&self.on_disk))?;
+                    return Ok(Some(Pieces([piece].into())));
                 }
                 if state.ended || state.abandoned {
                     return Ok(None);
@@ -202,6 +217,32 @@ impl State {
     }
 }
 
+impl Buf for Pieces {
+    fn remaining(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.0.front().map_or(&[], |piece| &piece[..])
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let pairs = slices.iter_mut().zip(&self.0);
+        pairs.map(|(slice, piece)| *slice = IoSlice::new(piece)).count()
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        while let Some(piece) = self.0.front_mut().filter(|_| count > 0) {
+            let step = count.min(piece.len());
+            piece.advance(step);
+            count -= step;
+            if piece.is_empty() {
+                self.0.pop_front();
+            }
+        }
+    }
+}
+
 /// On a real disk where there is one: what is temporary may be kept in memory.
 fn nameless_file() -> io::Result<File> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
@@ -240,8 +281,8 @@ pub(super) fn intake(
 
 /// Writes what a channel receives, to its end; what takes no more is left alone.
 pub(super) async fn inward(backlog: &Backlog, mut to: impl AsyncWrite + Unpin) {
-    while let Ok(Some(data)) = backlog.next().await {
-        if to.write_all(&data).await.is_err() {
+    while let Ok(Some(mut data)) = backlog.next().await {
+        if to.write_all_buf(&mut data).await.is_err() {
             break;
         }
     }
@@ -276,6 +317,11 @@ pub(super) async fn outward(
     }
 }
 
+/// Ends the way in of a channel that its client has closed: with what was said before, not in the middle of it.
+pub(super) async fn linger(inward: impl Future) {
+    let _written = tokio::time::timeout(LINGER, inward).await;
+}
+
 /// Joins a channel and a stream until both have said their last byte, or the client has closed the channel.
 pub(super) async fn join(
     channel: Channel<Msg>,
@@ -286,16 +332,21 @@ pub(super) async fn join(
     let (to, backlog) = (Arc::new(to), Arc::new(Backlog::new(on_disk)));
     let _intake = intake(from, &backlog, &to);
     let (reading, writing) = tokio::io::split(stream);
+    let inward = maybe_done(inward(&backlog, writing));
+    tokio::pin!(inward);
     let both = async {
         let out = async {
             outward(reading, &to, None).await;
             let _gone = to.eof().await;
         };
-        tokio::join!(out, inward(&backlog, writing));
+        tokio::join!(out, inward.as_mut());
     };
-    tokio::select! {
-        () = both => {}
-        () = backlog.closed() => {}
+    let ended = tokio::select! {
+        () = both => true,
+        () = backlog.closed() => false,
+    };
+    if !ended {
+        linger(inward).await;
     }
     // Whoever waits for the other to close first waits for ever.
     let _gone = to.close().await;
@@ -326,7 +377,7 @@ mod tests {
                 backlog.end();
                 let mut total = 0;
                 while let Some(data) = backlog.next().await.unwrap() {
-                    total += data.len();
+                    total += data.remaining();
                 }
                 assert_eq!(total, 512 * 32 * 1024);
                 assert_eq!(on_disk.load(Ordering::Relaxed), 0);
@@ -350,12 +401,13 @@ mod tests {
                             backlog.push((sent..sent + size).map(byte).collect()).unwrap();
                             sent += size;
                         } else if got.len() < sent {
-                            got.extend(backlog.next().await.unwrap().unwrap());
+                            let mut data = backlog.next().await.unwrap().unwrap();
+                            got.extend(data.copy_to_bytes(data.remaining()));
                         }
                     }
                     backlog.end();
-                    while let Some(data) = backlog.next().await.unwrap() {
-                        got.extend(data);
+                    while let Some(mut data) = backlog.next().await.unwrap() {
+                        got.extend(data.copy_to_bytes(data.remaining()));
                     }
                     got.len() == sent && got.iter().enumerate().all(|(at, value)| *value == byte(at))
                 });

@@ -126,7 +126,7 @@ impl Session {
             Ends::Pipes { stdin, stdout, stderr } => {
                 let backlog = Arc::clone(&self.backlog);
                 let input = async move { flow::inward(&backlog, stdin).await };
-                let _input = AbortOnDropHandle::new(tokio::spawn(input));
+                let input = AbortOnDropHandle::new(tokio::spawn(input));
                 let output = async {
                     let (.., ended) = tokio::join!(
                         flow::outward(stdout, &self.to, None),
@@ -138,7 +138,10 @@ impl Session {
                 // What was started without a terminal outlives its client: editors start their servers so.
                 tokio::select! {
                     ended = output => Some(ended),
-                    () = self.backlog.closed() => None,
+                    () = self.backlog.closed() => {
+                        flow::linger(input).await;
+                        None
+                    }
                 }
             }
             Ends::Terminal(Terminal { input, output, .. }) => {
@@ -211,15 +214,15 @@ pub(super) fn subsystem(name: &str) -> Option<PathBuf> {
 }
 
 async fn type_in(backlog: Arc<Backlog>, mut to: OwnedWritePty) {
-    loop {
-        match backlog.next().await {
-            Ok(Some(data)) if to.write_all(&data).await.is_ok() => {}
-            Ok(None) => {
-                let _ended = to.write_all(END_OF_TRANSMISSION).await;
-                break;
-            }
-            _ => break,
+    let mut ended = backlog.next().await;
+    while let Ok(Some(mut data)) = ended {
+        if to.write_all_buf(&mut data).await.is_err() {
+            return backlog.abandon();
         }
+        ended = backlog.next().await;
+    }
+    if ended.is_ok() {
+        let _ended = to.write_all(END_OF_TRANSMISSION).await;
     }
     backlog.abandon();
 }

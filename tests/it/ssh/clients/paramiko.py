@@ -93,6 +93,23 @@ back.shutdown_write()
 assert stdout.read() == b"from outside\n"
 back.close()
 client.get_transport().cancel_port_forward("localhost", port)
+# What is said just before the end arrives whole: on a connection back, and as the input of a command.
+content = bytes(1_000_000)
+port = client.get_transport().request_port_forward("localhost", 0)
+for number in range(8):
+    _, stdout, _ = client.exec_command(f"wc -c < /dev/tcp/localhost/{port}")
+    back = client.get_transport().accept(60)
+    back.sendall(content)
+    back.close()
+    assert stdout.read() == b"1000000\n", number
+    channel = client.get_transport().open_session()
+    channel.exec_command(f"cat > /tmp/said-{number}")
+    channel.sendall(content)
+    channel.close()
+    count = f"for i in $(seq 600); do test $(stat -c %s /tmp/said-{number}) = 1000000 && break; sleep 0.1; done"
+    _, stdout, _ = client.exec_command(f"{count}; stat -c %s /tmp/said-{number}")
+    assert stdout.read() == b"1000000\n", number
+client.get_transport().cancel_port_forward("localhost", port)
 client.get_transport().renegotiate_keys()
 _, stdout, _ = client.exec_command("echo new keys")
 assert stdout.read() == b"new keys\n"
