@@ -26,6 +26,10 @@ const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::fro
 /// The same where a person would wait for it: a network that comes back is used at once, and not when this ends.
 const LIVE_KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(3));
 
+/// What the cloud may send before it is taken, on one stream and on all: less would slow down what comes from far away.
+const STREAM_WINDOW: u32 = 2 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
+
 /// Why the embedded cloud could not be started the last time; empty once it could.
 pub(crate) type StartFailure = Arc<Mutex<Option<Error>>>;
 
@@ -114,6 +118,8 @@ fn timed(endpoint: Endpoint, purpose: Use) -> Endpoint {
     let (every, patience) = if purpose == Use::Live { LIVE_KEEP_ALIVE } else { KEEP_ALIVE };
     endpoint
         .connect_timeout(CONNECT)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keep_alive_interval(every)
         .keep_alive_timeout(patience)
         // Nobody waits for a connection on which nothing is under way.
@@ -140,6 +146,8 @@ fn endpoint(url: &str) -> Result<Endpoint, Error> {
 fn local() -> Endpoint {
     let (every, patience) = KEEP_ALIVE;
     Endpoint::from_static("http://localhost")
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keep_alive_interval(every)
         .keep_alive_timeout(patience)
         .keep_alive_while_idle(true)

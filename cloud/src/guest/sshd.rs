@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use aloft_proto::guest::ConfigureSshRequest;
 use russh::server;
+use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,12 @@ pub(super) const USER: &str = "agent";
 
 /// Threads that encrypt and move bytes.
 const THREADS: usize = 2;
+
+/// What is read from a client at once. Memory that no packet was in yet is none.
+const READ: usize = 128 * 1024;
+
+/// What may be on its way to a client; the kernel gives as much of it as it allows.
+const SENT: usize = 4 * 1024 * 1024;
 
 /// How long a client may take to prove who it is.
 const LOGIN: Duration = Duration::from_secs(60);
@@ -119,7 +126,10 @@ impl Shared {
             return Err(io::Error::other("the server is not configured yet").into());
         };
         let cut = CancellationToken::new();
+        // While one side waits for a processor the other works on.
+        let _only_slower = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SENT);
         let stream = Cut::new(UnixStream::from_std(stream)?, cut.clone());
+        let stream = BufReader::with_capacity(READ, stream);
         let entry = self.access.enter(cut.clone());
         let number = entry.number();
         let handler = Connection::new(Arc::clone(&self), entry);

@@ -11,6 +11,9 @@ use crate::sandbox::guest::{CALL, Error, Guest, Result};
 /// Begins a connection that speaks SSH instead of gRPC.
 const SSH: u8 = 0;
 
+/// What may be on its way to the server; the kernel gives as much of it as it allows.
+const SENT: usize = 4 * 1024 * 1024;
+
 impl Guest {
     /// Says whom the server lets in from now on, and as which host it shows itself.
     pub async fn configure_ssh(&self, request: proto::ConfigureSshRequest) -> Result<u32> {
@@ -27,6 +30,8 @@ impl Guest {
         }
         let connect = async {
             let mut stream = UnixStream::connect(self.socket.as_path()).await?;
+            // While the guest waits for a processor its client works on.
+            let _only_slower = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SENT);
             stream.write_all(&[SSH]).await?;
             Ok(stream)
         };
