@@ -39,7 +39,8 @@ soak: setup
 	@ALOFT_SOAK=1 scripts/test.sh
 	@scripts/breaks.sh
 
-bench: setup
+bench:
+	@scripts/setup.sh bench
 	@scripts/bench.sh
 
 install: setup

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building, demo and tests need and this machine lacks: with apt, as root or through sudo.
-# usage: scripts/setup.sh [tests]
+# usage: scripts/setup.sh [tests|bench]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -37,6 +37,13 @@ if [ "${1:-}" = tests ]; then
   command -v chromium >/dev/null || need+=(chromium)
   [ -d /usr/share/fonts/truetype/dejavu ] || need+=(fonts-dejavu-core)
   command -v setpriv >/dev/null || need+=(util-linux)
+fi
+if [ "${1:-}" = bench ]; then
+  command -v ssh >/dev/null || need+=(openssh-client)
+  # What the sandbox's own is measured beside. Where services are run its package would begin one, which is for the owner to decide.
+  [ -x /usr/sbin/sshd ] || [ -d /run/systemd/system ] || need+=(openssh-server)
+  [ -x /usr/lib/openssh/sftp-server ] || need+=(openssh-sftp-server)
+  command -v python3 >/dev/null || need+=(python3)
 fi
 [ ${#need[@]} -gt 0 ] || exit 0
 

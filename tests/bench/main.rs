@@ -15,6 +15,7 @@ mod reconnect;
 mod report;
 mod rest;
 mod sandbox;
+mod ssh;
 mod stop;
 mod threads;
 
@@ -38,6 +39,7 @@ const MEASURES: &[Measure] = &[
     ("rest", rest::measure),
     ("reconnect", reconnect::measure),
     ("fleet", fleet::measure),
+    ("ssh", ssh::measure),
 ];
 
 fn main() -> anyhow::Result<()> {

@@ -16,7 +16,7 @@ pub(crate) struct Report {
 pub(crate) struct Row {
     /// What was measured.
     pub name: String,
-    /// Of all numbers: `ms`, `MiB`, `s` or `events/s`.
+    /// Of all numbers: `ms`, `MiB`, `s`, `events/s`; `×` = a quotient.
     pub unit: String,
     /// The middle of the samples.
     pub p50: f64,
