@@ -45,9 +45,14 @@ cargo build --workspace --all-targets --quiet
 step 'agents from npm'
 scripts/install-agents.sh target/agents
 
+step 'VS Code from npm'
+for node in target/agents/modern/node_modules/node-linux-*/bin; do
+  PATH=$(realpath "$node"):$PATH editors/vscode/test/rig/install-vscode.sh target/vscode
+done
+
 status=0
-step 'Rust: unit tests, integration tests, real agents'
-ALOFT_TEST_AGENTS="$PWD/target/agents" run cargo test --workspace --no-fail-fast --quiet || status=$?
+step 'Rust: unit tests, integration tests, real agents, VS Code over SSH'
+ALOFT_TEST_AGENTS="$PWD/target/agents" ALOFT_TEST_VSCODE="$PWD/target/vscode" run cargo test --workspace --no-fail-fast --quiet || status=$?
 closing='^test result:'
 close Rust $status "$(sum "$closing" '[0-9]+ passed')" "$(sum "$closing" '[0-9]+ failed')" "$(sum "$closing" '[0-9]+ ignored')"
 

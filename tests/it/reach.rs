@@ -1,7 +1,10 @@
 //! A person's own ssh at a sandbox: through the config that `aloft` writes and the tunnel that it carries, with nothing of
 //! ours in the environment.
 
+mod cut;
+mod proxied;
 mod relay;
+mod vscode;
 
 use std::{
     fs,

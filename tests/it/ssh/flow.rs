@@ -60,7 +60,7 @@ fn a_channel_nobody_reads_holds_up_no_other() {
 fn much_passes_both_ways_at_once_with_new_keys_on_the_way() {
     let home = Home::new();
     let (id, person) = thread(&home);
-    let (rounds, size) = if soak() { (4, 256 << 20) } else { (2, 12 << 20) };
+    let (rounds, size) = if soak() { (1, 1 << 30) } else { (2, 12 << 20) };
     let input = noise(size);
     for options in [
         ["-o", "RekeyLimit=1M"],
