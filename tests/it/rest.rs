@@ -1,10 +1,17 @@
 //! A thread that rests: frozen after its turn, suspended after the idle time, brought back by whoever needs it.
 
-use std::{fs, thread::sleep, time::Duration};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    process::Stdio,
+    thread::sleep,
+    time::Duration,
+};
 
 use aloft_tests::{
     home::{Home, alive, items},
     poll,
+    ssh::Person,
 };
 
 /// A command that counts in a file of the workspace as long as it runs, known by `mark`.
@@ -179,6 +186,33 @@ fn an_idle_thread_is_suspended_and_a_message_brings_everything_back() {
     home.wait_state(&id, "paused");
     home.ok(["resume", &id]);
     home.wait_state(&id, "idle");
+    home.wait_state(&id, "paused");
+}
+
+#[test]
+fn an_open_session_keeps_a_thread_up_and_its_end_lets_it_rest() {
+    let home = Home::new();
+    home.configure("idleSeconds = 2\n");
+    let id = home.begin(&home.repository(), "auto", "$ true");
+    home.wait_turn(&id, 1);
+    let person = Person::registered(&home);
+    let host = format!("{id}.aloft");
+    let mut command = person.command("ssh", [&host, "cat"]);
+    let mut client = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut said, mut heard) = (client.stdin.take().unwrap(), client.stdout.take().unwrap());
+    let mut echoes = || {
+        let mut word = [0; 6];
+        said.write_all(b"awake\n").unwrap();
+        heard.read_exact(&mut word).unwrap();
+        assert_eq!(&word, b"awake\n");
+    };
+    echoes();
+    // Several times as long as it may be idle, with nothing said.
+    sleep(Duration::from_secs(8));
+    assert_eq!(home.show(&id)["thread"]["state"], "idle");
+    echoes();
+    drop(said);
+    assert!(client.wait().unwrap().success());
     home.wait_state(&id, "paused");
 }
 
