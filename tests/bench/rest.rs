@@ -39,12 +39,23 @@ pub(crate) fn measure(report: &mut Report) -> anyhow::Result<()> {
         sleep(Duration::from_secs(4));
         Ok(ids)
     };
+    let anew = || {
+        home.ok(["cloud", "stop"]);
+        home.ok(["list"]);
+        resident(home.cloud_pid())
+    };
+    pause(FIRST)?;
+    let few = anew()?;
     pause(FIRST)?;
     let before = resident(home.cloud_pid())?;
     let ids = pause(COUNTED)?;
-    let each = (resident(home.cloud_pid())? - before) / f64::from(u32::try_from(COUNTED)?);
+    let after = resident(home.cloud_pid())?;
+    let each = |more: f64, threads: usize| anyhow::Ok(more / f64::from(u32::try_from(threads)?));
     let goal = Some(Goal::AtMost(16.0));
-    report.add("a paused thread: memory in the cloud", "KiB", goal, &[each]);
+    let most = each(after - before, COUNTED)?;
+    report.add("a paused thread: memory in the cloud that made it", "KiB", goal, &[most]);
+    let least = each(anew()? - few, FIRST + COUNTED)?;
+    report.add("a paused thread: memory in a cloud started anew", "KiB", goal, &[least]);
     let processes: Vec<f64> = ids
         .iter()
         .map(|id| f64::from(u32::try_from(Home::processes_with(id).len()).unwrap_or(u32::MAX)))
