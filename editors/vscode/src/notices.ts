@@ -103,8 +103,8 @@ export class Notices implements vscode.Disposable {
     const others = notices.length - notices.filter(({ kind }) => ["needsAttention", "completed", "failed"].includes(kind)).length;
     const parts = [
       need > 0 ? (need === 1 ? t("one agent needs you") : t("{0} agents need you", need)) : "",
-      failed > 0 ? (failed === 1 ? t("one failed") : t("{0} failed", failed)) : "",
-      done > 0 ? (done === 1 ? t("one is done") : t("{0} are done", done)) : "",
+      failed > 0 ? (failed === 1 ? t("one agent failed") : t("{0} agents failed", failed)) : "",
+      done > 0 ? (done === 1 ? t("one agent is done") : t("{0} agents are done", done)) : "",
       others > 0 ? t("{0} other notices", others) : "",
     ].filter((part) => part !== "");
     const show = t("Show agents");

@@ -73,20 +73,15 @@ async function offerResolver(ctx: Ctx, threadId: string, at: SshConnectResult): 
 
 /** In a window that is in a sandbox, shows the thread of that sandbox, once. */
 export class OwnThread implements vscode.Disposable {
+  readonly #ctx: Ctx;
+  readonly #reveal: (threadId: string) => void;
   readonly #disposables: vscode.Disposable[];
   #shown: string | undefined;
 
   constructor(ctx: Ctx, reveal: (threadId: string) => void) {
-    const look = () => {
-      const host = this.host();
-      const thread = host && ctx.threads.named(host);
-      if (!thread || this.#shown === thread.id) return;
-      this.#shown = thread.id;
-      ctx.log.info(`this window is in the sandbox of ${thread.slug}`);
-      ctx.openThread(thread.id, { beside: true, preserveFocus: true });
-      reveal(thread.id);
-    };
-    this.#disposables = [ctx.threads.onDidLoad(look), vscode.workspace.onDidChangeWorkspaceFolders(look)];
+    this.#ctx = ctx;
+    this.#reveal = reveal;
+    this.#disposables = [ctx.threads.onDidLoad(() => this.look()), vscode.workspace.onDidChangeWorkspaceFolders(() => this.look())];
   }
 
   /** The thread whose sandbox this window is in. */
@@ -94,16 +89,18 @@ export class OwnThread implements vscode.Disposable {
     return this.#shown;
   }
 
-  dispose(): void {
-    for (const disposable of this.#disposables) disposable.dispose();
+  /** Finds it by the addresses of the window's folders. */
+  look(folders = (vscode.workspace.workspaceFolders ?? []).map(({ uri }) => uri)): void {
+    const hosts = folders.flatMap(({ scheme, authority }) => (scheme === "vscode-remote" ? (hostOfAuthority(authority) ?? []) : []));
+    const thread = hosts.map((host) => this.#ctx.threads.named(host)).find((thread) => thread !== undefined);
+    if (!thread || this.#shown === thread.id) return;
+    this.#shown = thread.id;
+    this.#ctx.log.info(`this window is in the sandbox of ${thread.slug}`);
+    this.#ctx.openThread(thread.id, { beside: true, preserveFocus: true });
+    this.#reveal(thread.id);
   }
 
-  /** Slug or id, from the address of this window's folder. */
-  private host(): string | undefined {
-    for (const { uri } of vscode.workspace.workspaceFolders ?? []) {
-      const host = uri.scheme === "vscode-remote" ? hostOfAuthority(uri.authority) : undefined;
-      if (host) return host;
-    }
-    return undefined;
+  dispose(): void {
+    for (const disposable of this.#disposables) disposable.dispose();
   }
 }

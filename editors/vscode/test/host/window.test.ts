@@ -9,13 +9,12 @@ suite("window", () => {
     const { ctx, own } = await aloft();
     const thread = await agent("$ true", "--title", "Mine");
     await until("the end", () => ctx.threads.get(thread.id)?.lastTurn?.state === "completed");
-    const { uri } = await cli<{ uri: string }>("show", thread.id).then(() => ctx.bridge.request("ssh/connect", { threadId: thread.id }));
+    const { uri } = await ctx.bridge.request("ssh/connect", { threadId: thread.id });
     assert.match(uri, /^vscode-remote:\/\/ssh-remote\+[\w-]+\.aloft\/workspace$/);
-    // What Remote-SSH makes of that address is the folder of the window; the rest is for its tests.
-    const count = vscode.workspace.workspaceFolders?.length ?? 0;
-    assert.ok(vscode.workspace.updateWorkspaceFolders(count, 0, { uri: vscode.Uri.parse(uri) }));
-    await until("its own thread", () => own.threadId === thread.id);
-    vscode.workspace.updateWorkspaceFolders(count, 1);
+    // The window of these tests is a remote one itself: to its extensions every remote folder is one of this machine. So it is told.
+    own.look([vscode.Uri.file("/elsewhere"), vscode.Uri.parse(uri)]);
+    assert.equal(own.threadId, thread.id);
+    await until("its panel", () => ctx.screens.shows(thread.id));
     await cli("delete", thread.id, "--yes");
   });
 });

@@ -1,7 +1,7 @@
 // A person's machine with VS Code on it, the packed extension installed, and windows that a test drives as a person does.
 
 import { execFile } from "node:child_process";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -20,16 +20,18 @@ const UP_MS = 120_000;
 export const LIMIT_MS = 60_000;
 
 export class World {
-  static async start({ settings = {}, env = {} } = {}) {
+  /** @param {{ settings?: object, probe?: boolean }} options `probe` has an extension there that says it can open SSH hosts. */
+  static async start({ settings = {}, probe = false } = {}) {
     const world = new World();
     world.home = await Home.create();
     world.contexts = [];
     try {
       world.folder = await world.home.repository("shop");
       world.extensions = world.home.path("extensions");
+      if (probe) await installProbe(world.extensions);
       await install(world.extensions, world.home.path("installer"));
       // No aloft in PATH: the one of the package is used, or none.
-      world.server = await startVsCode({ env: { ...world.home.env, ...env }, extensions: world.extensions, settings });
+      world.server = await startVsCode({ env: world.home.env, extensions: world.extensions, settings });
       world.browser = await launchBrowser();
       world.context = await world.browser.newContext({ viewport: { width: 1400, height: 900 } });
       await world.context.grantPermissions(["clipboard-read", "clipboard-write"]);
@@ -55,6 +57,18 @@ export class World {
     await this.server?.stop();
     await this.home.close();
   }
+}
+
+/** Takes the authority `ssh-remote` as Remote-SSH does, as far as that can be seen before it is used. */
+async function installProbe(extensions) {
+  const folder = path.join(extensions, "aloft-tests.probe-0.0.0");
+  await mkdir(folder, { recursive: true });
+  const manifest = {
+    name: "probe", publisher: "aloft-tests", version: "0.0.0", engines: { vscode: "^1.100.0" }, main: "./main.js",
+    activationEvents: ["onResolveRemoteAuthority:ssh-remote"],
+  };
+  await writeFile(path.join(folder, "package.json"), JSON.stringify(manifest));
+  await writeFile(path.join(folder, "main.js"), "exports.activate = () => {};\n");
 }
 
 async function install(extensions, data) {
@@ -106,8 +120,7 @@ export class Window {
       await input.waitFor({ timeout: 3_000 }).catch(() => undefined);
     }
     await input.fill(`>${title}`);
-    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: title.replace(/^Aloft: /, "") }).first().waitFor();
-    await this.page.keyboard.press("Enter");
+    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: title }).first().click();
   }
 
   /** Chooses an entry of a quick pick. */
@@ -123,6 +136,15 @@ export class Window {
     await input.waitFor();
     await input.fill(text);
     await this.page.keyboard.press("Enter");
+  }
+
+  /** Takes a colour theme. */
+  async theme(name) {
+    await this.command("Preferences: Color Theme");
+    await this.page.locator(".quick-input-widget input[type='text']").fill(name);
+    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: name }).first().waitFor();
+    await this.page.keyboard.press("Enter");
+    await this.page.locator(".quick-input-widget").waitFor({ state: "hidden" });
   }
 
   toast(text) {

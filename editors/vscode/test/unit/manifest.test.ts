@@ -43,3 +43,8 @@ test("each setting is read", () => {
     .filter((name) => !sources.some((source) => source.includes(`"${name}"`)));
   expect(unread).toEqual([]);
 });
+
+test("each sentence for people can be translated", () => {
+  const bundle = JSON.parse(text("l10n/bundle.l10n.json")) as Record<string, string>;
+  for (const sentence of ["Create an agent", "Needs you", "{0} running"]) expect(bundle).toHaveProperty([sentence]);
+});
