@@ -30,4 +30,4 @@ if [ -n "$programs" ]; then
 fi
 vsce=$PWD/node_modules/.bin/vsce
 mkdir -p "$(dirname "$out")"
-(cd "$work" && "$vsce" package --no-dependencies --allow-missing-repository --skip-license "${target[@]}" --out "$out")
+(cd "$work" && "$vsce" package --no-dependencies --allow-missing-repository --skip-license --no-rewrite-relative-links "${target[@]}" --out "$out")

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 for node in ../../target/agents/modern/node_modules/node-linux-*/bin; do PATH=$(realpath "$node"):$PATH; done
 echo "node $(node --version)"
 kinds=("$@")
-[ $# -gt 0 ] || kinds=(unit)
+[ $# -gt 0 ] || kinds=(unit host e2e)
 programs=${ALOFT_TEST_PROGRAMS:-../../target/debug}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -22,6 +22,12 @@ close() { summary+=("VS Code: $1: $2 passed, $3 failed, $4 skipped"); }
 npm ci --silent --no-audit --no-fund
 npm run --silent build -- --tests
 npm run --silent check || code=1
+case " ${kinds[*]} " in
+  *' e2e '*)
+    # Some journeys have a second editor at hand, the one of those tests.
+    [ -d ../../tests/jsonrpc/node_modules ] || (cd ../../tests/jsonrpc && npm ci --silent --no-audit --no-fund)
+    ;;
+esac
 case " ${kinds[*]} " in
   *' host '* | *' e2e '*) test/rig/install-vscode.sh "${ALOFT_TEST_VSCODE:-../../target/vscode}" ;;
 esac
