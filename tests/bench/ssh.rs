@@ -18,11 +18,11 @@ use crate::{
 };
 
 /// Connections with a command that does nothing, on each side.
-const CONNECTS: usize = 30;
+const CONNECTS: usize = 20;
 /// Transfers of each kind, on each side.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 /// Connections that lie idle while memory is looked at.
-const IDLE: usize = 100;
+const IDLE: usize = 60;
 
 const CIPHERS: &[(&str, &str)] =
     &[("aes128-gcm", "aes128-gcm@openssh.com"), ("chacha20", "chacha20-poly1305@openssh.com")];

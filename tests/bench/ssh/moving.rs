@@ -14,7 +14,7 @@ use anyhow::ensure;
 use crate::ssh::side::{Side, timed};
 
 /// What one transfer moves.
-pub(super) const BYTES: u64 = 256 << 20;
+pub(super) const BYTES: u64 = 96 << 20;
 const MEBIBYTE: f64 = 1_048_576.0;
 
 /// Speaks on a port: what it is asked for, or it listens to the last byte and says so. Ends after an hour.
