@@ -66,6 +66,7 @@ fn the_real_server_of_vs_code_runs_inside_and_its_page_is_seen_outside() {
     // Its script is megabytes: it comes whole.
     let name = "/out/vs/code/browser/workbench/workbench.js";
     let path = page.split('"').find(|word| word.ends_with(name)).unwrap();
+    let path = &format!("/{}", path.trim_start_matches('/'));
     let script_there = std::fs::read_to_string(server.join(&name[1..])).unwrap();
     assert!(
         get(port, inside, path).ends_with(&script_there),
