@@ -1,9 +1,10 @@
 // Runs dist/test/host.cjs inside the extension host of a real VS Code; ends with the tests' verdict and counts.
 
+import { execFile } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { format } from "node:util";
+import { format, promisify } from "node:util";
 
 import { ALOFT, Home } from "../../../../tests/jsonrpc/support/home.mjs";
 import { withBridge } from "./bridge.mjs";
@@ -50,7 +51,14 @@ try {
   await page.goto(`${server.url}/?workspace=${workspace}&payload=${encodeURIComponent(JSON.stringify(payload))}`);
   const limit = new Promise((resolve) => setTimeout(resolve, LIMIT_MS, "no end in time").unref());
   code = await Promise.race([ended, limit]);
-  if (code !== 0) {
+  if (code === 0) {
+    const memory = fileURLToPath(new URL("memory.cjs", import.meta.url));
+    const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", memory, ALOFT], { env: home.env });
+    const figures = { ...JSON.parse(await readFile(`${bench}/vscode.json`, "utf8")), ...JSON.parse(stdout) };
+    figures.goals.extensionHeapBytes = 30 << 20;
+    await writeFile(`${bench}/vscode.json`, `${JSON.stringify(figures, null, 1)}\n`);
+    console.log(stdout.trim());
+  } else {
     await mkdir(shots, { recursive: true });
     await page.screenshot({ path: `${shots}/host-failed.png` });
     console.log(`the tests in the extension host: ${code}`);
