@@ -97,6 +97,8 @@ export class ThreadPanel {
   /** Each time the page begins anew. */
   #generation = 0;
   #queued = -1;
+  /** The page could not be read last. */
+  #failed = false;
   #waiting: Input[] = [];
 
   constructor(
@@ -111,6 +113,7 @@ export class ThreadPanel {
     this.#history = history;
     const { webview } = panel;
     webview.options = { enableScripts: true, localResourceRoots: roots(ctx.extension) };
+    // Newer editors take a themed icon here; the types are those of the oldest.
     panel.iconPath = new vscode.ThemeIcon("comment-discussion") as never;
     this.#disposables.push(
       serve<ThreadAsks>(webview, this.#handlers(), ctx.log),
@@ -120,6 +123,9 @@ export class ThreadPanel {
         if (id !== threadId) return;
         if (thread) this.#title(thread.title);
         else tell<ThreadTold, "gone">(webview, "gone", { message: t("This thread was deleted.") });
+      }),
+      ctx.bridge.onDidStart(() => {
+        if (this.#failed && panel.visible) tell<ThreadTold, "again">(webview, "again", null);
       }),
       ctx.bridge.onDidChangeState(() => tell<ThreadTold, "trouble">(webview, "trouble", this.#trouble() ?? null)),
       ctx.bridge.onNotification("outbox/didDeliver", ({ kept }) => void (kept.threadId === threadId && this.#tellKept())),
@@ -265,7 +271,16 @@ export class ThreadPanel {
     const { threadId } = this;
     const { bridge } = this.#ctx;
     return {
-      ready: ({ limit }) => this.#open(limit === undefined ? PAGE : Math.min(1000, whole(limit, "limit"))),
+      ready: async ({ limit }) => {
+        try {
+          const opening = await this.#open(limit === undefined ? PAGE : Math.min(1000, whole(limit, "limit")));
+          this.#failed = false;
+          return opening;
+        } catch (error) {
+          this.#failed = true;
+          throw error;
+        }
+      },
       older: async ({ before }) => {
         const { turns, items, hasMore } = await bridge.request("thread/read", { threadId, before: string(before, "before"), limit: PAGE });
         return { turns, hasMore, items: items.map(slim) };

@@ -44,7 +44,7 @@ const THEMES = ["Light Modern", "Dark Modern", "Dark High Contrast", "Light High
 const message = () => panel.getByRole("textbox", { name: "Message to the agent" });
 
 step("a question is answered, what runs is guided, and what waits can be changed", async () => {
-  const thread = await begin("Fix the login", "plan: look\nplan: write\n$ printf '\\033[32mgreen\\033[0m\\n'; seq 1 20000\n```write src/new.py\nx = 1\n```\n$ sleep 300", { mode: "manual" });
+  const thread = await begin("Fix the login", "plan: look\nplan: write\n$ printf '\\033[32mgreen\\033[0m\\n'; seq 1 14000\n```write src/new.py\nx = 1\n```\n$ sleep 300", { mode: "manual" });
   await open("Fix the login");
   await panel.getByRole("group", { name: /The agent asks/ }).waitFor();
   await panel.getByText("Plan 0/2: look").waitFor();
@@ -56,12 +56,18 @@ step("a question is answered, what runs is guided, and what waits can be changed
   }
   // The output shows its end, in colour when expanded, and all of it page by page.
   const command = panel.getByRole("article", { name: /Command printf/ });
-  await command.locator("pre.output", { hasText: "20000" }).waitFor();
+  await command.locator("pre.output", { hasText: "14000" }).waitFor();
   await command.locator("summary").click();
   await command.getByText("before this").waitFor();
   while (await command.getByRole("button", { name: "Show earlier output" }).isVisible()) await command.getByRole("button", { name: "Show earlier output" }).click();
   await command.locator(".ansi-front-2", { hasText: "green" }).waitFor();
   await stage.shot(page, "panel-output");
+  await command.getByRole("button", { name: "Open whole output in an editor" }).click();
+  await page.getByRole("tab", { name: /Output i\d+\.log/ }).waitFor();
+  await page.locator(".view-line", { hasText: "green" }).first().waitFor();
+  await page.getByRole("tab", { name: /Fix the login/ }).first().click();
+  await command.locator("summary").click();
+  await command.locator("pre.output.whole").waitFor({ state: "detached" });
   // The diff of a change is VS Code's own.
   await panel.getByRole("button", { name: /src\/new.py .*Open the diff/ }).click();
   await page.locator(".monaco-diff-editor .line-insert").first().waitFor();
@@ -128,6 +134,16 @@ step("a stop holds what runs, and the conversation goes on", async () => {
   await stage.editor.turnEnd(thread.id, 4);
   await panel.getByRole("article", { name: /Turn 4 completed/ }).waitFor();
   await panel.getByRole("button", { name: "Send", exact: true }).waitFor();
+});
+
+step("a bridge that dies is started again, and the conversation goes on where it was", async () => {
+  const { threads } = await stage.editor.request("thread/list", {});
+  const thread = threads.find(({ title }) => title === "Fix the login");
+  await stage.killBridges();
+  await stage.editor.request("turn/start", { threadId: thread.id, input: say("$ echo after the bridge") });
+  await panel.getByRole("article", { name: "Command echo after the bridge" }).waitFor();
+  await panel.getByRole("article", { name: /Turn 5 completed/ }).waitFor();
+  for (const number of [1, 2, 3, 4, 5]) assert.equal(await panel.getByRole("article", { name: new RegExp(`^Turn ${number} `) }).count(), 1);
 });
 
 step("hostile texts are letters", async () => {

@@ -1,7 +1,7 @@
 // The review in a real workbench: the diff, comments to the agent, and single changes into the checkout or out of the sandbox.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, test } from "node:test";
 
@@ -9,10 +9,9 @@ import { LIMIT, Stage } from "../rig/stage.mjs";
 
 const LINES = Array.from({ length: 60 }, (_, index) => `line ${index + 1}\n`).join("");
 const CHANGE = `\`\`\`sh
-seq -f 'line %.0f' 60 > long.txt
-git add -A && git commit -qm long
-sed -i 's/^line 3$/LINE 3/; s/^line 50$/LINE 50/' long.txt
 echo 'FLAG = True' > src/main.py
+git commit -qam flag
+sed -i 's/^line 3$/LINE 3/; s/^line 50$/LINE 50/' long.txt
 printf '\\0\\1' > bin.dat
 git rm -q README.md
 \`\`\``;
@@ -21,6 +20,9 @@ let stage, page, thread;
 
 before(async () => {
   stage = await Stage.start();
+  await writeFile(path.join(stage.folder, "long.txt"), LINES);
+  await stage.home.git(stage.folder, "add", ".");
+  await stage.home.git(stage.folder, "commit", "-q", "-m", "long");
   ({ thread } = await stage.editor.done(stage.folder, CHANGE, { title: "Change things" }));
   page = await stage.window();
   await stage.row(page, "Change things").waitFor();
@@ -34,6 +36,16 @@ function step(name, work) {
       throw error;
     });
   });
+}
+
+/** Waits until something is so. */
+async function poll(read, wanted) {
+  const end = Date.now() + LIMIT;
+  for (;;) {
+    const found = await read();
+    if (found === wanted || Date.now() > end) return assert.equal(found, wanted);
+    await new Promise((go) => setTimeout(go, 100));
+  }
 }
 
 const file = (name) => page.getByRole("treeitem", { name: new RegExp(`^${name}, `) }).first();
@@ -82,9 +94,15 @@ step("a comment on a line goes to the agent with the line", async () => {
 
 step("one file goes into the local checkout, and the others do not", async () => {
   await act("src/main.py", "Take File into Local Checkout");
-  await page.locator(".notification-toast", { hasText: "1 files changed" }).waitFor();
-  assert.equal(await readFile(path.join(stage.folder, "src/main.py"), "utf8"), "FLAG = True\n");
+  await poll(() => readFile(path.join(stage.folder, "src/main.py"), "utf8"), "FLAG = True\n");
   assert.match(await readFile(path.join(stage.folder, "README.md"), "utf8"), /Sample/);
+});
+
+step("the place of a file where the cursor stands goes into the local checkout", async () => {
+  await file("long.txt").click();
+  await page.locator(".editor.modified .view-line", { hasText: /LINE/ }).first().click();
+  await stage.command(page, "Aloft: Take Change into Local Checkout…");
+  await poll(() => readFile(path.join(stage.folder, "long.txt"), "utf8"), LINES.replace("line 3\n", "LINE 3\n"));
 });
 
 step("against another state: only what is not committed", async () => {

@@ -2,14 +2,17 @@
 
 import assert from "node:assert/strict";
 import { symlink, mkdir, readFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 import { Editor } from "../../../../tests/jsonrpc/support/editor.mjs";
 import { ALOFT, Home } from "../../../../tests/jsonrpc/support/home.mjs";
 import { launchBrowser, startVsCode } from "./vscode.mjs";
 
+const run = promisify(execFile);
 const EXTENSION = fileURLToPath(new URL("../../", import.meta.url)).replace(/\/$/, "");
 const SHOTS = fileURLToPath(new URL("../../../../target/vscode-shots/", import.meta.url));
 /** How long anything may take: far more than it needs on a busy machine. */
@@ -79,6 +82,21 @@ export class Stage {
     const outer = await page.locator("iframe.webview.ready").first().elementHandle();
     const inner = await (await outer.contentFrame()).waitForSelector("iframe#active-frame", { state: "attached" });
     return inner.contentFrame();
+  }
+
+  /** Kills the bridges that VS Code has started, as a crash does. */
+  async killBridges() {
+    const { stdout } = await run("ps", ["-eo", "pid=,ppid=,args="]);
+    const all = stdout.trim().split("\n").map((line) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line).slice(1));
+    const ours = new Set([String(this.server.pid)]);
+    // Parents stand before their children only by chance.
+    for (let before = 0; before !== ours.size; ) {
+      before = ours.size;
+      for (const [pid, parent] of all) if (ours.has(parent)) ours.add(pid);
+    }
+    const bridges = all.filter(([pid, , words]) => ours.has(pid) && words === `${ALOFT} lsp`);
+    assert.notEqual(bridges.length, 0, "there is no bridge");
+    for (const [pid] of bridges) process.kill(Number(pid), "SIGKILL");
   }
 
   async theme(page, name) {
