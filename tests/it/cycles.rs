@@ -22,6 +22,9 @@ const STORE: u64 = 4;
 /// Rows and logs come to disk in pieces.
 const PIECE: u64 = 16 * 1_024;
 
+/// Between two looks.
+const MOMENT: Duration = Duration::from_millis(100);
+
 /// Files of every kind, in the workspace and in HOME.
 const WORK: &str = "$ head -c 300000 /dev/urandom > binary; ln -s binary link; mkdir -p a/b; echo deep > a/b/deep
 $ printf 'run\\r\\n' > run; chmod 750 run; echo secret > a/.hidden; chmod 600 a/.hidden; git add binary; git commit -qm kept; git branch side
@@ -34,31 +37,36 @@ fn pauses_and_resumes_leave_everything_as_it_was() {
     let home = Home::new();
     let id = home.begin(&home.repository(), "auto", WORK);
     assert_eq!(home.wait_turn(&id, 1)["state"], "completed");
+    let cloud = home.cloud_pid();
     let mut sender = Sender::new(&home);
     paused(&mut sender, &id);
     for _ in 0..FIRST {
         cycle(&mut sender, &id);
     }
-    let before = Footprint::of(&home);
+    // The kernel takes a moment for what has ended.
+    let before = poll::until("everything to be at rest", || {
+        let seen = Footprint::of(&home, cloud);
+        std::thread::sleep(MOMENT);
+        (Footprint::of(&home, cloud) == seen).then_some(seen)
+    });
     assert!(before.groups.is_empty() && before.mounts.is_empty(), "{before:#?}");
-    let light = Weight::of(&home);
+    let light = Weight::of(&home, cloud);
     let began = std::time::Instant::now();
     for _ in 0..cycles {
         cycle(&mut sender, &id);
     }
     let took = began.elapsed();
-    // The kernel takes a moment for what has ended.
-    let mut after = Footprint::of(&home);
+    let mut after = Footprint::of(&home, cloud);
     for _ in 0..100 {
         if after == before {
             break;
         }
-        std::thread::sleep(Duration::from_millis(100));
-        after = Footprint::of(&home);
+        std::thread::sleep(MOMENT);
+        after = Footprint::of(&home, cloud);
     }
     assert_eq!(differs(&before.files, &after.files), Vec::<String>::new());
     assert_eq!(after, before);
-    let heavy = Weight::of(&home);
+    let heavy = Weight::of(&home, cloud);
     eprintln!("{cycles} cycles in {} s: {light:?}, then {heavy:?}", took.as_secs());
     assert!(heavy.memory <= light.memory + MEMORY, "{light:?}, then {heavy:?}");
     let most = light.store + PIECE + STORE * u64::from(cycles);

@@ -51,15 +51,15 @@ pub struct Weight {
 }
 
 impl Footprint {
-    /// Looks at everything now.
-    pub fn of(home: &Home) -> Self {
+    /// Looks at everything now. Nothing is asked of the cloud, which is this process: an answered connection closes a moment later.
+    pub fn of(home: &Home, cloud: i32) -> Self {
         let mut files = BTreeMap::new();
         for folder in ["s", "data/cloud/snapshots", "data/cloud/scratch"] {
             read_tree(&home.path(folder), &mut files);
         }
         Self {
-            processes: processes(home),
-            descriptors: descriptors(home.cloud_pid()),
+            processes: processes(home, cloud),
+            descriptors: descriptors(cloud),
             mounts: mounts(home),
             groups: control_groups(home),
             files,
@@ -69,8 +69,8 @@ impl Footprint {
 
 impl Weight {
     /// Looks at it now.
-    pub fn of(home: &Home) -> Self {
-        let status = fs::read_to_string(format!("/proc/{}/status", home.cloud_pid())).unwrap();
+    pub fn of(home: &Home, cloud: i32) -> Self {
+        let status = fs::read_to_string(format!("/proc/{cloud}/status")).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         let memory = line.trim().trim_end_matches(" kB").parse().unwrap();
         let entries = fs::read_dir(home.path("data/cloud")).unwrap().flatten();
@@ -108,8 +108,7 @@ fn mounts(home: &Home) -> Vec<String> {
     mounts.lines().filter(|line| line.contains(&folder)).map(str::to_owned).collect()
 }
 
-fn processes(home: &Home) -> BTreeMap<String, u32> {
-    let cloud = home.cloud_pid();
+fn processes(home: &Home, cloud: i32) -> BTreeMap<String, u32> {
     let mounted = format!(" {}/", home.path("s/s").display());
     let mut parents = BTreeMap::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
@@ -150,6 +149,10 @@ fn descriptors(pid: i32) -> BTreeMap<String, u32> {
     for entry in fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten() {
         let Ok(target) = fs::read_link(entry.path()) else { continue };
         let target = target.display().to_string();
+        // Connections to the store are few and are opened when they are needed for the first time.
+        if target.contains("/store.db") {
+            continue;
+        }
         // Of sockets and pipes the number says nothing.
         let kind = target.split(":[").next().unwrap_or_default().to_owned();
         *found.entry(kind).or_default() += 1;
