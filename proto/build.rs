@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "aloft/v1/ssh_service.proto",
             "aloft/v1/archive.proto",
             "aloft/v1/usage.proto",
+            "aloft/v1/forge_service.proto",
             "aloft/guest/v1/guest.proto",
         ],
         ["."],

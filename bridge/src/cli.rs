@@ -22,8 +22,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::command::{
-    agent, answer, apply, archive, budget, cloud, completions, delete, diff, doctor, follow,
-    forward, key, life, list, new, notice, outbox, queue, rewind, send, setup, show, ssh,
+    agent, answer, apply, archive, budget, cloud, completions, delete, diff, doctor, follow, forge,
+    forward, key, life, list, new, notice, outbox, pr, queue, rewind, send, setup, show, ssh,
     ssh_proxy, stop, uninstall, update, usage,
 };
 use crate::cli::context::Context;
@@ -93,6 +93,8 @@ enum Command {
     Apply(apply::ApplyArgs),
     /// Get a thread's branch as a local branch.
     Checkout(apply::CheckoutArgs),
+    /// Push a thread's branch and open its pull request, or bring it up to date.
+    Pr(pr::Args),
     /// Bring the workspace back to the end of a turn.
     Rewind(rewind::RewindArgs),
     /// Go on from the end of a turn in a new thread.
@@ -113,6 +115,10 @@ enum Command {
     Ports(update::ThreadArgs),
     /// Bring a port of a thread's sandbox to this machine.
     Forward(forward::Args),
+    /// Connect, show or forget accounts at forges.
+    Forge(forge::Args),
+    /// List the repositories you have access to.
+    Repo(forge::RepoArgs),
     /// Keep, show, test or forget model keys.
     Key(key::Args),
     /// Show the agents this cloud can run.
@@ -276,6 +282,9 @@ async fn run(command: Command, config: Config, output: Output) -> Outcome {
         Command::Pause(args) => life::pause(context, args).await,
         Command::Resume(args) => life::resume(context, args).await,
         Command::Delete(args) => delete::run(context, args).await,
+        Command::Pr(args) => pr::run(context, args).await,
+        Command::Forge(args) => forge::run(context, args).await,
+        Command::Repo(args) => forge::repositories(context, args).await,
         Command::Key(args) => key::run(context, args).await,
         Command::Agent(args) => agent::run(context, args).await,
         Command::Notice(args) => notice::run(context, args).await,
@@ -332,7 +341,7 @@ mod tests {
     #[test]
     fn every_command_of_the_interface_is_there() {
         let commands = "new list show follow send stop answer retry mode model mute unmute rename keep diff apply checkout rewind fork archive restore \
-                        pause resume delete queue key agent cloud doctor completions uninstall notice usage budget lsp ssh ports forward setup ssh-proxy";
+                        pause resume delete queue key agent cloud doctor completions uninstall notice usage budget pr forge repo lsp ssh ports forward setup ssh-proxy";
         let cli = Cli::command();
         for name in commands.split_whitespace() {
             assert!(cli.find_subcommand(name).is_some(), "{name}");

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use aloft_proto::v1::cloud_service_client::CloudServiceClient;
 use aloft_proto::v1::feed_service_client::FeedServiceClient;
+use aloft_proto::v1::forge_service_client::ForgeServiceClient;
 use aloft_proto::v1::repository_service_client::RepositoryServiceClient;
 use aloft_proto::v1::ssh_service_client::SshServiceClient;
 use aloft_proto::v1::thread_service_client::ThreadServiceClient;
@@ -84,6 +85,11 @@ impl Client {
     /// Returns the generated client for the cloud itself. Prefer the typed methods: they have deadlines and retry.
     pub fn cloud(&self) -> CloudServiceClient<Transport> {
         CloudServiceClient::new(self.line.live())
+    }
+
+    /// Returns the generated client for forges. Prefer the typed methods: they have deadlines and retry.
+    pub fn forges(&self) -> ForgeServiceClient<Transport> {
+        ForgeServiceClient::new(self.line.live())
     }
 
     /// Returns the generated client for ways into sandboxes, as tunnels need it.

@@ -4,6 +4,7 @@
 //! asked; what becomes of it is a notification. Where things stand with the cloud, and the cursors, are the mirror's.
 
 mod cloud;
+mod forge;
 mod frames;
 mod front;
 mod lane;

@@ -7,6 +7,7 @@ mod access;
 mod caller;
 mod cloud;
 mod feed;
+mod forges;
 mod repositories;
 mod ssh;
 mod status;
@@ -19,8 +20,9 @@ use std::sync::Arc;
 
 use aloft_proto::v1::{
     cloud_service_server::CloudServiceServer, feed_service_server::FeedServiceServer,
-    repository_service_server::RepositoryServiceServer, ssh_service_server::SshServiceServer,
-    thread_service_server::ThreadServiceServer, usage_service_server::UsageServiceServer,
+    forge_service_server::ForgeServiceServer, repository_service_server::RepositoryServiceServer,
+    ssh_service_server::SshServiceServer, thread_service_server::ThreadServiceServer,
+    usage_service_server::UsageServiceServer,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -68,6 +70,7 @@ impl Api {
         .add_service(FeedServiceServer::new(self.clone()).max_encoding_message_size(MESSAGE))
         .add_service(CloudServiceServer::new(self.clone()))
         .add_service(SshServiceServer::new(self.clone()))
+        .add_service(ForgeServiceServer::new(self.clone()))
         .add_service(UsageServiceServer::new(self.clone()).max_encoding_message_size(MESSAGE))
         .add_service(RepositoryServiceServer::new(self).max_decoding_message_size(MESSAGE))
     }

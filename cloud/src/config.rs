@@ -70,6 +70,8 @@ pub struct Config {
     pub outlive_seconds: Option<u64>,
     /// How many days nobody may use a thread before it is removed; 0 = it is kept; default 30.
     pub clean_up_days: Option<u64>,
+    /// How often open pull requests are looked at, in seconds; default 60.
+    pub pull_request_seconds: Option<u64>,
     /// Agents beside the known ones, by name.
     pub agents: BTreeMap<String, CustomAgent>,
     /// Which notices are posted, and where they go beside the editors.

@@ -13,6 +13,7 @@ mod error;
 mod leftover;
 pub mod mirror;
 mod names;
+mod remote;
 pub mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use bundle::BUNDLE_LIMIT;
 pub use command::{Progress, version};
 pub use diff::DiffOptions;
 pub use error::Error;
+pub use remote::Remote;
 
 /// What a git operation gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

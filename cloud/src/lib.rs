@@ -13,6 +13,7 @@ pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod forge;
 pub mod gateway;
 pub mod git;
 pub mod guest;

@@ -6,6 +6,7 @@
 pub mod budget;
 pub mod machine;
 pub mod naming;
+pub mod proposal;
 pub mod redact;
 pub mod time;
 pub mod transcript;

@@ -16,14 +16,18 @@ mod diff;
 mod disk;
 mod driver;
 mod effects;
+mod follow;
 mod fork;
 mod handle;
 mod janitor;
 mod jobs;
 mod marks;
+mod obstacle;
 mod preamble;
 mod problem;
+mod pull_request;
 mod redaction;
+mod repositories;
 mod request;
 mod rewind;
 mod snapshot;
@@ -50,7 +54,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    accounts::keys::Keys,
+    accounts::{forges::Forges, keys::Keys},
     acp::known::HostAgents,
     config::Config,
     git::{mirror::Mirrors, snapshot::Snapshots},
@@ -67,7 +71,10 @@ pub use self::{
     budgets::{Budgets, Change as BudgetChange},
     create::Create,
     handle::{Applied, Handle},
+    obstacle::Obstacle,
     problem::{Kind as ErrorKind, problem, whole},
+    pull_request::{Propose, Proposed},
+    repositories::RepositoryQuery,
     request::RequestKey,
     uploads::Upload,
 };
@@ -244,6 +251,15 @@ pub enum Error {
     /// The thread's task ended while it was asked.
     #[error("the cloud is stopping")]
     Ended,
+    /// Something stands between the thread and its remote.
+    #[error(transparent)]
+    Obstacle(#[from] Obstacle),
+    /// An account at a forge could not be used.
+    #[error(transparent)]
+    Forges(#[from] crate::accounts::forges::Error),
+    /// What several waited for failed.
+    #[error("{0}")]
+    Same(std::sync::Arc<Self>),
     /// A model key could not be used.
     #[error(transparent)]
     Key(#[from] crate::accounts::keys::Error),
@@ -285,6 +301,8 @@ pub struct Parts {
     pub snapshots: Arc<Snapshots>,
     /// Model keys.
     pub keys: Keys,
+    /// Accounts at forges.
+    pub forges: Forges,
     /// Agents of this host.
     pub agents: Arc<HostAgents>,
     /// What is allowed.
@@ -328,6 +346,10 @@ struct Shared {
     repositories: tokio::sync::Mutex<()>,
     /// Held while a thread that nobody holds is taken up.
     taking_up: tokio::sync::Mutex<()>,
+    /// Repositories of accounts, as they were read lately.
+    lists: repositories::Lists,
+    /// Pull requests that are being made, by thread.
+    proposals: Mutex<HashMap<String, pull_request::Work>>,
     opened: mpsc::Sender<Opened>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -342,6 +364,8 @@ impl Runner {
             live: Mutex::default(),
             repositories: tokio::sync::Mutex::default(),
             taking_up: tokio::sync::Mutex::default(),
+            lists: repositories::Lists::default(),
+            proposals: Mutex::default(),
             opened,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),

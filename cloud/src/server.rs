@@ -13,8 +13,9 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use aloft_proto::v1::{
     Check, cloud_service_server::CloudServiceServer, feed_service_server::FeedServiceServer,
-    repository_service_server::RepositoryServiceServer, ssh_service_server::SshServiceServer,
-    thread_service_server::ThreadServiceServer, usage_service_server::UsageServiceServer,
+    forge_service_server::ForgeServiceServer, repository_service_server::RepositoryServiceServer,
+    ssh_service_server::SshServiceServer, thread_service_server::ThreadServiceServer,
+    usage_service_server::UsageServiceServer,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -22,6 +23,7 @@ use tonic::{service::Routes, transport::Server};
 
 use crate::{
     accounts::{
+        forges::Forges,
         keys::{EnvironmentKeys, Keys},
         vault::StoreVault,
     },
@@ -94,6 +96,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let authority = authority::of(store.as_ref(), &sealer).await?;
     let vault = Arc::new(StoreVault::new(Arc::clone(&store)));
     let parts = Parts {
+        forges: Forges::new(vault.clone(), Arc::clone(&sealer)),
         keys: Keys::new(vault, sealer, options.keys),
         mirrors: Arc::new(Mirrors::new(places.mirrors.clone())),
         snapshots: Arc::new(Snapshots::new(places.snapshots.clone())),
@@ -141,14 +144,10 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let webhook =
         webhook.map(|webhook| tokio::spawn(webhook.run(Arc::clone(&store), stop.clone())));
     let _heir = AbortOnDropHandle::new(tokio::spawn(heir.keep()));
-    let pruning = prune(Arc::clone(&store));
-    let guarding = runner.guard_disk(places.sandboxes.clone());
     tokio::select! {
         ended = &mut serving => ended?,
         () = until_told(&quit) => {}
-        () = pruning => {}
-        () = guarding => {}
-        () = runner.clean_up() => {}
+        () = upkeep(&runner, places.sandboxes.clone()) => {}
     }
     tracing::info!("stopping");
     stop.cancel();
@@ -200,6 +199,7 @@ async fn routes(api: Api) -> anyhow::Result<Routes> {
     health.set_serving::<RepositoryServiceServer<Api>>().await;
     health.set_serving::<SshServiceServer<Api>>().await;
     health.set_serving::<UsageServiceServer<Api>>().await;
+    health.set_serving::<ForgeServiceServer<Api>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(aloft_proto::DESCRIPTORS)
         .build_v1()?;
@@ -260,6 +260,16 @@ async fn until_told(quit: &CancellationToken) {
         _ = interrupt.recv() => {}
         () = quit.cancelled() => {}
     }
+}
+
+/// What goes on beside the calls, for as long as the cloud runs.
+async fn upkeep(runner: &Runner, sandboxes: PathBuf) {
+    tokio::join!(
+        prune(Arc::clone(&runner.parts().store)),
+        runner.guard_disk(sandboxes),
+        runner.clean_up(),
+        runner.follow_pull_requests(),
+    );
 }
 
 async fn prune(store: Arc<dyn Store>) {

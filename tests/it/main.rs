@@ -22,6 +22,7 @@ mod notices;
 mod offline;
 mod origin;
 mod permission;
+mod pull_request;
 mod reach;
 mod rest;
 mod rewind;

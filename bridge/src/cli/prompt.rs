@@ -31,7 +31,8 @@ pub(crate) fn read(words: Option<&str>, images: &[PathBuf]) -> Result<Vec<v1::In
     Ok(parts)
 }
 
-fn standard_input() -> Result<String, Failure> {
+/// All of standard input, as text.
+pub(crate) fn standard_input() -> Result<String, Failure> {
     let mut input = std::io::stdin().lock();
     if input.is_terminal() {
         std::io::Write::write_all(

@@ -84,6 +84,7 @@ calls! {
     change threads.fork_thread(ForkThreadRequest) -> v1::ThreadResponse, "Makes a thread from the end of another one's turn.";
     watch threads.get_diff(GetDiffRequest) -> v1::FileDiff, "Opens the change of a thread, file by file.";
     read threads.read_item_output(ReadItemOutputRequest) -> v1::ReadItemOutputResponse, "Returns a page of a command's output.";
+    change threads.create_pull_request(CreatePullRequestRequest) -> v1::CreatePullRequestResponse, "Opens a thread's pull request or brings it up to date; it may not be done yet.";
     watch threads.export_branch(ExportBranchRequest) -> v1::ExportBranchResponse, "Opens a git bundle of a thread's commits.";
     watch feed.watch_feed(WatchFeedRequest) -> v1::FeedEvent, "Opens the feed after a number.";
     read feed.list_notices(ListNoticesRequest) -> v1::ListNoticesResponse, "Returns notices, newest first.";
@@ -95,6 +96,10 @@ calls! {
     read cloud.list_keys(ListKeysRequest) -> v1::ListKeysResponse, "Returns the model keys without their values.";
     change cloud.delete_key(DeleteKeyRequest) -> v1::DeleteKeyResponse, "Forgets a model key.";
     read cloud.test_key(TestKeyRequest) -> v1::TestKeyResponse, "Makes one small call with a model key.";
+    change forges.connect_forge(ConnectForgeRequest) -> v1::ForgeAccount, "Keeps an account at a forge.";
+    read forges.list_forges(ListForgesRequest) -> v1::ListForgesResponse, "Returns the accounts without their tokens.";
+    change forges.disconnect_forge(DisconnectForgeRequest) -> v1::DisconnectForgeResponse, "Forgets an account at a forge.";
+    read forges.list_repositories(ListRepositoriesRequest) -> v1::ListRepositoriesResponse, "Returns the repositories that accounts reach.";
     change ssh.register_ssh_key(RegisterSshKeyRequest) -> v1::SshKey, "Makes a public key open its owner's threads.";
     read ssh.list_ssh_keys(ListSshKeysRequest) -> v1::ListSshKeysResponse, "Returns the caller's own SSH keys.";
     change ssh.revoke_ssh_key(RevokeSshKeyRequest) -> v1::RevokeSshKeyResponse, "Makes a public key open nothing any more.";
@@ -108,6 +113,22 @@ calls! {
 }
 
 impl Client {
+    /// Opens a thread's pull request or brings it up to date, however long the push takes.
+    pub async fn propose(
+        &self,
+        mut request: v1::CreatePullRequestRequest,
+    ) -> Result<v1::CreatePullRequestResponse, Error> {
+        if request.request_id.is_empty() {
+            request.request_id = new_request_id();
+        }
+        loop {
+            let answer = self.create_pull_request(request.clone()).await?;
+            if answer.done {
+                return Ok(answer);
+            }
+        }
+    }
+
     /// Opens a tunnel: what is sent into it, and what comes out. Ending the first says the last byte.
     pub async fn tunnel(
         &self,

@@ -24,7 +24,7 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::lsp::lane::Senders;
 use crate::lsp::ssh::{self, Forwards};
-use crate::lsp::{cloud, frames, local, notices, outbox, threads, turns, usage};
+use crate::lsp::{cloud, forge, frames, local, notices, outbox, threads, turns, usage};
 use crate::mirror::{Handle, Mirror, keep_hosts};
 use crate::offline::Offline;
 use crate::protocol;
@@ -93,6 +93,7 @@ methods! {
     "thread/retry" => turns::retry,
     "thread/apply" => local::apply,
     "thread/checkout" => local::checkout,
+    "thread/createPullRequest" => forge::pull_request,
     "thread/diff" => threads::diff,
     "thread/fileDiff" => threads::file_diff,
     "queue/list" => turns::queue_list,
@@ -110,6 +111,10 @@ methods! {
     "key/list" => cloud::keys,
     "key/delete" => cloud::delete_key,
     "key/test" => cloud::test_key,
+    "forge/connect" => forge::connect,
+    "forge/list" => forge::list,
+    "forge/disconnect" => forge::disconnect,
+    "repository/list" => forge::repositories,
     "usage/read" => usage::read,
     "budget/read" => usage::read_budget,
     "budget/set" => usage::set_budget,

@@ -266,6 +266,7 @@ impl ThreadService for Service {
     }
 
     refused! {
+        create_pull_request(CreatePullRequestRequest) -> v1::CreatePullRequestResponse;
         list_threads(ListThreadsRequest) -> v1::ListThreadsResponse;
         read_thread(ReadThreadRequest) -> v1::ReadThreadResponse;
         get_item(GetItemRequest) -> v1::GetItemResponse;

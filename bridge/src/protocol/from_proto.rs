@@ -1,6 +1,7 @@
 //! gRPC records into JSON shapes. Nothing here can fail: what is missing or unknown becomes a default or `Unknown`.
 
 mod cloud;
+mod forge;
 mod item;
 mod thread;
 mod usage;

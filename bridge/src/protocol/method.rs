@@ -11,6 +11,10 @@ use crate::protocol::request::cloud::{
     Agent, CloudStatus, Key, KeyParams, KeySetParams, KeyTestResult, NoticeListParams,
     NoticeListResult, NoticeReadParams,
 };
+use crate::protocol::request::forge::{
+    ForgeAccount, ForgeConnectParams, ForgeDisconnectParams, RepositoryListParams,
+    RepositoryListResult, ThreadCreatePullRequestParams,
+};
 use crate::protocol::request::outbox::{OutboxRemoveParams, OutboxResult};
 use crate::protocol::request::ssh::{
     PortForwardParams, PortForwardResult, PortListResult, PortUnforwardParams, SshConnectParams,
@@ -92,6 +96,7 @@ requests! {
     "thread/retry": ThreadActionParams => TurnResult;
     "thread/apply": ThreadLocalParams => ThreadApplyResult;
     "thread/checkout": ThreadLocalParams => ThreadCheckoutResult;
+    "thread/createPullRequest": ThreadCreatePullRequestParams => CursorResult;
     "thread/diff": ThreadDiffParams => ThreadDiffResult;
     "thread/fileDiff": ThreadFileDiffParams => FileDiff;
     "turn/start": TurnStartParams => TurnResult;
@@ -115,6 +120,10 @@ requests! {
     "key/list": Empty => Vec<Key>;
     "key/delete": KeyParams => Empty;
     "key/test": KeyParams => KeyTestResult;
+    "forge/connect": ForgeConnectParams => ForgeAccount;
+    "forge/list": Empty => Vec<ForgeAccount>;
+    "forge/disconnect": ForgeDisconnectParams => Empty;
+    "repository/list": RepositoryListParams => RepositoryListResult;
     "usage/read": UsageReadParams => UsageResult;
     "budget/read": BudgetReadParams => Budget;
     "budget/set": BudgetSetParams => Budget;

@@ -4,6 +4,7 @@
 //! of one, a slug or `@last`.
 
 pub mod cloud;
+pub mod forge;
 pub mod outbox;
 pub mod ssh;
 pub mod thread;

@@ -4,15 +4,16 @@ use std::pin::Pin;
 
 use aloft_proto::v1::{
     AnswerPermissionRequest, AnswerPermissionResponse, ArchiveThreadRequest, ArchiveThreadResponse,
-    CreateThreadRequest, DeleteThreadRequest, Event, ExportBranchRequest, ExportBranchResponse,
-    FileDiff, ForkThreadRequest, GetDiffRequest, GetItemRequest, GetItemResponse, GetThreadRequest,
-    InterruptTurnRequest, InterruptTurnResponse, ListQueueRequest, ListQueueResponse,
-    ListRemovedThreadsRequest, ListRemovedThreadsResponse, ListThreadsRequest, ListThreadsResponse,
-    MoveQueuedRequest, PauseThreadRequest, ReadItemOutputRequest, ReadItemOutputResponse,
-    ReadThreadRequest, ReadThreadResponse, RemoveQueuedRequest, RemovedThread,
-    RestoreThreadRequest, ResumeThreadRequest, RetryTurnRequest, RewindThreadRequest,
-    RewindThreadResponse, StartTurnRequest, SteerTurnRequest, ThreadResponse, TurnResponse,
-    UpdateThreadRequest, WatchThreadRequest, thread_service_server::ThreadService,
+    CreatePullRequestRequest, CreatePullRequestResponse, CreateThreadRequest, DeleteThreadRequest,
+    Event, ExportBranchRequest, ExportBranchResponse, FileDiff, ForkThreadRequest, GetDiffRequest,
+    GetItemRequest, GetItemResponse, GetThreadRequest, InterruptTurnRequest, InterruptTurnResponse,
+    ListQueueRequest, ListQueueResponse, ListRemovedThreadsRequest, ListRemovedThreadsResponse,
+    ListThreadsRequest, ListThreadsResponse, MoveQueuedRequest, PauseThreadRequest,
+    ReadItemOutputRequest, ReadItemOutputResponse, ReadThreadRequest, ReadThreadResponse,
+    RemoveQueuedRequest, RemovedThread, RestoreThreadRequest, ResumeThreadRequest,
+    RetryTurnRequest, RewindThreadRequest, RewindThreadResponse, StartTurnRequest,
+    SteerTurnRequest, ThreadResponse, TurnResponse, UpdateThreadRequest, WatchThreadRequest,
+    thread_service_server::ThreadService,
 };
 use futures_util::Stream;
 use tokio::io::AsyncWriteExt;
@@ -24,7 +25,7 @@ use crate::{
         machine::{Input, Update},
         time::timestamp,
     },
-    runner::{self, ARCHIVE_LIMIT, Applied, Create, Error, RequestKey},
+    runner::{self, ARCHIVE_LIMIT, Applied, Create, Error, Propose, RequestKey},
     store::{Reading, ThreadQuery},
 };
 
@@ -332,6 +333,32 @@ impl ThreadService for Api {
             .map_err(Error::from)?;
         let (data, next_offset, total_bytes) = (page.data, page.next_offset, page.total_bytes);
         Ok(Response::new(ReadItemOutputResponse { data, next_offset, total_bytes }))
+    }
+
+    async fn create_pull_request(
+        &self,
+        request: Request<CreatePullRequestRequest>,
+    ) -> Reply<CreatePullRequestResponse> {
+        let (owner, asked, key) = keyed!(request, "CreatePullRequest");
+        let propose = Propose {
+            title: asked.title,
+            body: asked.body,
+            draft: asked.draft,
+            base: Some(asked.base).filter(|base| !base.is_empty()),
+        };
+        let proposed = self.runner.propose(&owner, &asked.thread_id, propose, key).await?;
+        let Some(proposed) = proposed else {
+            let (thread, cursor) = self.runner.find(&owner, &asked.thread_id).await?;
+            let thread = Some(thread);
+            return Ok(Response::new(CreatePullRequestResponse {
+                thread,
+                cursor,
+                ..Default::default()
+            }));
+        };
+        let (thread, cursor) = (Some(proposed.applied.thread), proposed.applied.cursor);
+        let text = proposed.text;
+        Ok(Response::new(CreatePullRequestResponse { thread, cursor, done: true, text }))
     }
 
     async fn export_branch(

@@ -218,6 +218,11 @@ impl Git {
         Ok(Running { stdout, child, words, input, group, attempt: self.attempt })
     }
 
+    /// Runs it to its end, whatever that is: its status, its answer and what it said on its standard error.
+    pub(crate) async fn outcome(self) -> Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
+        self.finish().await
+    }
+
     async fn finish(self) -> Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
         let (timeout, attempt) = (self.timeout, self.attempt.clone());
         let mut running = self.start()?;

@@ -49,6 +49,24 @@ pub enum Error {
         /// The last words of git.
         detail: String,
     },
+    /// A branch could not be pushed.
+    #[error("push to `{url}`: {detail}")]
+    Push {
+        /// The address, without credentials.
+        url: String,
+        /// The words of the server, or the last ones of git.
+        detail: String,
+    },
+    /// A branch of the remote is not where the thread left it.
+    #[error(
+        "push the branch `{branch}` to `{url}`: it has commits there that this thread did not push"
+    )]
+    BranchMoved {
+        /// The branch.
+        branch: String,
+        /// The address, without credentials.
+        url: String,
+    },
     /// The source has only a part of its history.
     #[error("use a shallow clone as a source: its older commits are missing")]
     Shallow,
@@ -94,11 +112,25 @@ impl Error {
         move |source| Self::Io { attempt, source: Arc::new(source) }
     }
 
+    /// The remote opens to nobody without credentials, or not with these.
+    pub fn needs_login(&self) -> bool {
+        let (Self::Fetch { detail, .. } | Self::Push { detail, .. }) = self else { return false };
+        ["could not read Username", "could not read Password", "Authentication failed"]
+            .iter()
+            .any(|words| detail.contains(words))
+    }
+
     /// What a person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unusable(_) => Some("install git 2.30 or newer".to_owned()),
             Self::Fetch { detail, .. } => fetch_hint(detail).map(str::to_owned),
+            Self::Push { .. } => Some(
+                "the words are the server's; mend what it names, then try again".to_owned(),
+            ),
+            Self::BranchMoved { .. } => Some(
+                "nothing was overwritten; rename or delete that branch there, or bring its commits into the thread".to_owned(),
+            ),
             Self::Shallow => Some("run `git fetch --unshallow` in it first".to_owned()),
             Self::Empty(_) => Some("make a first commit, then try again".to_owned()),
             Self::UnknownRef { near, .. } if near.is_empty() => {
@@ -127,9 +159,12 @@ fn fetch_hint(detail: &str) -> Option<&'static str> {
         ("does not appear to be a git repository", "check the address"),
         (
             "could not read Username",
-            "the repository needs credentials; run `aloft new` inside a checkout of it instead",
+            "connect an account with `aloft forge connect github` (and `--url` for a server of your own), or run `aloft new` inside a checkout of it",
         ),
-        ("Authentication failed", "the credentials were refused"),
+        (
+            "Authentication failed",
+            "the credentials were refused; connect the account again with `aloft forge connect github`",
+        ),
         ("Permission denied", "the cloud's user may not read it"),
         (
             "Host key verification failed",

@@ -7,7 +7,7 @@
 mod fetch;
 mod import;
 mod resolve;
-mod source;
+pub(in crate::git) mod source;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, TryLockError};

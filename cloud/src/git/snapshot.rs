@@ -8,6 +8,7 @@
 
 mod archive;
 mod export;
+mod push;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

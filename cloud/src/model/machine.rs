@@ -28,6 +28,7 @@ mod input;
 mod ledger;
 mod lifecycle;
 mod messages;
+mod pull_request;
 mod questions;
 mod rest;
 mod rewind;
@@ -48,6 +49,7 @@ pub use self::{
         Record, Refused, Session, Update,
     },
     ledger::{Tally, TurnUse, Used},
+    pull_request::Pushed,
     rest::{AfterTurn, Resting, SETTLE},
 };
 use crate::model::{
@@ -159,6 +161,8 @@ pub struct Memory {
     pub used: Millis,
     /// How far its owner was told that it will be removed.
     pub told: Told,
+    /// What was pushed of it.
+    pub pushed: Pushed,
 }
 
 /// A rewind under way.

@@ -30,6 +30,15 @@ pub fn title(parts: &[Input]) -> String {
     format!("{whole_words}…")
 }
 
+/// All that was written, without what stands beside it.
+pub fn words(parts: &[Input]) -> String {
+    let texts = parts.iter().filter_map(|part| match &part.kind {
+        Some(Kind::Text(text)) => Some(text.text.clone()),
+        Some(Kind::Image(_) | Kind::File(_) | Kind::Selection(_)) | None => None,
+    });
+    texts.collect::<Vec<_>>().join("\n\n")
+}
+
 /// A readable name from a title, with the start of the id so that it is unique.
 pub fn slug(title: &str, id: &str) -> String {
     let mut words = String::new();

@@ -9,7 +9,7 @@ use crate::{
         naming,
         time::timestamp,
     },
-    runner::{Applied, Error, RequestKey, Runner, driver, now},
+    runner::{Applied, Error, Obstacle, RequestKey, Runner, driver, now},
     store::{self, RepositoryKey},
 };
 
@@ -58,6 +58,8 @@ impl Runner {
             let message = format!("there is no environment {}", create.environment);
             return Err(Error::Invalid { message });
         }
+        let mut create = create;
+        create.repository.url = self.address(&create.owner, &create.repository.url).await?;
         let agent = self.choose_agent(&create.owner, &create.agent).await?;
         let repository = self.repository(&create.owner, &create.repository).await?;
         let id = naming::id(driver::random());
@@ -132,6 +134,19 @@ impl Runner {
                 known: agents.into_iter().map(|agent| agent.name).collect(),
             }),
         }
+    }
+
+    /// The whole address of what a person named. One with a secret in it is kept nowhere.
+    async fn address(&self, owner: &str, url: &str) -> Result<String, Error> {
+        if let Some((scheme, rest)) = url.split_once("://") {
+            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            if let Some((user, _)) = authority.rsplit_once('@')
+                && (user.contains(':') || matches!(scheme, "http" | "https"))
+            {
+                return Err(Obstacle::SecretInAddress.into());
+            }
+        }
+        Ok(self.parts().forges.address(owner, url).await?)
     }
 
     /// The repository a request means, as the cloud knows it.

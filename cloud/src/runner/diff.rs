@@ -128,7 +128,8 @@ impl Runner {
             match self.parts().store.repository(repository).await? {
                 Some(row) if !row.url.is_empty() => {
                     let mirrors = &self.parts().mirrors;
-                    Ok(mirrors.fetch(repository, &row.url, Freshness::Recent, |_| {}).await?)
+                    let remote = self.parts().forges.remote(&row.owner, &row.url).await?;
+                    Ok(mirrors.fetch(repository, remote, Freshness::Recent, |_| {}).await?)
                 }
                 _ => Ok::<_, Error>(()),
             }

@@ -2,6 +2,8 @@
 //!
 //! This is the one table of reasons for requests and for turns; `docs/errors.md` lists them.
 
+mod forges;
+
 use aloft_proto::v1::Problem;
 
 use crate::{
@@ -126,6 +128,9 @@ impl Error {
             Self::Scratch { .. } | Self::Store(store::Error::Full(_)) => {
                 (Kind::Exhausted, "STORE_FULL", FULL)
             }
+            Self::Obstacle(obstacle) => return forges::obstacle_problem(obstacle, text),
+            Self::Forges(error) => return forges::account_problem(error, text),
+            Self::Same(error) => return error.explain(),
             Self::Key(error) => key_row(error),
             Self::SshKey(error) => ssh_key_row(error),
             Self::NotListening { .. } => {
@@ -148,6 +153,7 @@ impl Error {
     pub fn details(&self) -> Option<(&'static str, String)> {
         match self {
             Self::Refused(Refused::AlreadyAnswered(answer)) => Some(("answer", answer.clone())),
+            Self::Same(error) => error.details(),
             _ => None,
         }
     }
@@ -159,6 +165,7 @@ impl Error {
             | Self::Guest(_)
             | Self::Scratch { .. }
             | Self::Key(_)
+            | Self::Forges(_)
             | Self::SshKey(_)
             | Self::Authority(_)
             | Self::Store(_)
@@ -262,7 +269,11 @@ fn ssh_key_row(error: &ssh_keys::Error) -> (Kind, &'static str, &'static str) {
 
 fn git_problem(error: &git::Error) -> (Kind, Problem) {
     let (kind, reason) = match error {
+        // Retrying helps nobody before an account is connected.
+        error if error.needs_login() => (Kind::Precondition, "FORGE_ACCOUNT_MISSING"),
         git::Error::Fetch { .. } => (Kind::Unavailable, "REPOSITORY_UNREACHABLE"),
+        git::Error::Push { .. } => (Kind::Precondition, "PUSH_REFUSED"),
+        git::Error::BranchMoved { .. } => (Kind::Precondition, "REMOTE_BRANCH_TAKEN"),
         git::Error::Shallow => (Kind::Precondition, "REPOSITORY_SHALLOW"),
         git::Error::Empty(_) => (Kind::Precondition, "REPOSITORY_EMPTY"),
         git::Error::UnknownRef { .. } => (Kind::NotFound, "REF_UNKNOWN"),

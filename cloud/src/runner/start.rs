@@ -103,8 +103,9 @@ impl Start {
                 // Only the newest matters: one that finds no room is left out.
                 let _full = tell.try_send(step);
             };
-            let fetched =
-                mirrors.fetch(&repository.id, &row.url, Freshness::Recent, progress).await;
+            let forges = &self.agent.parts.forges;
+            let remote = forges.remote(&self.agent.thread.owner, &row.url).await?;
+            let fetched = mirrors.fetch(&repository.id, remote, Freshness::Recent, progress).await;
             drop(told);
             match fetched {
                 Err(error) if !self.agent.thread.base_commit.is_empty() => {

@@ -7,7 +7,8 @@ use regex::Regex;
 use crate::tidy::source::{Complaints, line_of, read, rust, take_apart};
 
 /// Files in which texts of the same letters are variables of programs.
-const VARIABLES: [&str; 7] = [
+const VARIABLES: [&str; 8] = [
+    "bridge/src/cli/command/forge.rs",
     "bridge/src/config.rs",
     "cloud/src/accounts/keys.rs",
     "cloud/src/accounts/keys/environment.rs",

@@ -49,8 +49,11 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
     let output = context.output;
     match args.action {
         Action::Set { provider, base_url } => {
-            let value =
-                tokio::task::spawn_blocking(read_key).await.map_err(std::io::Error::other)??;
+            let value = tokio::task::spawn_blocking(|| {
+                read_secret("key", "aloft key set anthropic < FILE")
+            })
+            .await
+            .map_err(std::io::Error::other)??;
             let request = v1::SetKeyRequest {
                 provider,
                 value,
@@ -117,12 +120,12 @@ async fn list(context: &Context) -> Result<(), Failure> {
     Ok(output.bytes(table.as_bytes())?)
 }
 
-/// Reads a key from standard input; what is typed on a terminal is not shown.
-fn read_key() -> Result<String, Failure> {
+/// Reads a secret from standard input; what is typed on a terminal is not shown. `example` says how it is given.
+pub(crate) fn read_secret(what: &str, example: &str) -> Result<String, Failure> {
     let input = std::io::stdin();
     let mut value = String::new();
     if input.is_terminal() {
-        value = read_hidden()
+        value = read_hidden(what)
             .map_err(|error| local("read", std::path::Path::new("the terminal"), &error))?;
     } else {
         let limit = 64 << 10;
@@ -132,20 +135,21 @@ fn read_key() -> Result<String, Failure> {
     let value = value.trim();
     if value.is_empty() || value.contains(char::is_whitespace) {
         return Err(usage(
-            "standard input holds no key",
-            "give the key alone: aloft key set anthropic < FILE",
+            format!("standard input holds no {what}"),
+            &format!("give the {what} alone: {example}"),
         ));
     }
     Ok(value.to_owned())
 }
 
-fn read_hidden() -> std::io::Result<String> {
+fn read_hidden(what: &str) -> std::io::Result<String> {
     use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
     let input = std::io::stdin();
     let before = tcgetattr(&input)?;
     let mut hidden = before.clone();
     hidden.local_modes.remove(LocalModes::ECHO);
-    std::io::Write::write_all(&mut std::io::stderr().lock(), b"the key (not shown): ").ok();
+    let asked = format!("the {what} (not shown): ");
+    std::io::Write::write_all(&mut std::io::stderr().lock(), asked.as_bytes()).ok();
     tcsetattr(&input, OptionalActions::Flush, &hidden)?;
     let mut line = String::new();
     let read = input.read_line(&mut line);

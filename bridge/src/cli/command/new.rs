@@ -153,8 +153,7 @@ impl Source {
         let is_name = repo.split('/').count() == 2 && repo.split('/').all(|part| !part.is_empty());
         match (is_path, is_url, is_name) {
             (true, _, _) => Self::Local(PathBuf::from(repo)),
-            (_, true, _) => Self::Remote(repo.to_owned()),
-            (_, _, true) => Self::Remote(format!("https://github.com/{repo}")),
+            (_, true, _) | (_, _, true) => Self::Remote(repo.to_owned()),
             _ => Self::Local(PathBuf::from(repo)),
         }
     }
@@ -250,7 +249,7 @@ mod tests {
             (Some("nowhere"), local("nowhere")),
             (Some("https://example.org/a/b.git"), remote("https://example.org/a/b.git")),
             (Some("git@example.org:a/b.git"), remote("git@example.org:a/b.git")),
-            (Some("rust-lang/log"), remote("https://github.com/rust-lang/log")),
+            (Some("rust-lang/log"), remote("rust-lang/log")),
         ];
         for (repo, source) in cases {
             assert_eq!(Source::of(repo), source);

@@ -4,27 +4,27 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::git::Result;
 use crate::git::command::Progress;
 use crate::git::mirror::source::Source;
 use crate::git::mirror::{Fetched, Freshness, Gate, Mirrors};
+use crate::git::{Remote, Result};
 
 /// A fetch that ended this long ago is recent.
 const RECENT: Duration = Duration::from_secs(5);
 
 impl Mirrors {
-    /// Makes the mirror or brings it up to date from `url`: https, http, ssh, git, file, or an absolute path. `progress` is
+    /// Makes the mirror or brings it up to date from `remote`: https, http, ssh, git, file, or an absolute path. `progress` is
     /// called as it goes on, also for those who only wait for another's fetch.
     pub async fn fetch(
         &self,
         id: &str,
-        url: &str,
+        remote: impl Into<Remote> + Send,
         freshness: Freshness,
         mut progress: impl FnMut(Progress) + Send,
     ) -> Result<()> {
         let asked = Instant::now();
         self.path(id)?;
-        let source = Source::parse(url)?;
+        let source = Source::of_remote(&remote.into())?;
         let gate = self.gate(id);
         let mut steps = gate.progress.subscribe();
         let work = self.fetch_once(id, &source, freshness, asked, &gate);

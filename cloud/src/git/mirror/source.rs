@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::git::bundle::TOLERATED;
 use crate::git::command::{Git, Progress};
 use crate::git::names::check_ref;
-use crate::git::{Error, Result};
+use crate::git::{Error, Remote, Result};
 
 const FETCH_TIMEOUT: Duration = Duration::from_secs(4 * 3600);
 const ASK_TIMEOUT: Duration = Duration::from_secs(120);
@@ -66,16 +66,19 @@ impl Source {
                 } else {
                     format!("{}:", percent_decoded(user))
                 };
-                Ok(Self {
-                    url,
-                    authorization: Some(SecretString::from(format!(
-                        "Authorization: Basic {}",
-                        STANDARD.encode(user)
-                    ))),
-                })
+                Ok(Self { url, authorization: Some(basic(&user)) })
             }
             other => refuse(&format!("`{other}` addresses are not supported")),
         }
+    }
+
+    /// The same with the credentials of a remote, where it has any; they go before those of its address.
+    pub(crate) fn of_remote(remote: &Remote) -> Result<Self> {
+        let mut source = Self::parse(&remote.url)?;
+        if let Some(login) = &remote.login {
+            source.authorization = Some(basic(login.expose_secret()));
+        }
+        Ok(source)
     }
 
     /// Where a mirror was fetched from.
@@ -108,6 +111,18 @@ impl Source {
         }
         advertised.detached &= advertised.head.is_none();
         Ok(advertised)
+    }
+
+    /// The commit a ref has there now.
+    pub(crate) async fn commit_of(&self, name: &str) -> Result<Option<String>> {
+        let command = Git::new("ask the remote")
+            .args(["ls-remote", "--", &self.url, name])
+            .timeout(ASK_TIMEOUT);
+        let answer =
+            self.with_credentials(command).run().await.map_err(|error| self.blame(error))?;
+        let answer = String::from_utf8_lossy(&answer);
+        let mut lines = answer.lines().filter_map(|line| line.split_once('\t'));
+        Ok(lines.find(|(_, found)| *found == name).map(|(commit, _)| commit.to_owned()))
     }
 
     /// Brings branches, tags and the default branch up to date; those that are gone lose their name.
@@ -168,13 +183,16 @@ impl Source {
     }
 
     /// Credentials go by the environment of the command, which only this user can read.
-    fn with_credentials(&self, command: Git) -> Git {
+    pub(crate) fn with_credentials(&self, command: Git) -> Git {
         match &self.authorization {
             None => command,
             Some(header) => command
-                .env("GIT_CONFIG_COUNT", "1")
+                .env("GIT_CONFIG_COUNT", "2")
                 .env("GIT_CONFIG_KEY_0", format!("http.{}.extraHeader", self.url))
-                .env("GIT_CONFIG_VALUE_0", header.expose_secret()),
+                .env("GIT_CONFIG_VALUE_0", header.expose_secret())
+                // They belong to this host alone.
+                .env("GIT_CONFIG_KEY_1", "http.followRedirects")
+                .env("GIT_CONFIG_VALUE_1", "false"),
         }
     }
 
@@ -188,6 +206,10 @@ impl Source {
             other => other,
         }
     }
+}
+
+fn basic(login: &str) -> SecretString {
+    format!("Authorization: Basic {}", STANDARD.encode(login)).into()
 }
 
 fn percent_decoded(text: &str) -> String {

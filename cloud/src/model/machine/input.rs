@@ -1,8 +1,8 @@
 //! What goes into the thread machine and what comes out of it.
 
 use aloft_proto::v1::{
-    DiffStat, FileDiff, Input as Part, Item, LedgerEntry, Mode, Notice, Problem, Turn, UsageRow,
-    event::Payload,
+    DiffStat, FileDiff, Input as Part, Item, LedgerEntry, Mode, Notice, Problem, PullRequest, Turn,
+    UsageRow, event::Payload,
 };
 use serde::{Deserialize, Serialize};
 
@@ -313,11 +313,22 @@ pub enum Fact {
     },
     /// The sandbox is suspended, as asked.
     Suspended,
-    /// A pull request of the thread was opened.
-    PullRequestOpened {
-        /// Its number at the forge.
-        number: u64,
+    /// The thread's branch is about to be pushed.
+    Pushing {
+        /// Where to, without credentials.
+        remote: String,
+        /// What it will point to.
+        commit: String,
     },
+    /// The thread's branch was pushed.
+    Pushed {
+        /// Where to, without credentials.
+        remote: String,
+        /// What it points to.
+        commit: String,
+    },
+    /// The thread's pull request was opened, or stands otherwise.
+    PullRequest(PullRequest),
     /// The sandbox could not be frozen after this activity.
     NotFrozen(u64),
     /// What runs in the background of a sandbox that is being frozen or ended: command lines.

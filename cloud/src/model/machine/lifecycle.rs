@@ -149,7 +149,9 @@ impl Machine {
                 self.sandbox_gone(now, &given, problem, out);
             }
             Fact::Suspended => self.suspended(now, out),
-            Fact::PullRequestOpened { number } => self.charge_pull_request(now, number, out),
+            Fact::Pushing { remote, commit } => self.pushing(remote, commit),
+            Fact::Pushed { remote, commit } => self.pushed(now, &remote, commit, out),
+            Fact::PullRequest(request) => self.pull_request(now, &request, out),
             Fact::NotFrozen(activity) => self.not_frozen(activity),
             Fact::LeftRunning(jobs) => self.left_running(now, jobs, out),
             Fact::Deadline(deadline) => self.deadline(now, &deadline, out),

@@ -1,8 +1,8 @@
 //! The machine under any sequence of inputs, and its ways one by one.
 
 use aloft_proto::v1::{
-    DiffStat, Input as Part, ItemState, Mode, OptionKind, PermissionOption, Problem, TextInput,
-    Thread, ThreadState, TurnState, event::Payload, input, item,
+    DiffStat, Input as Part, ItemState, Mode, OptionKind, PermissionOption, Problem, PullRequest,
+    TextInput, Thread, ThreadState, TurnState, event::Payload, input, item,
 };
 use proptest::prelude::*;
 
@@ -51,6 +51,11 @@ fn problem(reason: &str) -> Problem {
 
 fn agent_gone(given: &str) -> Fact {
     Fact::AgentGone { given: given.into(), problem: problem("X") }
+}
+
+fn pull_request(number: u64, state: i32) -> Fact {
+    let url = format!("https://forge/{number}");
+    Fact::PullRequest(PullRequest { number, url, state, checks: String::new() })
 }
 
 fn sandbox_gone(given: &str) -> Fact {
@@ -910,7 +915,9 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(Input::Budget { per_day: false, set: Limits::default(), clear: vec![Kind::Tokens] }),
         (0..2_u64).prop_map(|turns| Input::Account(of_all(turns))),
         turn.clone().prop_map(|t| Input::Fact(Fact::Deadline(Deadline::Budget(t)))),
-        (1..3_u64).prop_map(|number| Input::Fact(Fact::PullRequestOpened { number })),
+        (1..3_u64, 1..5).prop_map(|(number, state)| Input::Fact(pull_request(number, state))),
+        Just(Input::Fact(Fact::Pushing { remote: "r".into(), commit: "c".into() })),
+        Just(Input::Fact(Fact::Pushed { remote: "r".into(), commit: "c".into() })),
         Just(Input::Fact(Fact::WorkspaceMade)),
         Just(started()),
         Just(Input::Fact(Fact::StartFailed(problem("X")))),

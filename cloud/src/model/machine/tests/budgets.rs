@@ -236,8 +236,8 @@ fn a_pause_is_ended_by_one_resume_however_often_it_is_tried() {
     let lost = vec![Input::Fact(sandbox_gone("t3")), message("on")];
     let out = take(&mut machine, lost);
     assert_eq!(kinds(&out), [(LedgerKind::ResumeByMessage, "resume/3".to_owned())]);
-    let opened = Input::Fact(Fact::PullRequestOpened { number: 7 });
-    let out = take(&mut machine, vec![opened]);
+    let opened = || Input::Fact(pull_request(7, 2));
+    let out = take(&mut machine, vec![opened(), opened()]);
     assert_eq!(kinds(&out), [(LedgerKind::PullRequest, "pullRequest/7".to_owned())]);
 }
 

@@ -1,0 +1,183 @@
+//! `aloft forge` and `aloft repo`: accounts at forges and the repositories these reach. Tokens are never printed.
+
+use aloft_proto::v1;
+use serde_json::json;
+
+use crate::cli::command::key::read_secret;
+use crate::cli::context::Context;
+use crate::cli::failure::{Exit, Failure, Outcome};
+use crate::cli::text;
+use crate::protocol::request::forge::{ForgeAccount, ForgeRepository};
+use crate::protocol::time::Time;
+
+/// Variables that may hold a token, the first that is set counts.
+const VARIABLES: [&str; 3] = ["ALOFT_FORGE_TOKEN", "GH_TOKEN", "GITHUB_TOKEN"];
+
+/// Arguments of `aloft forge`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  gh auth token | aloft forge connect github --token-stdin
+  aloft forge connect github --url https://github.example.com --token-stdin < token.txt")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Connect an account; its token comes by standard input, a terminal, or `ALOFT_FORGE_TOKEN`, `GH_TOKEN` or `GITHUB_TOKEN`.
+    Connect {
+        /// github.
+        kind: String,
+        /// Its address in a browser, for a server of your own.
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+        /// Read the token from standard input, whatever the environment holds.
+        #[arg(long)]
+        token_stdin: bool,
+    },
+    /// Show the accounts, never their tokens.
+    List,
+    /// Forget an account.
+    Disconnect {
+        /// Its host; its kind where only one account is of that.
+        forge: String,
+    },
+}
+
+/// Arguments of `aloft repo`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RepoArgs {
+    #[command(subcommand)]
+    action: RepoAction,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum RepoAction {
+    /// List the repositories your accounts reach, those pushed to last first.
+    List {
+        /// Words in owner and name.
+        query: Vec<String>,
+        /// Only of this account, by its host.
+        #[arg(long, value_name = "HOST")]
+        forge: Option<String>,
+        /// At most so many.
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: u32,
+    },
+}
+
+/// Runs `aloft forge`.
+pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
+    let output = context.output;
+    match args.action {
+        Action::Connect { kind, url, token_stdin } => {
+            let given = VARIABLES.into_iter().find_map(|name| std::env::var(name).ok());
+            let given = given.filter(|token| !token_stdin && !token.trim().is_empty());
+            let token = match given {
+                Some(token) => token,
+                None => {
+                    let read =
+                        || read_secret("token", "aloft forge connect github --token-stdin < FILE");
+                    tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)??
+                }
+            };
+            let url = url.unwrap_or_default();
+            let request = v1::ConnectForgeRequest { kind, url, token, ..Default::default() };
+            let connecting = context.client.connect_forge(request);
+            let account = ForgeAccount::from(output.waiting("asking the forge", connecting).await?);
+            if output.json {
+                output.json(&account)?;
+            } else {
+                output.line(&format!(
+                    "connected to {} as {}",
+                    text::line(&account.host, 200),
+                    text::line(&account.login, 100)
+                ))?;
+            }
+        }
+        Action::List => list(context).await?,
+        Action::Disconnect { forge } => {
+            let request = v1::DisconnectForgeRequest { forge, ..Default::default() };
+            let answer = context.client.disconnect_forge(request).await?;
+            if output.json {
+                output.json(&json!({}))?;
+            } else {
+                let account = answer.account.unwrap_or_default();
+                output.line(&format!(
+                    "the account at {} is forgotten; revoke its token there",
+                    text::line(&account.host, 200)
+                ))?;
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn list(context: &Context) -> Result<(), Failure> {
+    let output = context.output;
+    let accounts = context.client.list_forges(v1::ListForgesRequest {}).await?.accounts;
+    let accounts: Vec<ForgeAccount> = accounts.into_iter().map(Into::into).collect();
+    if output.json {
+        return Ok(output.json(&accounts)?);
+    }
+    if accounts.is_empty() {
+        output.note("no accounts; connect one with: aloft forge connect github");
+        return Ok(());
+    }
+    let row = |account: ForgeAccount| {
+        let scopes = account.scopes.join(" ");
+        vec![
+            account.host,
+            account.kind,
+            account.login,
+            if scopes.is_empty() { "–".to_owned() } else { scopes },
+        ]
+    };
+    let rows: Vec<Vec<String>> = accounts.into_iter().map(row).collect();
+    let table = text::table(&["HOST", "KIND", "LOGIN", "SCOPES"], &rows, |_, cell| cell.to_owned());
+    Ok(output.bytes(table.as_bytes())?)
+}
+
+/// Runs `aloft repo`.
+pub(crate) async fn repositories(context: &Context, args: RepoArgs) -> Outcome {
+    let output = context.output;
+    let RepoAction::List { query, forge, limit } = args.action;
+    let request = v1::ListRepositoriesRequest {
+        query: query.join(" "),
+        forge: forge.unwrap_or_default(),
+        page_size: limit,
+        page_token: String::new(),
+    };
+    let listing = context.client.list_repositories(request);
+    let answer = output.waiting("asking the forge", listing).await?;
+    let more = !answer.next_page_token.is_empty();
+    let found: Vec<ForgeRepository> = answer.repositories.into_iter().map(Into::into).collect();
+    if output.json {
+        output.json(&found)?;
+        return Ok(Exit::Done);
+    }
+    let row = |repository: ForgeRepository| {
+        let marks = [
+            (repository.private, "private"),
+            (repository.fork, "fork"),
+            (repository.archived, "archived"),
+        ];
+        let marks: Vec<&str> =
+            marks.into_iter().filter(|(holds, _)| *holds).map(|(_, mark)| mark).collect();
+        let pushed = repository.push_time.map(|time| text::ago(time, Time::now()));
+        vec![
+            text::line(&repository.name, 100),
+            text::line(&repository.default_branch, 60),
+            pushed.unwrap_or_default(),
+            marks.join(" "),
+        ]
+    };
+    let rows: Vec<Vec<String>> = found.into_iter().map(row).collect();
+    let table = text::table(&["NAME", "BRANCH", "PUSHED", ""], &rows, |_, cell| cell.to_owned());
+    output.bytes(table.as_bytes())?;
+    if more {
+        output.note("there are more; give words to search for, or --limit");
+    }
+    Ok(Exit::Done)
+}

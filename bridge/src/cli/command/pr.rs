@@ -1,0 +1,61 @@
+//! `aloft pr`: a thread's pull request.
+
+use aloft_proto::v1;
+
+use crate::cli::context::Context;
+use crate::cli::failure::{Exit, Outcome};
+use crate::cli::prompt;
+
+/// Arguments of `aloft pr`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The cloud pushes the thread's branch to where its repository came from and opens a pull request; where there is one
+already, it is brought up to date. What the agent did not commit is committed first. Where the remote has no pull requests,
+the branch is pushed.
+
+Examples:
+  aloft pr @last
+  aloft pr @last --draft --base develop
+  aloft pr @last --title \"Fix the parser\" --body - < NOTES.md"
+)]
+pub(crate) struct Args {
+    /// Id, unique prefix, slug or @last.
+    id: String,
+    /// One line [default: the thread's title].
+    #[arg(long, value_name = "T")]
+    title: Option<String>,
+    /// Markdown, or - for standard input [default: what the log says].
+    #[arg(long, value_name = "TEXT|-")]
+    body: Option<String>,
+    /// Open it as a draft.
+    #[arg(long)]
+    draft: bool,
+    /// The branch it is to be merged into [default: where the thread began].
+    #[arg(long, value_name = "BRANCH")]
+    base: Option<String>,
+}
+
+/// Runs `aloft pr`.
+pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
+    let id = context.thread(&args.id).await?.id;
+    let body = match args.body.as_deref() {
+        Some("-") => Some(
+            tokio::task::spawn_blocking(prompt::standard_input)
+                .await
+                .map_err(std::io::Error::other)??,
+        ),
+        _ => args.body,
+    };
+    let request = v1::CreatePullRequestRequest {
+        thread_id: id,
+        title: args.title,
+        body,
+        draft: args.draft,
+        base: args.base.unwrap_or_default(),
+        ..Default::default()
+    };
+    let proposing = context.client.propose(request);
+    let answer = context.output.waiting("pushing the branch", proposing).await?;
+    context.print_thread(answer.thread.unwrap_or_default(), &answer.text)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,77 @@
+//! `forge/*`, `repository/list` and `thread/createPullRequest`.
+
+use std::sync::Arc;
+
+use aloft_proto::v1;
+
+use crate::lsp::front::Session;
+use crate::protocol::error::Error;
+use crate::protocol::request::forge::{
+    ForgeAccount, ForgeConnectParams, ForgeDisconnectParams, RepositoryListParams,
+    RepositoryListResult, ThreadCreatePullRequestParams,
+};
+use crate::protocol::request::{CursorResult, Empty};
+
+/// `forge/connect`.
+pub(super) async fn connect(
+    session: Arc<Session>,
+    params: ForgeConnectParams,
+) -> Result<ForgeAccount, Error> {
+    let request = v1::ConnectForgeRequest {
+        request_id: params.request_id.unwrap_or_default(),
+        kind: params.kind,
+        url: params.url.unwrap_or_default(),
+        token: params.token,
+    };
+    session.mirror.client().connect_forge(request).await.map(Into::into)
+}
+
+/// `forge/list`.
+pub(super) async fn list(session: Arc<Session>, _: Empty) -> Result<Vec<ForgeAccount>, Error> {
+    let answer = session.mirror.client().list_forges(v1::ListForgesRequest {}).await?;
+    Ok(answer.accounts.into_iter().map(Into::into).collect())
+}
+
+/// `forge/disconnect`.
+pub(super) async fn disconnect(
+    session: Arc<Session>,
+    params: ForgeDisconnectParams,
+) -> Result<Empty, Error> {
+    let request = v1::DisconnectForgeRequest {
+        request_id: params.request_id.unwrap_or_default(),
+        forge: params.forge,
+    };
+    session.mirror.client().disconnect_forge(request).await?;
+    Ok(Empty {})
+}
+
+/// `repository/list`.
+pub(super) async fn repositories(
+    session: Arc<Session>,
+    params: RepositoryListParams,
+) -> Result<RepositoryListResult, Error> {
+    let request = v1::ListRepositoriesRequest {
+        query: params.query.unwrap_or_default(),
+        forge: params.forge.unwrap_or_default(),
+        page_size: params.page_size.unwrap_or_default(),
+        page_token: params.page_token.unwrap_or_default(),
+    };
+    session.mirror.client().list_repositories(request).await.map(Into::into)
+}
+
+/// `thread/createPullRequest`: it ends when the pull request is there.
+pub(super) async fn pull_request(
+    session: Arc<Session>,
+    params: ThreadCreatePullRequestParams,
+) -> Result<CursorResult, Error> {
+    let request = v1::CreatePullRequestRequest {
+        request_id: params.request_id.unwrap_or_default(),
+        thread_id: params.thread_id,
+        title: params.title,
+        body: params.body,
+        draft: params.draft,
+        base: params.base.unwrap_or_default(),
+    };
+    let answer = session.mirror.client().propose(request).await?;
+    Ok(CursorResult { cursor: answer.cursor, kept: false })
+}

@@ -1,0 +1,43 @@
+//! Accounts at forges and their repositories.
+
+use aloft_proto::v1;
+
+use crate::protocol::from_proto::{optional_time, text};
+use crate::protocol::request::forge::{ForgeAccount, ForgeRepository, RepositoryListResult};
+
+impl From<v1::ForgeAccount> for ForgeAccount {
+    fn from(account: v1::ForgeAccount) -> Self {
+        Self {
+            kind: account.kind,
+            host: account.host,
+            url: account.url,
+            login: account.login,
+            name: text(account.name),
+            scopes: account.scopes,
+        }
+    }
+}
+
+impl From<v1::ForgeRepository> for ForgeRepository {
+    fn from(repository: v1::ForgeRepository) -> Self {
+        Self {
+            name: repository.name,
+            url: repository.url,
+            host: repository.host,
+            default_branch: repository.default_branch,
+            push_time: optional_time(repository.push_time),
+            private: repository.private,
+            archived: repository.archived,
+            fork: repository.fork,
+        }
+    }
+}
+
+impl From<v1::ListRepositoriesResponse> for RepositoryListResult {
+    fn from(response: v1::ListRepositoriesResponse) -> Self {
+        Self {
+            repositories: response.repositories.into_iter().map(Into::into).collect(),
+            next_page_token: text(response.next_page_token),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Parameters and results of `forge/*`, `repository/list` and `thread/createPullRequest`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::time::Time;
+
+/// `forge/connect`.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ForgeConnectParams {
+    /// Client-made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// `github`.
+    pub kind: String,
+    /// Its address in a browser; absent = the kind's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Kept encrypted, never printed.
+    pub token: String,
+}
+
+impl std::fmt::Debug for ForgeConnectParams {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ForgeConnectParams")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An account at a forge without its token, as `aloft forge list --json` prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ForgeAccount {
+    /// `github`.
+    pub kind: String,
+    /// With the port, where it is not the usual one.
+    pub host: String,
+    /// Its address in a browser.
+    pub url: String,
+    /// Who it is there.
+    pub login: String,
+    /// Of the person, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What the token may do; none = the forge does not say.
+    pub scopes: Vec<String>,
+}
+
+/// `forge/disconnect`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ForgeDisconnectParams {
+    /// Client-made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// Its host; its kind where only one account is of that.
+    pub forge: String,
+}
+
+/// `repository/list`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositoryListParams {
+    /// Words in owner and name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// Only of this account, by its host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forge: Option<String>,
+    /// Absent = 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_size: Option<u32>,
+    /// From the answer before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_token: Option<String>,
+}
+
+/// A page of repositories.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositoryListResult {
+    /// Those pushed to last first.
+    pub repositories: Vec<ForgeRepository>,
+    /// Absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_page_token: Option<String>,
+}
+
+/// A repository an account reaches, as `aloft repo list --json` prints it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ForgeRepository {
+    /// `OWNER/NAME`.
+    pub name: String,
+    /// For `thread/create`.
+    pub url: String,
+    /// The account's host.
+    pub host: String,
+    /// The branch a thread begins at.
+    pub default_branch: String,
+    /// When somebody pushed last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub push_time: Option<Time>,
+    /// Not everybody sees it.
+    pub private: bool,
+    /// Nobody may push.
+    pub archived: bool,
+    /// It is a copy of another one.
+    pub fork: bool,
+}
+
+/// `thread/createPullRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadCreatePullRequestParams {
+    /// Client-made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The thread.
+    pub thread_id: String,
+    /// One line; absent = the thread's title, or as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Markdown; absent = what the log says, or as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// Not for review yet; only of a new one.
+    #[serde(default)]
+    pub draft: bool,
+    /// The branch it is to be merged into; absent = where the thread began, or as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+}

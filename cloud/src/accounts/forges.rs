@@ -1,0 +1,281 @@
+//! Accounts at forges: one a host, their tokens sealed as model keys are.
+//!
+//! A change is in effect at once. A token leaves here only for its own forge: to its API, and to git on its way there.
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    accounts::keys::{Vault, VaultError},
+    forge::{self, Forge, Kind, Person, Web, is_short_name},
+    git::Remote,
+    trust::{self, Sealer},
+};
+
+/// Accounts are kept under this and their host.
+const PREFIX: &str = "forge/";
+/// Longest token taken, in bytes.
+const MAX_LENGTH: usize = 4096;
+/// Who git says it is beside a token.
+const GIT_USER: &str = "x-access-token";
+
+/// Why an account could not be had or kept. Each reads after "failed to …".
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The forge said so.
+    #[error(transparent)]
+    Forge(#[from] forge::Error),
+    /// Nothing that could be a token.
+    #[error("use this as a token: it {0}")]
+    InvalidToken(&'static str),
+    /// There is none of this name.
+    #[error("find an account at {0}")]
+    NoAccount(String),
+    /// Several may be meant.
+    #[error("choose an account: {name} may mean {}", hosts.join(", "))]
+    Ambiguous {
+        /// As it was asked for.
+        name: String,
+        /// Those it may mean.
+        hosts: Vec<String>,
+    },
+    /// Its place could not be read or written.
+    #[error("reach the kept accounts")]
+    Vault(#[source] VaultError),
+    /// It could not be sealed or opened.
+    #[error("unlock the account at {host}")]
+    Sealed {
+        /// Where.
+        host: String,
+        /// Why.
+        #[source]
+        source: trust::Error,
+    },
+    /// It opened, but is nothing this version wrote.
+    #[error("read the account at {0}; connect it again")]
+    Unreadable(String),
+}
+
+/// All accounts of this cloud.
+#[derive(Clone, Debug)]
+pub struct Forges {
+    vault: Arc<dyn Vault>,
+    sealer: Arc<Sealer>,
+}
+
+/// One account.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Which program the forge runs.
+    pub kind: Kind,
+    /// Its address in a browser.
+    pub web: Web,
+    /// Who it belongs to.
+    pub person: Person,
+    token: SecretString,
+}
+
+/// An account, as sealed.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    kind: String,
+    web: String,
+    login: String,
+    name: String,
+    email: String,
+    #[serde(default)]
+    scopes: Vec<String>,
+    token: String,
+}
+
+impl Account {
+    /// What it is known by.
+    pub fn host(&self) -> String {
+        self.web.host()
+    }
+
+    /// The way to its forge.
+    pub fn open(&self) -> Result<Box<dyn Forge>, Error> {
+        Ok(forge::open(self.kind, &self.web, &self.token)?)
+    }
+
+    /// Where git finds a repository of its forge, with what opens it.
+    pub fn remote(&self, name: &str) -> Remote {
+        Remote::from(self.web.clone_url(name)).with(GIT_USER, &self.token)
+    }
+}
+
+impl Forges {
+    /// Those in `vault`, sealed by `sealer`.
+    pub fn new(vault: Arc<dyn Vault>, sealer: Arc<Sealer>) -> Self {
+        Self { vault, sealer }
+    }
+
+    /// Asks the forge whose token this is and whether it can do what is needed, and keeps it. An empty address is the kind's own.
+    pub async fn connect(
+        &self,
+        owner: &str,
+        kind: &str,
+        address: &str,
+        token: &SecretString,
+    ) -> Result<Account, Error> {
+        let kind: Kind = kind.parse()?;
+        let token = checked(token.expose_secret())?;
+        let web = Web::parse(if address.trim().is_empty() { kind.home() } else { address })?;
+        let person = forge::open(kind, &web, &token)?.whoami().await?;
+        let account = Account { kind, web, person, token };
+        self.keep(owner, &account).await?;
+        Ok(account)
+    }
+
+    /// All accounts, by host.
+    pub async fn list(&self, owner: &str) -> Result<Vec<Account>, Error> {
+        let mut accounts = Vec::new();
+        for name in self.vault.list(owner, PREFIX).await.map_err(Error::Vault)? {
+            if let Some(account) = self.read(owner, name.trim_start_matches(PREFIX)).await? {
+                accounts.push(account);
+            }
+        }
+        Ok(accounts)
+    }
+
+    /// The account of this host, or the only one of this kind.
+    pub async fn find(&self, owner: &str, name: &str) -> Result<Account, Error> {
+        if let Some(account) = self.read(owner, name).await? {
+            return Ok(account);
+        }
+        let mut found = self.list(owner).await?;
+        found.retain(|account| {
+            account.kind.name() == name
+                || Web::parse(name).is_ok_and(|web| web.host() == account.host())
+        });
+        match found.len() {
+            0 => Err(Error::NoAccount(name.to_owned())),
+            1 => Ok(found.swap_remove(0)),
+            _ => Err(Error::Ambiguous {
+                name: name.to_owned(),
+                hosts: found.iter().map(Account::host).collect(),
+            }),
+        }
+    }
+
+    /// Forgets an account.
+    pub async fn disconnect(&self, owner: &str, name: &str) -> Result<Account, Error> {
+        // What cannot be read any more can still be forgotten.
+        let account = match self.find(owner, name).await {
+            Err(error @ (Error::Sealed { .. } | Error::Unreadable(_))) => {
+                self.vault.delete(owner, &vault_name(name)).await.map_err(Error::Vault)?;
+                return Err(error);
+            }
+            found => found?,
+        };
+        self.vault.delete(owner, &vault_name(&account.host())).await.map_err(Error::Vault)?;
+        Ok(account)
+    }
+
+    /// The account that reaches the repository git finds at `url`, with the name that has there.
+    pub async fn of_repository(
+        &self,
+        owner: &str,
+        url: &str,
+    ) -> Result<Option<(Account, String)>, Error> {
+        for account in self.list(owner).await? {
+            if let Some(name) = account.web.repository(url) {
+                return Ok(Some((account, name)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The address git takes, with what opens it where there is an account.
+    pub async fn remote(&self, owner: &str, url: &str) -> Result<Remote, Error> {
+        Ok(match self.of_repository(owner, url).await? {
+            // By SSH the cloud's user goes in with keys of their own.
+            Some((account, name)) if url.contains("://") => account.remote(&name),
+            _ => Remote::from(url),
+        })
+    }
+
+    /// The whole address of what may be `OWNER/NAME`: at the only forge there is an account of, else at GitHub.
+    pub async fn address(&self, owner: &str, repository: &str) -> Result<String, Error> {
+        if !is_short_name(repository) {
+            return Ok(repository.to_owned());
+        }
+        let accounts = self.list(owner).await?;
+        let github = Kind::GitHub.home();
+        let web = match accounts.as_slice() {
+            [only] => only.web.to_string(),
+            [] => github.to_owned(),
+            several if several.iter().any(|account| account.web.to_string() == github) => {
+                github.to_owned()
+            }
+            several => {
+                let hosts = several.iter().map(Account::host).collect();
+                return Err(Error::Ambiguous { name: repository.to_owned(), hosts });
+            }
+        };
+        Ok(format!("{web}/{repository}"))
+    }
+
+    async fn read(&self, owner: &str, host: &str) -> Result<Option<Account>, Error> {
+        let name = vault_name(host);
+        let Some(sealed) = self.vault.get(owner, &name).await.map_err(Error::Vault)? else {
+            return Ok(None);
+        };
+        let opened = self
+            .sealer
+            .open(owner, &name, &sealed)
+            .map_err(|source| Error::Sealed { host: host.to_owned(), source })?;
+        let unreadable = || Error::Unreadable(host.to_owned());
+        let stored: Stored =
+            serde_json::from_str(opened.expose_secret()).map_err(|_| unreadable())?;
+        let Stored { kind, web, login, name, email, scopes, token } = stored;
+        Ok(Some(Account {
+            kind: kind.parse().map_err(|_| unreadable())?,
+            web: Web::parse(&web).map_err(|_| unreadable())?,
+            person: Person { login, name, email, scopes },
+            token: token.into(),
+        }))
+    }
+
+    async fn keep(&self, owner: &str, account: &Account) -> Result<(), Error> {
+        let host = account.host();
+        let Person { login, name, email, scopes } = account.person.clone();
+        let stored = Stored {
+            kind: account.kind.name().to_owned(),
+            web: account.web.to_string(),
+            login,
+            name,
+            email,
+            scopes,
+            token: account.token.expose_secret().to_owned(),
+        };
+        let stored = serde_json::to_string(&stored).map_err(|_| Error::Unreadable(host.clone()))?;
+        let name = vault_name(&host);
+        let sealed = self
+            .sealer
+            .seal(owner, &name, &stored.into())
+            .map_err(|source| Error::Sealed { host, source })?;
+        self.vault.put(owner, &name, sealed).await.map_err(Error::Vault)
+    }
+}
+
+fn vault_name(host: &str) -> String {
+    format!("{PREFIX}{host}")
+}
+
+fn checked(token: &str) -> Result<SecretString, Error> {
+    let token = token.trim();
+    if token.is_empty() {
+        return Err(Error::InvalidToken("is empty"));
+    }
+    if token.len() > MAX_LENGTH {
+        return Err(Error::InvalidToken("is longer than 4096 bytes"));
+    }
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::InvalidToken("has spaces, line breaks or letters that no token has"));
+    }
+    Ok(token.into())
+}

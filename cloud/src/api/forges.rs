@@ -1,0 +1,94 @@
+//! `ForgeService`: accounts at forges and the repositories these reach.
+
+use aloft_proto::v1::{
+    ConnectForgeRequest, DisconnectForgeRequest, DisconnectForgeResponse, ForgeAccount,
+    ForgeRepository, ListForgesRequest, ListForgesResponse, ListRepositoriesRequest,
+    ListRepositoriesResponse, forge_service_server::ForgeService,
+};
+use secrecy::SecretString;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tonic::{Request, Response, Status};
+
+use crate::{
+    accounts::forges::Account,
+    api::{Api, caller::owner},
+    model::time::timestamp,
+    runner::{Error, RepositoryQuery},
+};
+
+type Reply<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl ForgeService for Api {
+    async fn connect_forge(&self, request: Request<ConnectForgeRequest>) -> Reply<ForgeAccount> {
+        let owner = owner(&request);
+        let asked = request.into_inner();
+        // Connecting twice is connecting once: the request id needs no memory, and the token is never remembered.
+        let token = SecretString::from(asked.token);
+        let forges = &self.runner.parts().forges;
+        let account =
+            forges.connect(&owner, &asked.kind, &asked.url, &token).await.map_err(Error::from)?;
+        Ok(Response::new(shown(account)))
+    }
+
+    async fn list_forges(&self, request: Request<ListForgesRequest>) -> Reply<ListForgesResponse> {
+        let accounts = self.runner.parts().forges.list(&owner(&request)).await;
+        let accounts = accounts.map_err(Error::from)?.into_iter().map(shown).collect();
+        Ok(Response::new(ListForgesResponse { accounts }))
+    }
+
+    async fn disconnect_forge(
+        &self,
+        request: Request<DisconnectForgeRequest>,
+    ) -> Reply<DisconnectForgeResponse> {
+        let owner = owner(&request);
+        let forge = request.into_inner().forge;
+        let account = self.runner.parts().forges.disconnect(&owner, &forge).await;
+        let account = Some(shown(account.map_err(Error::from)?));
+        Ok(Response::new(DisconnectForgeResponse { account }))
+    }
+
+    async fn list_repositories(
+        &self,
+        request: Request<ListRepositoriesRequest>,
+    ) -> Reply<ListRepositoriesResponse> {
+        let owner = owner(&request);
+        let asked = request.into_inner();
+        let query = RepositoryQuery {
+            words: asked.query,
+            forge: asked.forge,
+            page_size: asked.page_size,
+            page_token: asked.page_token,
+        };
+        let (found, next_page_token) = self.runner.repositories(&owner, query).await?;
+        let repositories = found.into_iter().map(|(account, repository)| ForgeRepository {
+            url: account.web.clone_url(&repository.name),
+            host: account.host(),
+            name: repository.name,
+            default_branch: repository.default_branch,
+            push_time: moment(&repository.pushed),
+            private: repository.private,
+            archived: repository.archived,
+            fork: repository.fork,
+        });
+        let repositories = repositories.collect();
+        Ok(Response::new(ListRepositoriesResponse { repositories, next_page_token }))
+    }
+}
+
+/// A time as forges write it.
+fn moment(text: &str) -> Option<prost_types::Timestamp> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok().map(timestamp)
+}
+
+fn shown(account: Account) -> ForgeAccount {
+    ForgeAccount {
+        kind: account.kind.name().to_owned(),
+        host: account.host(),
+        url: account.web.to_string(),
+        login: account.person.login,
+        name: account.person.name,
+        scopes: account.person.scopes,
+    }
+}

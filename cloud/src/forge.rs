@@ -1,0 +1,330 @@
+//! Forges: where repositories live and pull requests are opened.
+//!
+//! A [`Forge`] is one account at one of them. Requests are written by hand and answers decoded leniently: only what is used,
+//! all else optional. No request is repeated blindly that changes something, and a token goes nowhere but to its forge.
+
+mod address;
+mod github;
+mod http;
+
+use std::{fmt, str::FromStr};
+
+use futures_util::future::BoxFuture;
+use secrecy::SecretString;
+
+pub use self::address::{Located, Web, is_short_name};
+
+/// Why a forge did not do what was asked. Each reads after "failed to …".
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// No such kind of forge.
+    #[error("find the forge {0:?}: known is github")]
+    UnknownKind(String),
+    /// Not the address of a forge.
+    #[error("use {address:?} as the address of a forge: {detail}")]
+    InvalidAddress {
+        /// As given, without what may be secret.
+        address: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// It did not answer.
+    #[error("{what}: {host} cannot be reached: {detail}")]
+    Unreachable {
+        /// What was tried.
+        what: String,
+        /// The forge.
+        host: String,
+        /// What the network said.
+        detail: String,
+    },
+    /// The token is no longer, or never was, one.
+    #[error(
+        "{what}: {host} does not accept the token; it was revoked, has expired or is incomplete"
+    )]
+    TokenRefused {
+        /// What was tried.
+        what: String,
+        /// The forge.
+        host: String,
+    },
+    /// The token may not do what is needed.
+    #[error("use the token of {host}: it lacks the scope `{scope}`{}", listed(.has))]
+    ScopeMissing {
+        /// The forge.
+        host: String,
+        /// What it lacks.
+        scope: String,
+        /// What it has.
+        has: Vec<String>,
+    },
+    /// The account may not do it.
+    #[error("{what}: {host} does not allow it: {detail}")]
+    Denied {
+        /// What was tried.
+        what: String,
+        /// The forge.
+        host: String,
+        /// What it said.
+        detail: String,
+    },
+    /// It is not there, or the account may not see it.
+    #[error("{what}: {host} has no such thing, or the account may not see it")]
+    NotFound {
+        /// What was tried.
+        what: String,
+        /// The forge.
+        host: String,
+    },
+    /// Too many requests.
+    #[error("{what}: {host} takes no more requests of this account for {seconds} s")]
+    RateLimited {
+        /// What was tried.
+        what: String,
+        /// The forge.
+        host: String,
+        /// How long.
+        seconds: u64,
+    },
+    /// It understood, and would not.
+    #[error("{what}: {host} refused it: {detail}")]
+    Invalid {
+        /// What was tried.
+        what: String,
+        /// The forge.
+        host: String,
+        /// What it said.
+        detail: String,
+    },
+    /// It answered something else than it should.
+    #[error("{what}: {host} answered {status}: {detail}")]
+    Odd {
+        /// What was tried.
+        what: String,
+        /// The forge.
+        host: String,
+        /// The status.
+        status: u16,
+        /// How its answer begins.
+        detail: String,
+    },
+}
+
+fn listed(scopes: &[String]) -> String {
+    if scopes.is_empty() { String::new() } else { format!("; it has {}", scopes.join(", ")) }
+}
+
+/// What a forge gives.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+/// What it gives later.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T>>;
+
+/// Which program a forge runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// GitHub, or a server that speaks its API.
+    GitHub,
+}
+
+impl Kind {
+    /// As users write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GitHub => "github",
+        }
+    }
+
+    /// Its own address in a browser.
+    pub fn home(self) -> &'static str {
+        match self {
+            Self::GitHub => "https://github.com",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "github" => Ok(Self::GitHub),
+            other => Err(Error::UnknownKind(other.to_owned())),
+        }
+    }
+}
+
+/// Who an account belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Person {
+    /// As the forge calls them.
+    pub login: String,
+    /// As they call themselves; the login where that is not known.
+    pub name: String,
+    /// For commits.
+    pub email: String,
+    /// What the token may do; none = the forge does not say.
+    pub scopes: Vec<String>,
+}
+
+/// A repository, as an account sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    /// `OWNER/NAME`, as it is called now.
+    pub name: String,
+    /// The branch that is checked out by default.
+    pub default_branch: String,
+    /// When somebody pushed last, RFC 3339.
+    pub pushed: String,
+    /// Not everybody sees it.
+    pub private: bool,
+    /// Nobody may push.
+    pub archived: bool,
+    /// A copy of another one.
+    pub fork: bool,
+    /// Whether the account may push; none = the forge does not say.
+    pub push: Option<bool>,
+}
+
+/// A page of something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page<T> {
+    /// What is on it.
+    pub entries: Vec<T>,
+    /// There is another one.
+    pub more: bool,
+}
+
+/// How a pull request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Not for review yet.
+    Draft,
+    /// For review.
+    Open,
+    /// Merged.
+    Merged,
+    /// Closed without a merge.
+    Closed,
+}
+
+/// How all checks of a commit stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checks {
+    /// Some have not ended.
+    Pending,
+    /// All ended well.
+    Passing,
+    /// Some ended badly.
+    Failing,
+}
+
+impl Checks {
+    /// As records have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Passing => "passing",
+            Self::Failing => "failing",
+        }
+    }
+}
+
+/// A pull request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullRequest {
+    /// Its number.
+    pub number: u64,
+    /// Its page.
+    pub url: String,
+    /// How it stands.
+    pub state: State,
+    /// Its text.
+    pub body: String,
+    /// The branch it is to be merged into.
+    pub base: String,
+    /// The newest commit of its branch; empty = the forge does not say.
+    pub head: String,
+}
+
+/// A pull request to be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// The branch, in the repository itself.
+    pub head: String,
+    /// Where it is to be merged into.
+    pub base: String,
+    /// One line.
+    pub title: String,
+    /// Markdown.
+    pub body: String,
+    /// Not for review yet.
+    pub draft: bool,
+}
+
+/// New values of a pull request; an absent one stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// One line.
+    pub title: Option<String>,
+    /// Markdown.
+    pub body: Option<String>,
+    /// Where it is to be merged into.
+    pub base: Option<String>,
+}
+
+impl Change {
+    /// Whether nothing is to change.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// One account at one forge. Repositories are named `OWNER/NAME`.
+pub trait Forge: Send + Sync + fmt::Debug {
+    /// Who the account belongs to; a token that cannot do what is needed is refused.
+    fn whoami(&self) -> Answer<'_, Person>;
+    /// The repositories it reaches, those pushed to last first; pages count from 1.
+    fn repositories(&self, page: u32) -> Answer<'_, Page<Repository>>;
+    /// One repository. It may have another name by now.
+    fn repository<'a>(&'a self, name: &'a str) -> Answer<'a, Repository>;
+    /// Whether a repository has a branch.
+    fn has_branch<'a>(&'a self, name: &'a str, branch: &'a str) -> Answer<'a, bool>;
+    /// A pull request as it is now.
+    fn pull_request<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, PullRequest>;
+    /// How the checks of a commit stand; none = there are none, or the forge has none.
+    fn checks<'a>(&'a self, _name: &'a str, _commit: &'a str) -> Answer<'a, Option<Checks>> {
+        Box::pin(async { Ok(None) })
+    }
+    /// The open pull request of a branch of the repository itself.
+    fn find_pull_request<'a>(
+        &'a self,
+        name: &'a str,
+        head: &'a str,
+    ) -> Answer<'a, Option<PullRequest>>;
+    /// Opens a pull request; where there is one of this branch already, gives that.
+    fn open_pull_request<'a>(
+        &'a self,
+        name: &'a str,
+        proposal: &'a Proposal,
+    ) -> Answer<'a, PullRequest>;
+    /// Changes a pull request.
+    fn change_pull_request<'a>(
+        &'a self,
+        name: &'a str,
+        number: u64,
+        change: &'a Change,
+    ) -> Answer<'a, PullRequest>;
+}
+
+/// The account that `token` opens at the forge at `web`.
+pub fn open(kind: Kind, web: &Web, token: &SecretString) -> Result<Box<dyn Forge>> {
+    match kind {
+        Kind::GitHub => Ok(Box::new(github::GitHub::new(web, token)?)),
+    }
+}

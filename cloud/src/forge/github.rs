@@ -1,0 +1,405 @@
+//! GitHub and what speaks its REST API.
+
+use reqwest::Method;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::forge::{
+    Answer, Change, Checks, Error, Forge, Page, Person, Proposal, PullRequest, Repository, Result,
+    State, Web, http::Http,
+};
+
+/// What a classic token must be allowed, each with what includes it.
+const SCOPES: [(&str, &[&str]); 1] = [("repo", &["repo", "public_repo"])];
+/// Entries of a page.
+const PAGE: &str = "100";
+
+/// One account.
+#[derive(Debug)]
+pub(super) struct GitHub {
+    http: Http,
+}
+
+#[derive(Deserialize)]
+struct User {
+    login: String,
+    #[serde(default)]
+    id: u64,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    email: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Repo {
+    full_name: String,
+    #[serde(default)]
+    default_branch: Option<String>,
+    #[serde(default)]
+    pushed_at: Option<String>,
+    #[serde(default)]
+    private: Option<bool>,
+    #[serde(default)]
+    archived: Option<bool>,
+    #[serde(default)]
+    fork: Option<bool>,
+    #[serde(default)]
+    permissions: Option<Permissions>,
+}
+
+#[derive(Deserialize)]
+struct Permissions {
+    #[serde(default)]
+    push: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Pull {
+    number: u64,
+    html_url: String,
+    #[serde(default)]
+    state: Option<String>,
+    #[serde(default)]
+    draft: Option<bool>,
+    #[serde(default)]
+    merged: Option<bool>,
+    #[serde(default)]
+    merged_at: Option<String>,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    base: Option<Side>,
+    #[serde(default)]
+    head: Option<Side>,
+}
+
+#[derive(Deserialize)]
+struct Side {
+    #[serde(default, rename = "ref")]
+    branch: Option<String>,
+    #[serde(default)]
+    sha: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct CheckRuns {
+    #[serde(default)]
+    check_runs: Vec<CheckRun>,
+}
+
+#[derive(Deserialize)]
+struct CheckRun {
+    #[serde(default)]
+    status: Option<String>,
+    #[serde(default)]
+    conclusion: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct CombinedStatus {
+    #[serde(default)]
+    statuses: Vec<CommitStatus>,
+}
+
+#[derive(Deserialize)]
+struct CommitStatus {
+    #[serde(default)]
+    state: Option<String>,
+}
+
+impl GitHub {
+    pub(super) fn new(web: &Web, token: &SecretString) -> Result<Self> {
+        let base = match web.host().as_str() {
+            "github.com" => "https://api.github.com".to_owned(),
+            _ => web.join("api/v3"),
+        };
+        let http = Http::new(&base, web.host(), "Bearer", token)?
+            .with("accept", "application/vnd.github+json")
+            .with("x-github-api-version", "2022-11-28");
+        Ok(Self { http })
+    }
+
+    async fn whoami(&self) -> Result<Person> {
+        let url = self.http.url(&["user"], &[]);
+        let reply = self.http.get::<User>(url, "ask whose token this is").await?;
+        // A fine-grained token has no scopes; what it lacks is told when it is needed.
+        if let Some(has) = &reply.scopes {
+            for (scope, enough) in SCOPES {
+                if !has.iter().any(|one| enough.contains(&one.as_str())) {
+                    return Err(Error::ScopeMissing {
+                        host: self.http.host().to_owned(),
+                        scope: scope.to_owned(),
+                        has: has.clone(),
+                    });
+                }
+            }
+        }
+        let User { login, id, name, email } = reply.body;
+        let given = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+        let hidden = match self.http.host() {
+            "github.com" => format!("{id}+{login}@users.noreply.github.com"),
+            host => {
+                format!("{login}@users.noreply.{}", host.split(':').next().unwrap_or_default())
+            }
+        };
+        Ok(Person {
+            name: given(name).unwrap_or_else(|| login.clone()),
+            email: given(email).unwrap_or(hidden),
+            login,
+            scopes: reply.scopes.unwrap_or_default(),
+        })
+    }
+
+    async fn repositories(&self, page: u32) -> Result<Page<Repository>> {
+        let page = page.to_string();
+        let query = [("sort", "pushed"), ("per_page", PAGE), ("page", page.as_str())];
+        let url = self.http.url(&["user", "repos"], &query);
+        let reply = self.http.get::<Vec<Repo>>(url, "list repositories").await?;
+        Ok(Page { entries: reply.body.into_iter().map(Into::into).collect(), more: reply.more })
+    }
+
+    async fn repository(&self, name: &str) -> Result<Repository> {
+        let url = self.http.url(&repos(name, &[]), &[]);
+        let reply = self.http.get::<Repo>(url, &format!("look at the repository {name}")).await?;
+        Ok(reply.body.into())
+    }
+
+    async fn has_branch(&self, name: &str, branch: &str) -> Result<bool> {
+        let url = self.http.url(&repos(name, &["branches", branch]), &[]);
+        match self.http.get::<Value>(url, &format!("look for the branch {branch}")).await {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn pull_request(&self, name: &str, number: u64) -> Result<PullRequest> {
+        let text = number.to_string();
+        let url = self.http.url(&repos(name, &["pulls", &text]), &[]);
+        let what = format!("look at pull request {number} of {name}");
+        Ok(self.http.get::<Pull>(url, &what).await?.body.into())
+    }
+
+    /// Both of its kinds: runs of apps, and statuses of whoever sets them.
+    async fn checks(&self, name: &str, commit: &str) -> Result<Option<Checks>> {
+        let what = format!("look at the checks of {name}");
+        let runs = repos(name, &["commits", commit, "check-runs"]);
+        let url = self.http.url(&runs, &[("filter", "latest"), ("per_page", PAGE)]);
+        let runs = match self.http.get::<CheckRuns>(url, &what).await {
+            Ok(reply) => reply.body.check_runs,
+            // A token may see statuses and no runs.
+            Err(Error::NotFound { .. } | Error::Denied { .. }) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let url =
+            self.http.url(&repos(name, &["commits", commit, "status"]), &[("per_page", PAGE)]);
+        let statuses = match self.http.get::<CombinedStatus>(url, &what).await {
+            Ok(reply) => reply.body.statuses,
+            Err(Error::NotFound { .. } | Error::Denied { .. }) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let of_runs =
+            runs.iter().map(|run| match (run.status.as_deref(), run.conclusion.as_deref()) {
+                (Some("completed"), conclusion) => ended(conclusion.unwrap_or("success")),
+                _ => Checks::Pending,
+            });
+        let of_statuses = statuses.iter().map(|status| match status.state.as_deref() {
+            Some("pending") | None => Checks::Pending,
+            Some(state) => ended(state),
+        });
+        Ok(sum(of_runs.chain(of_statuses)))
+    }
+
+    async fn find(&self, name: &str, head: &str) -> Result<Option<PullRequest>> {
+        let owner = name.split('/').next().unwrap_or_default();
+        let head = format!("{owner}:{head}");
+        let url = self.http.url(
+            &repos(name, &["pulls"]),
+            &[("state", "open"), ("head", &head), ("per_page", "1")],
+        );
+        let what = format!("look for a pull request of {head}");
+        let reply = self.http.get::<Vec<Pull>>(url, &what).await?;
+        Ok(reply.body.into_iter().next().map(Into::into))
+    }
+
+    async fn open(&self, name: &str, proposal: &Proposal) -> Result<PullRequest> {
+        let Proposal { head, base, title, body, draft } = proposal;
+        let url = self.http.url(&repos(name, &["pulls"]), &[]);
+        let request =
+            json!({"head": head, "base": base, "title": title, "body": body, "draft": draft});
+        let what = format!("open a pull request at {name}");
+        let error = match self.http.send::<Pull>(Method::POST, url, &request, &what).await {
+            Ok(reply) => return Ok(reply.body.into()),
+            Err(error) => error,
+        };
+        // It may have been done although the answer was lost, or by somebody else at the same time.
+        let may_be_there = match &error {
+            Error::Invalid { detail, .. } => detail.contains("already exists"),
+            Error::Unreachable { .. } => true,
+            Error::Odd { status, .. } => *status >= 500 || (200..300).contains(status),
+            _ => false,
+        };
+        match self.find(name, head).await {
+            Ok(Some(found)) if may_be_there => Ok(found),
+            _ => Err(error),
+        }
+    }
+
+    async fn change(&self, name: &str, number: u64, change: &Change) -> Result<PullRequest> {
+        let text = number.to_string();
+        let url = self.http.url(&repos(name, &["pulls", &text]), &[]);
+        let fields = [("title", &change.title), ("body", &change.body), ("base", &change.base)];
+        let body: serde_json::Map<String, Value> = fields
+            .into_iter()
+            .filter_map(|(field, value)| Some((field.to_owned(), value.clone()?.into())))
+            .collect();
+        let what = format!("change pull request {number} of {name}");
+        let reply = self.http.send::<Pull>(Method::PATCH, url, &body.into(), &what).await?;
+        Ok(reply.body.into())
+    }
+}
+
+impl Forge for GitHub {
+    fn whoami(&self) -> Answer<'_, Person> {
+        Box::pin(self.whoami())
+    }
+
+    fn repositories(&self, page: u32) -> Answer<'_, Page<Repository>> {
+        Box::pin(self.repositories(page))
+    }
+
+    fn repository<'a>(&'a self, name: &'a str) -> Answer<'a, Repository> {
+        Box::pin(self.repository(name))
+    }
+
+    fn has_branch<'a>(&'a self, name: &'a str, branch: &'a str) -> Answer<'a, bool> {
+        Box::pin(self.has_branch(name, branch))
+    }
+
+    fn pull_request<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, PullRequest> {
+        Box::pin(self.pull_request(name, number))
+    }
+
+    fn checks<'a>(&'a self, name: &'a str, commit: &'a str) -> Answer<'a, Option<Checks>> {
+        Box::pin(self.checks(name, commit))
+    }
+
+    fn find_pull_request<'a>(
+        &'a self,
+        name: &'a str,
+        head: &'a str,
+    ) -> Answer<'a, Option<PullRequest>> {
+        Box::pin(self.find(name, head))
+    }
+
+    fn open_pull_request<'a>(
+        &'a self,
+        name: &'a str,
+        proposal: &'a Proposal,
+    ) -> Answer<'a, PullRequest> {
+        Box::pin(self.open(name, proposal))
+    }
+
+    fn change_pull_request<'a>(
+        &'a self,
+        name: &'a str,
+        number: u64,
+        change: &'a Change,
+    ) -> Answer<'a, PullRequest> {
+        Box::pin(self.change(name, number, change))
+    }
+}
+
+impl From<Repo> for Repository {
+    fn from(repo: Repo) -> Self {
+        Self {
+            name: repo.full_name,
+            default_branch: repo.default_branch.unwrap_or_else(|| "main".to_owned()),
+            pushed: repo.pushed_at.unwrap_or_default(),
+            private: repo.private.unwrap_or_default(),
+            archived: repo.archived.unwrap_or_default(),
+            fork: repo.fork.unwrap_or_default(),
+            push: repo.permissions.and_then(|permissions| permissions.push),
+        }
+    }
+}
+
+impl From<Pull> for PullRequest {
+    fn from(pull: Pull) -> Self {
+        let merged = pull.merged.unwrap_or_default() || pull.merged_at.is_some();
+        let state = match (merged, pull.state.as_deref()) {
+            (true, _) => State::Merged,
+            (false, Some("closed")) => State::Closed,
+            (false, _) if pull.draft.unwrap_or_default() => State::Draft,
+            (false, _) => State::Open,
+        };
+        Self {
+            number: pull.number,
+            url: pull.html_url,
+            state,
+            body: pull.body.unwrap_or_default(),
+            base: pull.base.and_then(|base| base.branch).unwrap_or_default(),
+            head: pull.head.and_then(|head| head.sha).unwrap_or_default(),
+        }
+    }
+}
+
+/// How a check ended, by the forge's word for it; words that are not known here do no harm.
+fn ended(word: &str) -> Checks {
+    let bad = ["failure", "error", "timed_out", "cancelled", "action_required", "startup_failure"];
+    if bad.contains(&word) { Checks::Failing } else { Checks::Passing }
+}
+
+fn sum(checks: impl Iterator<Item = Checks>) -> Option<Checks> {
+    checks.reduce(|one, other| match (one, other) {
+        (Checks::Failing, _) | (_, Checks::Failing) => Checks::Failing,
+        (Checks::Pending, _) | (_, Checks::Pending) => Checks::Pending,
+        (Checks::Passing, Checks::Passing) => Checks::Passing,
+    })
+}
+
+/// The path of something of a repository.
+fn repos<'a>(name: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
+    let mut parts = vec!["repos"];
+    parts.extend(name.split('/'));
+    parts.extend(rest);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read_whatever_else_is_in_them_or_missing() {
+        let pull = |text: &str| PullRequest::from(serde_json::from_str::<Pull>(text).unwrap());
+        let least = r#"{"number": 7, "html_url": "https://a/7"}"#;
+        assert_eq!(pull(least).state, State::Open);
+        let nulls = r#"{"number": 7, "html_url": "u", "state": null, "draft": null, "merged": null, "merged_at": null, "body": null, "base": {"ref": null}, "new": {}}"#;
+        assert_eq!(pull(nulls).state, State::Open);
+        let draft = r#"{"number": 7, "html_url": "u", "state": "open", "draft": true, "base": {"ref": "main"}}"#;
+        assert_eq!((pull(draft).state, pull(draft).base.as_str()), (State::Draft, "main"));
+        let closed = r#"{"number": 7, "html_url": "u", "state": "closed", "draft": true}"#;
+        assert_eq!(pull(closed).state, State::Closed);
+        let merged = r#"{"number": 7, "html_url": "u", "state": "closed", "merged_at": "2026-01-01T00:00:00Z"}"#;
+        assert_eq!(pull(merged).state, State::Merged);
+        let odd = r#"{"number": 7, "html_url": "u", "state": "frozen"}"#;
+        assert_eq!(pull(odd).state, State::Open);
+        let repo: Repo =
+            serde_json::from_str(r#"{"full_name": "a/b", "permissions": {}}"#).unwrap();
+        assert_eq!(Repository::from(repo).push, None);
+    }
+
+    #[test]
+    fn names_with_slashes_are_one_part_of_an_address() {
+        let web = Web::parse("https://example.com/forge").unwrap();
+        let github = GitHub::new(&web, &"t".into()).unwrap();
+        let url = github.http.url(&repos("a/b", &["branches", "x/ü#1"]), &[("q", "a b")]);
+        assert_eq!(
+            url.as_str(),
+            "https://example.com/forge/api/v3/repos/a/b/branches/x%2F%C3%BC%231?q=a+b"
+        );
+    }
+}

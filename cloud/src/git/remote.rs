@@ -1,0 +1,39 @@
+//! A repository elsewhere, with what opens it.
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// An address of git, and the credentials for it where there are any: these never become part of the address.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    /// The address.
+    pub url: String,
+    /// User and password as HTTP's basic authorization has them.
+    pub(crate) login: Option<SecretString>,
+}
+
+impl Remote {
+    /// The same with credentials, for http and https.
+    #[must_use]
+    pub fn with(mut self, user: &str, secret: &SecretString) -> Self {
+        self.login = Some(format!("{user}:{}", secret.expose_secret()).into());
+        self
+    }
+}
+
+impl From<String> for Remote {
+    fn from(url: String) -> Self {
+        Self { url, login: None }
+    }
+}
+
+impl From<&str> for Remote {
+    fn from(url: &str) -> Self {
+        url.to_owned().into()
+    }
+}
+
+impl From<&String> for Remote {
+    fn from(url: &String) -> Self {
+        url.clone().into()
+    }
+}

@@ -1,0 +1,60 @@
+//! What may stand between a thread and the remote its repository came from.
+
+/// Why a thread's work does not get there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    /// The thread changed nothing.
+    #[error("the thread has changed nothing, so there is nothing to propose")]
+    NothingToPropose,
+    /// Nobody knows where the branch could go.
+    #[error("the repository {path} has no remote to push to")]
+    NoRemote {
+        /// The checkout.
+        path: String,
+        /// The thread's.
+        slug: String,
+    },
+    /// The repository is at a forge that nobody gave an account of.
+    #[error("{host} opens the repository only to an account, and none of it is connected")]
+    AccountMissing {
+        /// The forge.
+        host: String,
+    },
+    /// The thread's branch is the one it should be merged into.
+    #[error("the thread's branch {branch} is the very branch a pull request would go to")]
+    BranchIsBase {
+        /// The branch.
+        branch: String,
+    },
+    /// The repository has no such branch.
+    #[error("the repository {name} has no branch {branch}")]
+    BaseMissing {
+        /// As it was asked for.
+        branch: String,
+        /// The repository.
+        name: String,
+    },
+    /// The repository takes nothing any more.
+    #[error("the repository {name} is archived at {host}")]
+    RepositoryArchived {
+        /// The repository.
+        name: String,
+        /// The forge.
+        host: String,
+    },
+    /// The account may only read.
+    #[error("{login} may not push to {name} at {host}")]
+    PushDenied {
+        /// The repository.
+        name: String,
+        /// The forge.
+        host: String,
+        /// The account.
+        login: String,
+    },
+    /// An address with a password or token in it.
+    #[error(
+        "the address of the repository holds a password or token; it was not used and not kept"
+    )]
+    SecretInAddress,
+}

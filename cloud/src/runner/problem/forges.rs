@@ -1,0 +1,146 @@
+//! The rows of the table that are about forges, accounts there and remotes.
+
+use aloft_proto::v1::Problem;
+
+use crate::{
+    accounts::forges,
+    forge,
+    runner::{
+        obstacle::Obstacle,
+        problem::{Kind, problem},
+    },
+};
+
+/// What a person is told of what stands between a thread and its remote.
+pub(super) fn obstacle_problem(obstacle: &Obstacle, text: String) -> (Kind, Problem) {
+    let (kind, reason, hint) = match obstacle {
+        Obstacle::NothingToPropose => (
+            Kind::Precondition,
+            "NOTHING_TO_PROPOSE",
+            "`aloft diff ID` shows what it changed; send a message for more".to_owned(),
+        ),
+        Obstacle::NoRemote { slug, .. } => (
+            Kind::Precondition,
+            "NO_REMOTE",
+            format!(
+                "give it one with `git remote add origin URL` and send the checkout again with `aloft new`, or take the branch with `aloft checkout {slug}`"
+            ),
+        ),
+        Obstacle::AccountMissing { host } => {
+            (Kind::Precondition, "FORGE_ACCOUNT_MISSING", connect(host))
+        }
+        Obstacle::BranchIsBase { .. } => (
+            Kind::Precondition,
+            "BRANCH_IS_BASE",
+            "fork the thread with `aloft fork ID`: the fork has a branch of its own".to_owned(),
+        ),
+        Obstacle::BaseMissing { .. } => (
+            Kind::NotFound,
+            "BASE_UNKNOWN",
+            "name a branch of the repository with `--base`".to_owned(),
+        ),
+        Obstacle::RepositoryArchived { .. } => (
+            Kind::Precondition,
+            "REPOSITORY_ARCHIVED",
+            "its owner can open it again; `aloft checkout ID` takes the branch here".to_owned(),
+        ),
+        Obstacle::PushDenied { .. } => (
+            Kind::Precondition,
+            "FORGE_PUSH_DENIED",
+            "ask for the right to push, or take the branch with `aloft checkout ID` and push it to a fork"
+                .to_owned(),
+        ),
+        Obstacle::SecretInAddress => (
+            Kind::Invalid,
+            "SECRET_IN_ADDRESS",
+            "leave it out, and give the token with `aloft forge connect github --url https://HOST --token-stdin`; revoke it if others saw it"
+                .to_owned(),
+        ),
+    };
+    (kind, problem(reason, text, &hint, false))
+}
+
+/// How an account of a forge is connected.
+fn connect(host: &str) -> String {
+    match host {
+        "github.com" => "connect one with `aloft forge connect github`".to_owned(),
+        host => format!("connect one with `aloft forge connect github --url https://{host}`"),
+    }
+}
+
+/// What a person is told of an account that could not be used.
+pub(super) fn account_problem(error: &forges::Error, text: String) -> (Kind, Problem) {
+    let (kind, reason, hint) = match error {
+        forges::Error::Forge(error) => forge_row(error),
+        forges::Error::InvalidToken(_) => (
+            Kind::Invalid,
+            "FORGE_TOKEN_INVALID",
+            "give the token alone, as the forge shows it".to_owned(),
+        ),
+        forges::Error::NoAccount(_) => (
+            Kind::NotFound,
+            "FORGE_ACCOUNT_UNKNOWN",
+            "`aloft forge list` shows the accounts".to_owned(),
+        ),
+        forges::Error::Ambiguous { .. } => {
+            (Kind::Invalid, "FORGE_AMBIGUOUS", "give the whole address, or the host".to_owned())
+        }
+        forges::Error::Sealed { host, .. } | forges::Error::Unreadable(host) => {
+            (Kind::Precondition, "FORGE_ACCOUNT_UNREADABLE", connect(host))
+        }
+        forges::Error::Vault(_) => {
+            (Kind::Internal, "INTERNAL", "`aloft cloud logs` shows what happened".to_owned())
+        }
+    };
+    let retryable = matches!(kind, Kind::Unavailable | Kind::Exhausted);
+    (kind, problem(reason, text, &hint, retryable))
+}
+
+fn forge_row(error: &forge::Error) -> (Kind, &'static str, String) {
+    match error {
+        forge::Error::UnknownKind(_) => {
+            (Kind::Invalid, "FORGE_UNKNOWN", "use github, with `--url` for a server of your own".to_owned())
+        }
+        forge::Error::InvalidAddress { .. } => (
+            Kind::Invalid,
+            "FORGE_ADDRESS_INVALID",
+            "give its address in a browser, such as https://github.example.com".to_owned(),
+        ),
+        forge::Error::Unreachable { .. } => (
+            Kind::Unavailable,
+            "FORGE_UNREACHABLE",
+            "check the address and the network of the cloud, then try again".to_owned(),
+        ),
+        forge::Error::TokenRefused { host, .. } => {
+            (Kind::Precondition, "FORGE_TOKEN_REFUSED", format!("make another token and {}", connect(host)))
+        }
+        forge::Error::ScopeMissing { scope, .. } => (
+            Kind::Precondition,
+            "FORGE_SCOPE_MISSING",
+            format!("make a token with the scope `{scope}` and connect that"),
+        ),
+        forge::Error::Denied { .. } => (
+            Kind::Precondition,
+            "FORGE_DENIED",
+            "the account or its token lacks a right: a fine-grained token needs contents and pull requests, read and write".to_owned(),
+        ),
+        forge::Error::NotFound { .. } => (
+            Kind::NotFound,
+            "FORGE_NOT_FOUND",
+            "check the name, and that the account may see it".to_owned(),
+        ),
+        forge::Error::RateLimited { .. } => (
+            Kind::Exhausted,
+            "FORGE_RATE_LIMITED",
+            "nothing is lost; try again after that time".to_owned(),
+        ),
+        forge::Error::Invalid { .. } => {
+            (Kind::Precondition, "FORGE_REFUSED", "the words are the forge's; mend what they name".to_owned())
+        }
+        forge::Error::Odd { .. } => (
+            Kind::Unavailable,
+            "FORGE_FAILED",
+            "check that the address is that of a forge, then try again".to_owned(),
+        ),
+    }
+}

@@ -1,0 +1,445 @@
+//! From a thread to its pull request: its work as commits, its branch pushed, the pull request opened or brought up to date.
+//!
+//! It is done beside the thread's task, from the thread's own repository, one at a time for each thread. Asked twice it is
+//! the same pull request. What is about to be pushed is written down first, so that also after a crash the thread
+//! knows its own commits at the remote from those of others.
+
+use std::{sync::Arc, time::Duration};
+
+use aloft_proto::v1::{self, FileDiff, Item, Thread, TurnState};
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, Shared},
+};
+
+use crate::{
+    accounts::forges::Account,
+    forge::{Change, Forge, Located, Proposal, PullRequest, State},
+    git::{DiffOptions, Remote},
+    model::{
+        machine::{Fact, Input, Memory, Refused},
+        proposal::{self, Facts},
+    },
+    runner::{Applied, Error, Obstacle, RequestKey, Runner},
+};
+
+/// How long one request waits for it; the client asks again.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Items the words are made from, the newest.
+const ITEMS: usize = 1_000;
+/// Who commits where no account says who the person is.
+const NOBODY: (&str, &str) = ("Aloft", "aloft@localhost");
+
+/// What a person wants of the pull request.
+#[derive(Clone, Debug, Default)]
+pub struct Propose {
+    /// One line; none = the thread's title, or as it is.
+    pub title: Option<String>,
+    /// Markdown; none = what the log says, or as it is.
+    pub body: Option<String>,
+    /// Not for review yet; of a new one.
+    pub draft: bool,
+    /// Where it is to be merged into; none = where the thread began, or as it is.
+    pub base: Option<String>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Proposed {
+    /// The thread as it is now.
+    pub applied: Applied,
+    /// What was done, for people.
+    pub text: String,
+}
+
+/// One at work, or done and not yet told.
+#[derive(Clone, Debug)]
+pub(super) struct Work {
+    request: String,
+    outcome: Shared<BoxFuture<'static, Result<Proposed, Arc<Error>>>>,
+}
+
+/// Where the branch goes.
+enum Target {
+    /// To a forge, in the name of an account.
+    Forge { account: Account, name: String },
+    /// Just there.
+    Remote(Remote),
+}
+
+impl Runner {
+    /// Opens the pull request of a thread or brings it up to date; none = it is still at work, ask again.
+    pub async fn propose(
+        &self,
+        owner: &str,
+        name: &str,
+        propose: Propose,
+        request: Option<RequestKey>,
+    ) -> Result<Option<Proposed>, Error> {
+        if let Some(applied) = self.remembered(request.as_ref()).await? {
+            let text = shown(&applied.thread);
+            return Ok(Some(Proposed { applied, text }));
+        }
+        let (thread, _) = self.find(owner, name).await?;
+        let asked = request.as_ref().map(|request| request.id.clone()).unwrap_or_default();
+        let waiting = async {
+            loop {
+                let (work, is_own) =
+                    self.work(&thread.id, owner, &propose, request.as_ref(), &asked);
+                let outcome = work.outcome.clone().await;
+                self.told(&thread.id, &work);
+                if is_own {
+                    return outcome.map_err(Error::Same);
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.ok().transpose()
+    }
+
+    /// The work under way for a thread, begun where there is none; whether it is that of this request.
+    fn work(
+        &self,
+        thread: &str,
+        owner: &str,
+        propose: &Propose,
+        request: Option<&RequestKey>,
+        asked: &str,
+    ) -> (Work, bool) {
+        let mut works =
+            self.shared.proposals.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(work) = works.get(thread) {
+            return (work.clone(), !asked.is_empty() && work.request == asked);
+        }
+        let (runner, owner, id) = (self.clone(), owner.to_owned(), thread.to_owned());
+        let (propose, request) = (propose.clone(), request.cloned());
+        // To its end, whoever waits for it.
+        let task = self.shared.tasks.spawn(async move {
+            tokio::select! {
+                outcome = runner.propose_now(&owner, &id, &propose, request) => outcome,
+                () = runner.shared.stop.cancelled() => Err(Error::Ended),
+            }
+        });
+        let outcome = async { task.await.unwrap_or(Err(Error::Ended)).map_err(Arc::new) };
+        let work = Work { request: asked.to_owned(), outcome: outcome.boxed().shared() };
+        works.insert(thread.to_owned(), work.clone());
+        (work, true)
+    }
+
+    /// Its outcome was heard.
+    fn told(&self, thread: &str, work: &Work) {
+        let mut works =
+            self.shared.proposals.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if works.get(thread).is_some_and(|known| known.outcome.ptr_eq(&work.outcome)) {
+            works.remove(thread);
+        }
+    }
+
+    async fn propose_now(
+        &self,
+        owner: &str,
+        id: &str,
+        propose: &Propose,
+        request: Option<RequestKey>,
+    ) -> Result<Proposed, Error> {
+        let (thread, memory) = self.find_whole(owner, id).await?;
+        if let Some(last) = &thread.last_turn
+            && last.state() == TurnState::Running
+        {
+            return Err(Refused::TurnActive(last.id.clone()).into());
+        }
+        if memory.filling || memory.rewind.is_some() {
+            return Err(Refused::Rewinding.into());
+        }
+        let target = self.target(owner, &thread).await?;
+        let person = match &target {
+            Target::Forge { account, .. } => {
+                (account.person.name.as_str(), account.person.email.as_str())
+            }
+            Target::Remote(_) => NOBODY,
+        };
+        let (tip, files) = self.committed(&thread, &memory, person).await?;
+        match &target {
+            Target::Remote(remote) => {
+                let default = self.default_branch(&thread).await;
+                if default.as_deref() == Some(thread.branch.as_str()) {
+                    return Err(Obstacle::BranchIsBase { branch: thread.branch.clone() }.into());
+                }
+                let (applied, said) = self.push(&thread, &memory, remote, &tip, request).await?;
+                let mut text = format!("pushed {} to {}", thread.branch, remote.url);
+                if let Some(link) = link(&said) {
+                    text = format!("{text}\nopen a pull request at {link}");
+                }
+                Ok(Proposed { applied, text })
+            }
+            Target::Forge { account, name } => {
+                let forge = account.open()?;
+                let at = At { forge: forge.as_ref(), account, name };
+                self.at_forge(&thread, &memory, at, propose, &tip, &files, request).await
+            }
+        }
+    }
+
+    /// Where the thread's repository came from, and in whose name the branch goes there.
+    async fn target(&self, owner: &str, thread: &Thread) -> Result<Target, Error> {
+        let repository = thread.repository.clone().unwrap_or_default();
+        let mut url = repository.url.clone();
+        // A remote that the checkout got since then.
+        if let Some(row) = self.parts().store.repository(&repository.id).await?
+            && row.url.is_empty()
+            && !row.remote_url.is_empty()
+        {
+            url = row.remote_url;
+        }
+        if url.is_empty() {
+            return Err(
+                Obstacle::NoRemote { path: repository.path, slug: thread.slug.clone() }.into()
+            );
+        }
+        if let Some((account, name)) = self.parts().forges.of_repository(owner, &url).await? {
+            return Ok(Target::Forge { account, name });
+        }
+        match Located::parse(&url) {
+            Some(located) if located.host == "github.com" => {
+                Err(Obstacle::AccountMissing { host: located.host }.into())
+            }
+            _ => Ok(Target::Remote(Remote::from(url))),
+        }
+    }
+
+    /// The thread's newest work as the tip of its branch, and what it changes.
+    async fn committed(
+        &self,
+        thread: &Thread,
+        memory: &Memory,
+        person: (&str, &str),
+    ) -> Result<(String, Vec<FileDiff>), Error> {
+        let snapshots = &self.parts().snapshots;
+        let Some(saved) = &memory.snapshot else { return Err(Obstacle::NothingToPropose.into()) };
+        let saved = snapshots.describe(&thread.id, &saved.commit).await?;
+        let head = saved.head.unwrap_or_else(|| thread.base_commit.clone());
+        let message = proposal::commit_message(&thread.title, &thread.id);
+        let tip = snapshots.commit(&thread.id, &saved.commit, &head, &message, person).await?;
+        let options = DiffOptions { stat_only: true, ..DiffOptions::default() };
+        let mut stream = snapshots.diff(&thread.id, &thread.base_commit, &tip, options).await?;
+        let mut files = Vec::new();
+        while let Some(file) = stream.recv().await {
+            files.push(file?);
+        }
+        if files.is_empty() {
+            return Err(Obstacle::NothingToPropose.into());
+        }
+        Ok((tip, files))
+    }
+
+    /// The branch a thread's mirror has by default.
+    async fn default_branch(&self, thread: &Thread) -> Option<String> {
+        let repository = thread.repository.as_ref()?;
+        let found = self.parts().mirrors.resolve(&repository.id, "").await.ok()?;
+        found.is_branch.then_some(found.name)
+    }
+
+    async fn push(
+        &self,
+        thread: &Thread,
+        memory: &Memory,
+        remote: &Remote,
+        tip: &str,
+        request: Option<RequestKey>,
+    ) -> Result<(Applied, String), Error> {
+        let own = memory.pushed.own(&remote.url);
+        let (url, commit) = (remote.url.clone(), tip.to_owned());
+        let intent = Fact::Pushing { remote: url.clone(), commit: commit.clone() };
+        self.tell(thread, intent, None).await?;
+        let pushed =
+            self.parts().snapshots.push(&thread.id, remote, &thread.branch, tip, &own).await;
+        let said = pushed.map_err(|error| match (error, Located::parse(&remote.url)) {
+            (error, Some(located)) if error.needs_login() => {
+                Error::from(Obstacle::AccountMissing { host: located.host })
+            }
+            (error, _) => error.into(),
+        })?;
+        let applied = self.tell(thread, Fact::Pushed { remote: url, commit }, request).await?;
+        Ok((applied, said))
+    }
+
+    async fn tell(
+        &self,
+        thread: &Thread,
+        fact: Fact,
+        request: Option<RequestKey>,
+    ) -> Result<Applied, Error> {
+        self.apply(&thread.owner, &thread.id, Input::Fact(fact), request).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is another thing")]
+    async fn at_forge(
+        &self,
+        thread: &Thread,
+        memory: &Memory,
+        at: At<'_>,
+        propose: &Propose,
+        tip: &str,
+        files: &[FileDiff],
+        request: Option<RequestKey>,
+    ) -> Result<Proposed, Error> {
+        let repository = at.forge.repository(at.name).await?;
+        let host = at.account.host();
+        if repository.archived {
+            return Err(Obstacle::RepositoryArchived { name: repository.name, host }.into());
+        }
+        if repository.push == Some(false) {
+            let login = at.account.person.login.clone();
+            return Err(Obstacle::PushDenied { name: repository.name, host, login }.into());
+        }
+        // As it is called now.
+        let at = At { name: &repository.name, ..at };
+        let remote = at.account.remote(at.name);
+        let known = self.known_request(thread, &at).await?;
+        // Merged or closed, and nothing was done since: there is nothing to propose anew.
+        if let Some(known) = &known
+            && matches!(known.state, State::Merged | State::Closed)
+            && memory.pushed.commit == tip
+        {
+            let applied = self.tell(thread, Fact::PullRequest(record(known)), request).await?;
+            let text = shown(&applied.thread);
+            return Ok(Proposed { applied, text });
+        }
+        let open = known.filter(|known| matches!(known.state, State::Draft | State::Open));
+        let base = self.base_branch(thread, &at, propose, open.as_ref(), &repository).await?;
+        if base == thread.branch {
+            return Err(Obstacle::BranchIsBase { branch: base }.into());
+        }
+        self.push(thread, memory, &remote, tip, None).await?;
+        let open = match open {
+            None => at.forge.find_pull_request(at.name, &thread.branch).await?,
+            open => open,
+        };
+        let (items, agent) = (self.newest_items(&thread.id).await?, &thread.agent);
+        let facts = Facts { thread: &thread.id, agent, items: &items, files };
+        let words = proposal::body(&facts);
+        let (now, text) = if let Some(open) = open {
+            let renewed = proposal::renewed(&open.body, &thread.id, &words);
+            let body = propose.body.clone().or(renewed).map(|body| proposal::fitting(&body));
+            let change = Change {
+                title: propose.title.clone(),
+                body: body.filter(|body| *body != open.body),
+                base: propose.base.clone().filter(|base| *base != open.base),
+            };
+            let now = if change.is_empty() {
+                open
+            } else {
+                at.forge.change_pull_request(at.name, open.number, &change).await?
+            };
+            let text = format!("{} is up to date", now.url);
+            (now, text)
+        } else {
+            let new = Proposal {
+                head: thread.branch.clone(),
+                base,
+                title: propose.title.clone().unwrap_or_else(|| thread.title.clone()),
+                body: proposal::fitting(propose.body.as_deref().unwrap_or(&words)),
+                draft: propose.draft,
+            };
+            let now = at.forge.open_pull_request(at.name, &new).await?;
+            let text = now.url.clone();
+            (now, text)
+        };
+        let applied = self.tell(thread, Fact::PullRequest(record(&now)), request).await?;
+        Ok(Proposed { applied, text })
+    }
+
+    /// The pull request that the thread is known to have, as it is now.
+    async fn known_request(
+        &self,
+        thread: &Thread,
+        at: &At<'_>,
+    ) -> Result<Option<PullRequest>, Error> {
+        let Some(known) = &thread.pull_request else { return Ok(None) };
+        match at.forge.pull_request(at.name, known.number).await {
+            // Another one with its number, where the repository was moved.
+            Ok(found) if found.url != known.url => Ok(None),
+            Ok(found) => Ok(Some(found)),
+            Err(crate::forge::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Where the pull request is to be merged into.
+    async fn base_branch(
+        &self,
+        thread: &Thread,
+        at: &At<'_>,
+        propose: &Propose,
+        open: Option<&PullRequest>,
+        repository: &crate::forge::Repository,
+    ) -> Result<String, Error> {
+        if let Some(base) = &propose.base {
+            if at.forge.has_branch(at.name, base).await? {
+                return Ok(base.clone());
+            }
+            return Err(
+                Obstacle::BaseMissing { branch: base.clone(), name: at.name.to_owned() }.into()
+            );
+        }
+        if let Some(open) = open.filter(|open| !open.base.is_empty()) {
+            return Ok(open.base.clone());
+        }
+        let began = thread.base_ref.as_str();
+        let is_branch = !began.is_empty()
+            && began != repository.default_branch
+            && at.forge.has_branch(at.name, began).await?;
+        Ok(if is_branch { began.to_owned() } else { repository.default_branch.clone() })
+    }
+
+    async fn newest_items(&self, thread: &str) -> Result<Vec<Item>, Error> {
+        let page = self.parts().store.items(thread, None, ITEMS).await?;
+        Ok(page.items)
+    }
+}
+
+/// A repository at a forge.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    forge: &'a dyn Forge,
+    account: &'a Account,
+    name: &'a str,
+}
+
+/// The pull request as the thread's record has it.
+pub(super) fn record(request: &PullRequest) -> v1::PullRequest {
+    let mut record = v1::PullRequest {
+        url: request.url.clone(),
+        number: request.number,
+        ..v1::PullRequest::default()
+    };
+    record.set_state(match request.state {
+        State::Draft => v1::PullRequestState::Draft,
+        State::Open => v1::PullRequestState::Open,
+        State::Merged => v1::PullRequestState::Merged,
+        State::Closed => v1::PullRequestState::Closed,
+    });
+    record
+}
+
+/// What a person is told of a pull request that is there.
+fn shown(thread: &Thread) -> String {
+    let Some(request) = &thread.pull_request else {
+        return format!("the branch {} is pushed", thread.branch);
+    };
+    match request.state() {
+        v1::PullRequestState::Merged => format!("{} was merged", request.url),
+        v1::PullRequestState::Closed => format!("{} was closed", request.url),
+        _ => request.url.clone(),
+    }
+}
+
+/// The first address in a server's words: many print where a pull request can be opened.
+fn link(words: &str) -> Option<&str> {
+    words.split_whitespace().find(|word| word.starts_with("https://"))
+}
+
+impl From<crate::forge::Error> for Error {
+    fn from(error: crate::forge::Error) -> Self {
+        Self::Forges(error.into())
+    }
+}
