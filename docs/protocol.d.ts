@@ -308,6 +308,62 @@ export type FileStatus = "added"
   | "renamed"
   | "typeChanged";
 
+/** An account at a forge without its token, as `aloft forge list --json` prints it. */
+export type ForgeAccount = {
+  /** With the port, where it is not the usual one. */
+  host: string;
+  /** `github`. */
+  kind: string;
+  /** Who it is there. */
+  login: string;
+  /** Of the person, where known. */
+  name?: string;
+  /** What the token may do; none = the forge does not say. */
+  scopes: string[];
+  /** Its address in a browser. */
+  url: string;
+};
+
+/** `forge/connect`. */
+export type ForgeConnectParams = {
+  /** `github`. */
+  kind: string;
+  /** Client-made. */
+  requestId?: string;
+  /** Kept encrypted, never printed. */
+  token: string;
+  /** Its address in a browser; absent = the kind's own. */
+  url?: string;
+};
+
+/** `forge/disconnect`. */
+export type ForgeDisconnectParams = {
+  /** Its host; its kind where only one account is of that. */
+  forge: string;
+  /** Client-made. */
+  requestId?: string;
+};
+
+/** A repository an account reaches, as `aloft repo list --json` prints it. */
+export type ForgeRepository = {
+  /** Nobody may push. */
+  archived: boolean;
+  /** The branch a thread begins at. */
+  defaultBranch: string;
+  /** It is a copy of another one. */
+  fork: boolean;
+  /** The account's host. */
+  host: string;
+  /** `OWNER/NAME`. */
+  name: string;
+  /** Not everybody sees it. */
+  private: boolean;
+  /** When somebody pushed last. */
+  pushTime?: Time;
+  /** For `thread/create`. */
+  url: string;
+};
+
 /** One part of a message. */
 export type Input = {
     /** Markdown. */
@@ -856,6 +912,26 @@ export type Repository = {
   url?: string;
 };
 
+/** `repository/list`. */
+export type RepositoryListParams = {
+  /** Only of this account, by its host. */
+  forge?: string;
+  /** Absent = 100. */
+  pageSize?: number;
+  /** From the answer before. */
+  pageToken?: string;
+  /** Words in owner and name. */
+  query?: string;
+};
+
+/** A page of repositories. */
+export type RepositoryListResult = {
+  /** Absent on the last page. */
+  nextPageToken?: string;
+  /** Those pushed to last first. */
+  repositories: ForgeRepository[];
+};
+
 /** What was used of a budget. */
 export type Spent = {
   /** Money; absent where nothing has a price. */
@@ -1033,6 +1109,22 @@ export type ThreadCreateParams = {
   /** Client-made. */
   requestId?: string;
   /** One line; absent = from the message. */
+  title?: string;
+};
+
+/** `thread/createPullRequest`. */
+export type ThreadCreatePullRequestParams = {
+  /** The branch it is to be merged into; absent = where the thread began, or as it is. */
+  base?: string;
+  /** Markdown; absent = what the log says, or as it is. */
+  body?: string;
+  /** Not for review yet; only of a new one. */
+  draft?: boolean;
+  /** Client-made. */
+  requestId?: string;
+  /** The thread. */
+  threadId: string;
+  /** One line; absent = the thread's title, or as it is. */
   title?: string;
 };
 
@@ -1394,6 +1486,9 @@ export interface Requests {
   "budget/read": { params: BudgetReadParams; result: Budget };
   "budget/set": { params: BudgetSetParams; result: Budget };
   "cloud/status": { params: Empty; result: CloudStatus };
+  "forge/connect": { params: ForgeConnectParams; result: ForgeAccount };
+  "forge/disconnect": { params: ForgeDisconnectParams; result: Empty };
+  "forge/list": { params: Empty; result: ForgeAccount[] };
   "item/output": { params: ItemOutputParams; result: ItemOutputResult };
   "item/read": { params: ItemParams; result: ItemResult };
   "key/delete": { params: KeyParams; result: Empty };
@@ -1411,11 +1506,13 @@ export interface Requests {
   "queue/list": { params: ThreadParams; result: QueueResult };
   "queue/move": { params: QueueMoveParams; result: QueueResult };
   "queue/remove": { params: QueueRemoveParams; result: QueueResult };
+  "repository/list": { params: RepositoryListParams; result: RepositoryListResult };
   "ssh/connect": { params: SshConnectParams; result: SshConnectResult };
   "thread/apply": { params: ThreadLocalParams; result: ThreadApplyResult };
   "thread/archive": { params: ThreadArchiveParams; result: ThreadResult };
   "thread/checkout": { params: ThreadLocalParams; result: ThreadCheckoutResult };
   "thread/create": { params: ThreadCreateParams; result: ThreadCreateResult };
+  "thread/createPullRequest": { params: ThreadCreatePullRequestParams; result: CursorResult };
   "thread/delete": { params: ThreadActionParams; result: ThreadResult };
   "thread/diff": { params: ThreadDiffParams; result: ThreadDiffResult };
   "thread/fileDiff": { params: ThreadFileDiffParams; result: FileDiff };

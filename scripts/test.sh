@@ -71,6 +71,14 @@ close JSON-RPC $status "$(sum '^ℹ pass' '[0-9]+')" "$(sum '^ℹ (fail|cancelle
 cd ../..
 
 status=0
+step 'Forges: what they publish, and a run through each driver'
+cd tests/contract
+npm ci --loglevel=error --no-audit --no-fund
+run node --test --test-reporter=spec || status=$?
+close Forges $status "$(sum '^ℹ pass' '[0-9]+')" "$(sum '^ℹ (fail|cancelled)' '[0-9]+')" "$(sum '^ℹ (skipped|todo)' '[0-9]+')"
+cd ../..
+
+status=0
 step 'VS Code: the extension'
 run editors/vscode/test/run.sh || status=$?
 closing='^VS Code: '

@@ -4,21 +4,27 @@
 //! all else optional. No request is repeated blindly that changes something, and a token goes nowhere but to its forge.
 
 mod address;
+mod forgejo;
 mod github;
+mod gitlab;
 mod http;
+mod issue;
 
 use std::{fmt, str::FromStr};
 
 use futures_util::future::BoxFuture;
 use secrecy::SecretString;
 
-pub use self::address::{Located, Web, is_short_name};
+pub use self::{
+    address::{Located, Web, is_long_name, is_short_name},
+    issue::{Comment, Issue, Reference},
+};
 
 /// Why a forge did not do what was asked. Each reads after "failed to …".
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// No such kind of forge.
-    #[error("find the forge {0:?}: known is github")]
+    #[error("find the forge {0:?}: known are github, gitlab and forgejo")]
     UnknownKind(String),
     /// Not the address of a forge.
     #[error("use {address:?} as the address of a forge: {detail}")]
@@ -110,6 +116,19 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether a request that opens something may have been carried out all the same: its answer was lost, or somebody else
+    /// asked for the same at the same time.
+    fn may_be_done(&self) -> bool {
+        match self {
+            Self::Invalid { detail, .. } => detail.contains("already exists"),
+            Self::Unreachable { .. } => true,
+            Self::Odd { status, .. } => *status >= 500 || (200..300).contains(status),
+            _ => false,
+        }
+    }
+}
+
 fn listed(scopes: &[String]) -> String {
     if scopes.is_empty() { String::new() } else { format!("; it has {}", scopes.join(", ")) }
 }
@@ -124,6 +143,10 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T>>;
 pub enum Kind {
     /// GitHub, or a server that speaks its API.
     GitHub,
+    /// GitLab.
+    GitLab,
+    /// Forgejo, or Gitea.
+    Forgejo,
 }
 
 impl Kind {
@@ -131,6 +154,8 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::GitHub => "github",
+            Self::GitLab => "gitlab",
+            Self::Forgejo => "forgejo",
         }
     }
 
@@ -138,7 +163,22 @@ impl Kind {
     pub fn home(self) -> &'static str {
         match self {
             Self::GitHub => "https://github.com",
+            Self::GitLab => "https://gitlab.com",
+            Self::Forgejo => "https://codeberg.org",
         }
+    }
+
+    /// Who git says it is beside a token.
+    pub fn git_user(self) -> &'static str {
+        match self {
+            Self::GitHub => "x-access-token",
+            Self::GitLab | Self::Forgejo => "oauth2",
+        }
+    }
+
+    /// Whether a repository can have this name: `OWNER/NAME`, at GitLab also `GROUP/GROUP/NAME`.
+    pub fn takes(self, name: &str) -> bool {
+        is_short_name(name) || (self == Self::GitLab && is_long_name(name))
     }
 }
 
@@ -154,6 +194,8 @@ impl FromStr for Kind {
     fn from_str(name: &str) -> Result<Self> {
         match name {
             "github" => Ok(Self::GitHub),
+            "gitlab" => Ok(Self::GitLab),
+            "forgejo" | "gitea" => Ok(Self::Forgejo),
             other => Err(Error::UnknownKind(other.to_owned())),
         }
     }
@@ -295,6 +337,8 @@ pub trait Forge: Send + Sync + fmt::Debug {
     fn repository<'a>(&'a self, name: &'a str) -> Answer<'a, Repository>;
     /// Whether a repository has a branch.
     fn has_branch<'a>(&'a self, name: &'a str, branch: &'a str) -> Answer<'a, bool>;
+    /// An issue with its comments.
+    fn issue<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, Issue>;
     /// A pull request as it is now.
     fn pull_request<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, PullRequest>;
     /// How the checks of a commit stand; none = there are none, or the forge has none.
@@ -326,5 +370,7 @@ pub trait Forge: Send + Sync + fmt::Debug {
 pub fn open(kind: Kind, web: &Web, token: &SecretString) -> Result<Box<dyn Forge>> {
     match kind {
         Kind::GitHub => Ok(Box::new(github::GitHub::new(web, token)?)),
+        Kind::GitLab => Ok(Box::new(gitlab::GitLab::new(web, token)?)),
+        Kind::Forgejo => Ok(Box::new(forgejo::Forgejo::new(web, token)?)),
     }
 }

@@ -19,6 +19,7 @@ mod effects;
 mod follow;
 mod fork;
 mod handle;
+mod issue;
 mod janitor;
 mod jobs;
 mod marks;

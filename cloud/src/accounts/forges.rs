@@ -18,8 +18,6 @@ use crate::{
 const PREFIX: &str = "forge/";
 /// Longest token taken, in bytes.
 const MAX_LENGTH: usize = 4096;
-/// Who git says it is beside a token.
-const GIT_USER: &str = "x-access-token";
 
 /// Why an account could not be had or kept. Each reads after "failed to …".
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +101,7 @@ impl Account {
 
     /// Where git finds a repository of its forge, with what opens it.
     pub fn remote(&self, name: &str) -> Remote {
-        Remote::from(self.web.clone_url(name)).with(GIT_USER, &self.token)
+        Remote::from(self.web.clone_url(name)).with(self.kind.git_user(), &self.token)
     }
 }
 
@@ -182,7 +180,9 @@ impl Forges {
         url: &str,
     ) -> Result<Option<(Account, String)>, Error> {
         for account in self.list(owner).await? {
-            if let Some(name) = account.web.repository(url) {
+            if let Some(name) = account.web.repository(url)
+                && account.kind.takes(&name)
+            {
                 return Ok(Some((account, name)));
             }
         }

@@ -70,6 +70,7 @@ impl ThreadService for Api {
             model: asked.model,
             title: asked.title,
             parts: asked.input,
+            issue: asked.issue,
             carry: Some(asked.carry_commit).filter(|commit| !commit.is_empty()),
         };
         Ok(thread_reply(self.runner.create(create, key).await?))

@@ -68,7 +68,7 @@ impl Web {
         };
         let prefix = self.0.path().trim_matches('/');
         let name = located.path.strip_prefix(prefix)?.trim_start_matches('/');
-        (own && is_short_name(name)).then(|| name.to_owned())
+        (own && is_long_name(name)).then(|| name.to_owned())
     }
 }
 
@@ -109,13 +109,18 @@ impl Located {
 
 /// Whether this is `OWNER/NAME`.
 pub fn is_short_name(text: &str) -> bool {
+    is_long_name(text) && text.matches('/').count() == 1
+}
+
+/// Whether this is `OWNER/NAME`, or that in groups of groups: `GROUP/GROUP/NAME`.
+pub fn is_long_name(text: &str) -> bool {
     let good = |part: &str| {
         !part.is_empty()
             && part.len() <= 100
             && !part.starts_with(['.', '-', '~'])
             && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     };
-    text.split_once('/').is_some_and(|(owner, name)| good(owner) && good(name))
+    text.contains('/') && text.split('/').all(good)
 }
 
 fn authority(url: &Url) -> String {

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::forge::{
-    Answer, Change, Checks, Error, Forge, Page, Person, Proposal, PullRequest, Repository, Result,
-    State, Web, http::Http,
+    Answer, Change, Checks, Comment, Error, Forge, Issue, Page, Person, Proposal, PullRequest,
+    Repository, Result, State, Web, http::Http,
 };
 
 /// What a classic token must be allowed, each with what includes it.
@@ -109,6 +109,33 @@ struct CommitStatus {
     state: Option<String>,
 }
 
+/// An issue, at GitHub and at Forgejo.
+#[derive(Deserialize)]
+pub(super) struct Ticket {
+    number: u64,
+    html_url: String,
+    title: String,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    user: Option<Author>,
+}
+
+/// A comment, at GitHub and at Forgejo.
+#[derive(Deserialize)]
+pub(super) struct Remark {
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    user: Option<Author>,
+}
+
+#[derive(Deserialize)]
+struct Author {
+    #[serde(default)]
+    login: Option<String>,
+}
+
 impl GitHub {
     pub(super) fn new(web: &Web, token: &SecretString) -> Result<Self> {
         let base = match web.host().as_str() {
@@ -175,6 +202,16 @@ impl GitHub {
         }
     }
 
+    async fn issue(&self, name: &str, number: u64) -> Result<Issue> {
+        let text = number.to_string();
+        let what = format!("read issue {number} of {name}");
+        let url = self.http.url(&repos(name, &["issues", &text]), &[]);
+        let ticket = self.http.get::<Ticket>(url, &what).await?.body;
+        let query = [("per_page", PAGE)];
+        let url = self.http.url(&repos(name, &["issues", &text, "comments"]), &query);
+        Ok(ticket.with(self.http.get(url, &what).await?.body))
+    }
+
     async fn pull_request(&self, name: &str, number: u64) -> Result<PullRequest> {
         let text = number.to_string();
         let url = self.http.url(&repos(name, &["pulls", &text]), &[]);
@@ -234,15 +271,8 @@ impl GitHub {
             Ok(reply) => return Ok(reply.body.into()),
             Err(error) => error,
         };
-        // It may have been done although the answer was lost, or by somebody else at the same time.
-        let may_be_there = match &error {
-            Error::Invalid { detail, .. } => detail.contains("already exists"),
-            Error::Unreachable { .. } => true,
-            Error::Odd { status, .. } => *status >= 500 || (200..300).contains(status),
-            _ => false,
-        };
         match self.find(name, head).await {
-            Ok(Some(found)) if may_be_there => Ok(found),
+            Ok(Some(found)) if error.may_be_done() => Ok(found),
             _ => Err(error),
         }
     }
@@ -278,6 +308,10 @@ impl Forge for GitHub {
         Box::pin(self.has_branch(name, branch))
     }
 
+    fn issue<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, Issue> {
+        Box::pin(self.issue(name, number))
+    }
+
     fn pull_request<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, PullRequest> {
         Box::pin(self.pull_request(name, number))
     }
@@ -309,6 +343,25 @@ impl Forge for GitHub {
         change: &'a Change,
     ) -> Answer<'a, PullRequest> {
         Box::pin(self.change(name, number, change))
+    }
+}
+
+impl Ticket {
+    /// The issue with these comments.
+    pub(super) fn with(self, remarks: Vec<Remark>) -> Issue {
+        let login = |author: Option<Author>| author.and_then(|author| author.login);
+        let comments = remarks.into_iter().map(|remark| Comment {
+            author: login(remark.user).unwrap_or_default(),
+            text: remark.body.unwrap_or_default(),
+        });
+        Issue {
+            number: self.number,
+            url: self.html_url,
+            title: self.title,
+            author: login(self.user).unwrap_or_default(),
+            text: self.body.unwrap_or_default(),
+            comments: comments.collect(),
+        }
     }
 }
 
@@ -347,12 +400,13 @@ impl From<Pull> for PullRequest {
 }
 
 /// How a check ended, by the forge's word for it; words that are not known here do no harm.
-fn ended(word: &str) -> Checks {
+pub(super) fn ended(word: &str) -> Checks {
     let bad = ["failure", "error", "timed_out", "cancelled", "action_required", "startup_failure"];
     if bad.contains(&word) { Checks::Failing } else { Checks::Passing }
 }
 
-fn sum(checks: impl Iterator<Item = Checks>) -> Option<Checks> {
+/// How several stand together.
+pub(super) fn sum(checks: impl Iterator<Item = Checks>) -> Option<Checks> {
     checks.reduce(|one, other| match (one, other) {
         (Checks::Failing, _) | (_, Checks::Failing) => Checks::Failing,
         (Checks::Pending, _) | (_, Checks::Pending) => Checks::Pending,
@@ -361,7 +415,7 @@ fn sum(checks: impl Iterator<Item = Checks>) -> Option<Checks> {
 }
 
 /// The path of something of a repository.
-fn repos<'a>(name: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
+pub(super) fn repos<'a>(name: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
     let mut parts = vec!["repos"];
     parts.extend(name.split('/'));
     parts.extend(rest);

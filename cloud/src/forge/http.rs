@@ -322,10 +322,15 @@ fn has_next(headers: &HeaderMap) -> bool {
     links.split(',').any(|link| link.contains("rel=\"next\"") || link.ends_with("rel=next"))
 }
 
-/// The words of an error: what it says as a whole, and of each field.
+/// The words of an error: what it says as a whole, and of each field. GitHub and Forgejo have a sentence in `message` and
+/// faults in `errors`; GitLab has a sentence, a list or a list for each field in `message`, or a sentence in `error`.
 fn said(bytes: &[u8]) -> Option<String> {
     let value: Value = serde_json::from_slice(bytes).ok()?;
-    let mut words = vec![value.get("message")?.as_str()?.to_owned()];
+    let whole =
+        ["message", "error_description", "error"].into_iter().find_map(|name| value.get(name));
+    let mut words = sentences(whole?)?;
+    words.extend(value.get("error").and_then(Value::as_str).map(str::to_owned));
+    words.dedup();
     let faults = value.get("errors").and_then(Value::as_array).into_iter().flatten();
     for fault in faults {
         let text = |name: &str| fault.get(name).and_then(Value::as_str);
@@ -337,6 +342,20 @@ fn said(bytes: &[u8]) -> Option<String> {
         words.extend((!one.is_empty()).then_some(one));
     }
     Some(words.join("; "))
+}
+
+fn sentences(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::String(text) => Some(vec![text.clone()]),
+        Value::Array(list) => Some(list.iter().filter_map(sentences).flatten().collect()),
+        Value::Object(fields) => {
+            let of_field = |(field, faults): (&String, &Value)| {
+                Some(format!("{field} {}", sentences(faults)?.join(", ")))
+            };
+            Some(fields.iter().filter_map(of_field).collect())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
 }
 
 fn beginning(bytes: &[u8]) -> String {
@@ -366,6 +385,13 @@ mod tests {
             "Validation Failed; A pull request already exists for a:b.; head is invalid"
         );
         assert_eq!(said(b"<html>"), None);
+        let list = br#"{"message":["Another open merge request already exists: !1"]}"#;
+        assert_eq!(said(list).unwrap(), "Another open merge request already exists: !1");
+        let fields = br#"{"message":{"source_branch":["does not exist"]}}"#;
+        assert_eq!(said(fields).unwrap(), "source_branch does not exist");
+        let oauth = br#"{"error":"insufficient_scope","error_description":"It needs more."}"#;
+        assert_eq!(said(oauth).unwrap(), "It needs more.; insufficient_scope");
+        assert_eq!(said(br#"{"error":"Not allowed"}"#).unwrap(), "Not allowed");
         assert_eq!(beginning(b"<html>\n  <p>"), "<html> <p>");
     }
 

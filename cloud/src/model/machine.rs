@@ -163,6 +163,8 @@ pub struct Memory {
     pub told: Told,
     /// What was pushed of it.
     pub pushed: Pushed,
+    /// The issue that its pull request closes, as the forge writes it; empty = none.
+    pub closes: String,
 }
 
 /// A rewind under way.

@@ -1,6 +1,6 @@
 //! Names made from what a person wrote: titles, slugs and branches.
 
-use aloft_proto::v1::{Input, input::Kind};
+use aloft_proto::v1::{Input, TextInput, input::Kind};
 
 /// Longest title made from a message, in characters.
 const TITLE: usize = 60;
@@ -28,6 +28,11 @@ pub fn title(parts: &[Input]) -> String {
     let whole_words =
         cut.rfind(' ').filter(|at| *at > TITLE / 2).map_or(cut.as_str(), |at| &cut[..at]);
     format!("{whole_words}…")
+}
+
+/// Words as a part of a message.
+pub fn part(text: String) -> Input {
+    Input { kind: Some(Kind::Text(TextInput { text })) }
 }
 
 /// All that was written, without what stands beside it.

@@ -26,6 +26,8 @@ pub struct Facts<'a> {
     pub thread: &'a str,
     /// Its agent.
     pub agent: &'a str,
+    /// The issue it closes, as the forge writes it; empty = none.
+    pub closes: &'a str,
     /// Its items, oldest first.
     pub items: &'a [Item],
     /// What it changed.
@@ -35,6 +37,9 @@ pub struct Facts<'a> {
 /// The words, with their marks.
 pub fn body(facts: &Facts<'_>) -> String {
     let mut parts = vec![begin(facts.thread)];
+    if !facts.closes.is_empty() {
+        parts.push(format!("Closes {}", facts.closes));
+    }
     parts.extend(request(facts.items));
     parts.extend(last_words(facts.items));
     parts.extend(commands(facts.items));
@@ -190,9 +195,11 @@ mod tests {
             item(Kind::AgentMessage(AgentMessage { text: "It is fixed.".into() })),
         ];
         let file = FileDiff { path: "a.rs".into(), additions: 2, ..FileDiff::default() };
-        let facts = Facts { thread: "t1", agent: "shell", items: &items, files: &[file] };
+        let facts =
+            Facts { thread: "t1", agent: "shell", closes: "#7", items: &items, files: &[file] };
         let body = body(&facts);
         for part in [
+            "\n\nCloses #7\n\n",
             "> Fix it\n> soon",
             "It is fixed.",
             "- `cargo test`: exit code 101",
@@ -206,7 +213,7 @@ mod tests {
 
     #[test]
     fn what_a_person_wrote_around_it_stays() {
-        let facts = |items| Facts { thread: "t1", agent: "shell", items, files: &[] };
+        let facts = |items| Facts { thread: "t1", agent: "shell", closes: "#7", items, files: &[] };
         let old = format!("Mine.\n\n{}\n\nMine too.", body(&facts(&[])));
         let items = [command("make", Some(0))];
         let new = renewed(&old, "t1", &body(&facts(&items))).unwrap();
@@ -218,7 +225,7 @@ mod tests {
     #[test]
     fn it_fits_whatever_the_log_holds() {
         let items: Vec<Item> = (0..10_000).map(|_| command(&"ü".repeat(1_000), Some(0))).collect();
-        let facts = Facts { thread: "t1", agent: "shell", items: &items, files: &[] };
+        let facts = Facts { thread: "t1", agent: "shell", closes: "#7", items: &items, files: &[] };
         assert!(body(&facts).chars().count() < LONGEST);
         assert!(fitting(&"ü".repeat(100_000)).chars().count() <= LONGEST + 1);
     }

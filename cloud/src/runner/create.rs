@@ -39,6 +39,8 @@ pub struct Create {
     pub title: String,
     /// The first message; none = the thread waits.
     pub parts: Vec<Part>,
+    /// The issue it is about, by number or address; empty = none.
+    pub issue: String,
     /// A commit to lay over the base.
     pub carry: Option<String>,
 }
@@ -62,6 +64,15 @@ impl Runner {
         create.repository.url = self.address(&create.owner, &create.repository.url).await?;
         let agent = self.choose_agent(&create.owner, &create.agent).await?;
         let repository = self.repository(&create.owner, &create.repository).await?;
+        let mut closes = String::new();
+        if !create.issue.is_empty() {
+            let found = self.issue(&create.owner, &repository.url, &create.issue).await?;
+            create.parts.insert(0, naming::part(found.issue.words()));
+            if create.title.trim().is_empty() {
+                create.title = found.issue.title;
+            }
+            closes = found.closes;
+        }
         let id = naming::id(driver::random());
         let title = match create.title.trim() {
             "" => naming::title(&create.parts),
@@ -93,7 +104,8 @@ impl Runner {
         };
         thread.set_mode(mode);
         let author = thread.owner.clone();
-        let machine = Machine::new(thread, create.carry, driver::resting(&self.parts().config));
+        let mut machine = Machine::new(thread, create.carry, driver::resting(&self.parts().config));
+        machine.closes(closes);
         let first = if create.parts.is_empty() {
             Input::Resume
         } else {

@@ -26,6 +26,12 @@ pub enum Obstacle {
         /// The branch.
         branch: String,
     },
+    /// Not a number of an issue, nor the address of one that an account reaches.
+    #[error("{issue:?} is no issue of the repository's forge")]
+    IssueUnknown {
+        /// As it was given.
+        issue: String,
+    },
     /// The repository has no such branch.
     #[error("the repository {name} has no branch {branch}")]
     BaseMissing {

@@ -43,6 +43,7 @@ pub fn problem(reason: &str, message: impl Into<String>, hint: &str, retryable: 
 
 impl Error {
     /// The kind of this error and what to tell the person.
+    #[expect(clippy::too_many_lines, reason = "one row for each error")]
     pub fn explain(&self) -> (Kind, Problem) {
         let text = self.sentence();
         let (kind, reason, hint) = match self {

@@ -315,7 +315,8 @@ impl Runner {
             open => open,
         };
         let (items, agent) = (self.newest_items(&thread.id).await?, &thread.agent);
-        let facts = Facts { thread: &thread.id, agent, items: &items, files };
+        let closes = &memory.closes;
+        let facts = Facts { thread: &thread.id, agent, closes, items: &items, files };
         let words = proposal::body(&facts);
         let (now, text) = if let Some(open) = open {
             let renewed = proposal::renewed(&open.body, &thread.id, &words);

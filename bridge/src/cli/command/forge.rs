@@ -25,9 +25,9 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Connect an account; its token comes by standard input, a terminal, or `ALOFT_FORGE_TOKEN`, `GH_TOKEN` or `GITHUB_TOKEN`.
+    /// Connect an account; its token comes by standard input or a terminal.
     Connect {
-        /// github.
+        /// github, gitlab or forgejo (gitea too).
         kind: String,
         /// Its address in a browser, for a server of your own.
         #[arg(long, value_name = "URL")]
@@ -74,13 +74,12 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         Action::Connect { kind, url, token_stdin } => {
             let given = VARIABLES.into_iter().find_map(|name| std::env::var(name).ok());
             let given = given.filter(|token| !token_stdin && !token.trim().is_empty());
-            let token = match given {
-                Some(token) => token,
-                None => {
-                    let read =
-                        || read_secret("token", "aloft forge connect github --token-stdin < FILE");
-                    tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)??
-                }
+            let token = if let Some(token) = given {
+                token
+            } else {
+                let read =
+                    || read_secret("token", "aloft forge connect github --token-stdin < FILE");
+                tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)??
             };
             let url = url.unwrap_or_default();
             let request = v1::ConnectForgeRequest { kind, url, token, ..Default::default() };
@@ -124,6 +123,13 @@ async fn list(context: &Context) -> Result<(), Failure> {
     if accounts.is_empty() {
         output.note("no accounts; connect one with: aloft forge connect github");
         return Ok(());
+    }
+    let untried: Vec<&str> = ["gitlab", "forgejo"]
+        .into_iter()
+        .filter(|kind| accounts.iter().any(|account| account.kind == *kind))
+        .collect();
+    if !untried.is_empty() {
+        output.note(&format!("{}: not verified live, see docs/forges.md", untried.join(", ")));
     }
     let row = |account: ForgeAccount| {
         let scopes = account.scopes.join(" ");

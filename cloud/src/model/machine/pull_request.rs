@@ -32,6 +32,11 @@ impl Pushed {
 }
 
 impl Machine {
+    /// The pull request will close this issue; of a new thread.
+    pub fn closes(&mut self, issue: String) {
+        self.memory.closes = issue;
+    }
+
     /// The branch is about to be pushed.
     pub(super) fn pushing(&mut self, remote: String, commit: String) {
         let pushed = &mut self.memory.pushed;

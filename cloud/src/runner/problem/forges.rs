@@ -34,6 +34,12 @@ pub(super) fn obstacle_problem(obstacle: &Obstacle, text: String) -> (Kind, Prob
             "BRANCH_IS_BASE",
             "fork the thread with `aloft fork ID`: the fork has a branch of its own".to_owned(),
         ),
+        Obstacle::IssueUnknown { .. } => (
+            Kind::Invalid,
+            "ISSUE_UNKNOWN",
+            "give its number, or its address in a browser at a forge that `aloft forge list` shows"
+                .to_owned(),
+        ),
         Obstacle::BaseMissing { .. } => (
             Kind::NotFound,
             "BASE_UNKNOWN",
@@ -99,7 +105,7 @@ pub(super) fn account_problem(error: &forges::Error, text: String) -> (Kind, Pro
 fn forge_row(error: &forge::Error) -> (Kind, &'static str, String) {
     match error {
         forge::Error::UnknownKind(_) => {
-            (Kind::Invalid, "FORGE_UNKNOWN", "use github, with `--url` for a server of your own".to_owned())
+            (Kind::Invalid, "FORGE_UNKNOWN", "use github, gitlab or forgejo, with `--url` for a server of your own".to_owned())
         }
         forge::Error::InvalidAddress { .. } => (
             Kind::Invalid,

@@ -1,0 +1,405 @@
+//! Forgejo and Gitea. A draft is one by its title.
+
+use reqwest::Method;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::forge::{
+    Answer, Change, Checks, Error, Forge, Issue, Page, Person, Proposal, PullRequest, Repository,
+    Result, State, Web,
+    github::{Remark, Ticket, ended, repos, sum},
+    http::Http,
+};
+
+/// Entries of a page: no server allows fewer as its highest number, unless told to.
+const PAGE: usize = 50;
+/// How many pages of open pull requests are looked through.
+const PAGES: u32 = 20;
+/// What a draft's title begins with.
+const DRAFT: &str = "WIP: ";
+
+/// One account.
+#[derive(Debug)]
+pub(super) struct Forgejo {
+    http: Http,
+}
+
+#[derive(Deserialize)]
+struct User {
+    login: String,
+    #[serde(default)]
+    full_name: Option<String>,
+    #[serde(default)]
+    email: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Repo {
+    full_name: String,
+    #[serde(default)]
+    default_branch: Option<String>,
+    #[serde(default)]
+    updated_at: Option<String>,
+    #[serde(default)]
+    private: Option<bool>,
+    #[serde(default)]
+    archived: Option<bool>,
+    #[serde(default)]
+    fork: Option<bool>,
+    #[serde(default)]
+    permissions: Option<Permissions>,
+}
+
+#[derive(Deserialize)]
+struct Permissions {
+    #[serde(default)]
+    push: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Pull {
+    number: u64,
+    html_url: String,
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    state: Option<String>,
+    #[serde(default)]
+    draft: Option<bool>,
+    #[serde(default)]
+    merged: Option<bool>,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    base: Option<Side>,
+    #[serde(default)]
+    head: Option<Side>,
+}
+
+#[derive(Deserialize)]
+struct Side {
+    #[serde(default, rename = "ref")]
+    branch: Option<String>,
+    #[serde(default)]
+    sha: Option<String>,
+    #[serde(default)]
+    repo_id: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct CombinedStatus {
+    /// Null where there are none.
+    #[serde(default)]
+    statuses: Option<Vec<CommitStatus>>,
+}
+
+#[derive(Deserialize)]
+struct CommitStatus {
+    #[serde(default)]
+    status: Option<String>,
+}
+
+impl Forgejo {
+    pub(super) fn new(web: &Web, token: &SecretString) -> Result<Self> {
+        Ok(Self { http: Http::new(&web.join("api/v1"), web.host(), "token", token)? })
+    }
+
+    async fn whoami(&self) -> Result<Person> {
+        let url = self.http.url(&["user"], &[]);
+        let asked = self.http.get::<User>(url, "ask whose token this is").await;
+        let User { login, full_name, email } = asked.map_err(scope)?.body;
+        // A token does not tell what it may do, so what it needs is tried as far as nothing is changed by that.
+        let url = self.http.url(&["user", "repos"], &[("limit", "1")]);
+        self.http.get::<Value>(url, "list repositories").await.map_err(scope)?;
+        let given = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+        let host = self.http.host().split(':').next().unwrap_or_default();
+        Ok(Person {
+            name: given(full_name).unwrap_or_else(|| login.clone()),
+            email: given(email).unwrap_or_else(|| format!("{login}@noreply.{host}")),
+            login,
+            scopes: Vec::new(),
+        })
+    }
+
+    async fn repositories(&self, page: u32) -> Result<Page<Repository>> {
+        let (limit, page) = (PAGE.to_string(), page.to_string());
+        let query = [("limit", limit.as_str()), ("page", page.as_str())];
+        let url = self.http.url(&["user", "repos"], &query);
+        let reply = self.http.get::<Vec<Repo>>(url, "list repositories").await.map_err(scope)?;
+        let more = reply.more || reply.body.len() >= PAGE;
+        Ok(Page { entries: reply.body.into_iter().map(Into::into).collect(), more })
+    }
+
+    async fn repository(&self, name: &str) -> Result<Repository> {
+        let url = self.http.url(&repos(name, &[]), &[]);
+        let what = format!("look at the repository {name}");
+        Ok(self.http.get::<Repo>(url, &what).await.map_err(scope)?.body.into())
+    }
+
+    async fn has_branch(&self, name: &str, branch: &str) -> Result<bool> {
+        let url = self.http.url(&repos(name, &["branches", branch]), &[]);
+        match self.http.get::<Value>(url, &format!("look for the branch {branch}")).await {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(scope(error)),
+        }
+    }
+
+    async fn issue(&self, name: &str, number: u64) -> Result<Issue> {
+        let text = number.to_string();
+        let what = format!("read issue {number} of {name}");
+        let url = self.http.url(&repos(name, &["issues", &text]), &[]);
+        let ticket = self.http.get::<Ticket>(url, &what).await.map_err(scope)?.body;
+        let url = self.http.url(&repos(name, &["issues", &text, "comments"]), &[]);
+        let remarks = self.http.get::<Vec<Remark>>(url, &what).await.map_err(scope)?.body;
+        Ok(ticket.with(remarks))
+    }
+
+    async fn checks(&self, name: &str, commit: &str) -> Result<Option<Checks>> {
+        let url = self.http.url(&repos(name, &["commits", commit, "status"]), &[]);
+        let what = format!("look at the checks of {name}");
+        let found = self.http.get::<CombinedStatus>(url, &what).await.map_err(scope)?.body;
+        let statuses = found.statuses.unwrap_or_default();
+        Ok(sum(statuses.iter().map(|one| match one.status.as_deref() {
+            Some("pending") => Checks::Pending,
+            word => ended(word.unwrap_or_default()),
+        })))
+    }
+
+    async fn pull(&self, name: &str, number: u64) -> Result<Pull> {
+        let text = number.to_string();
+        let url = self.http.url(&repos(name, &["pulls", &text]), &[]);
+        let what = format!("look at pull request {number} of {name}");
+        Ok(self.http.get::<Pull>(url, &what).await.map_err(scope)?.body)
+    }
+
+    async fn find(&self, name: &str, head: &str) -> Result<Option<PullRequest>> {
+        let what = format!("look for a pull request of {head}");
+        let limit = PAGE.to_string();
+        for page in 1..=PAGES {
+            let page = page.to_string();
+            let query = [("state", "open"), ("limit", limit.as_str()), ("page", page.as_str())];
+            let url = self.http.url(&repos(name, &["pulls"]), &query);
+            // One that could not be loaded is null.
+            let pulls = self.http.get::<Vec<Option<Pull>>>(url, &what).await.map_err(scope)?.body;
+            let last = pulls.len() < PAGE;
+            if let Some(found) = pulls.into_iter().flatten().find(|pull| pull.is_of(head)) {
+                return Ok(Some(found.into()));
+            }
+            if last {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn open(&self, name: &str, proposal: &Proposal) -> Result<PullRequest> {
+        let Proposal { head, base, title, body, draft } = proposal;
+        let url = self.http.url(&repos(name, &["pulls"]), &[]);
+        let title = titled(title, *draft);
+        let request = json!({"head": head, "base": base, "title": title, "body": body});
+        let what = format!("open a pull request at {name}");
+        let error = match self.http.send::<Pull>(Method::POST, url, &request, &what).await {
+            Ok(reply) => return Ok(reply.body.into()),
+            Err(error) => scope(error),
+        };
+        match self.find(name, head).await {
+            Ok(Some(found)) if error.may_be_done() => Ok(found),
+            _ => Err(error),
+        }
+    }
+
+    async fn change(&self, name: &str, number: u64, change: &Change) -> Result<PullRequest> {
+        let mut body = Map::new();
+        if let Some(title) = &change.title {
+            // It stays a draft if it is one.
+            let draft = self.pull(name, number).await?.is_draft();
+            body.insert("title".to_owned(), titled(title, draft).into());
+        }
+        body.extend(change.body.clone().map(|text| ("body".to_owned(), text.into())));
+        body.extend(change.base.clone().map(|base| ("base".to_owned(), base.into())));
+        let text = number.to_string();
+        let url = self.http.url(&repos(name, &["pulls", &text]), &[]);
+        let what = format!("change pull request {number} of {name}");
+        let reply = self.http.send::<Pull>(Method::PATCH, url, &body.into(), &what).await;
+        Ok(reply.map_err(scope)?.body.into())
+    }
+}
+
+impl Forge for Forgejo {
+    fn whoami(&self) -> Answer<'_, Person> {
+        Box::pin(self.whoami())
+    }
+
+    fn repositories(&self, page: u32) -> Answer<'_, Page<Repository>> {
+        Box::pin(self.repositories(page))
+    }
+
+    fn repository<'a>(&'a self, name: &'a str) -> Answer<'a, Repository> {
+        Box::pin(self.repository(name))
+    }
+
+    fn has_branch<'a>(&'a self, name: &'a str, branch: &'a str) -> Answer<'a, bool> {
+        Box::pin(self.has_branch(name, branch))
+    }
+
+    fn issue<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, Issue> {
+        Box::pin(self.issue(name, number))
+    }
+
+    fn pull_request<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, PullRequest> {
+        Box::pin(async move { Ok(self.pull(name, number).await?.into()) })
+    }
+
+    fn checks<'a>(&'a self, name: &'a str, commit: &'a str) -> Answer<'a, Option<Checks>> {
+        Box::pin(self.checks(name, commit))
+    }
+
+    fn find_pull_request<'a>(
+        &'a self,
+        name: &'a str,
+        head: &'a str,
+    ) -> Answer<'a, Option<PullRequest>> {
+        Box::pin(self.find(name, head))
+    }
+
+    fn open_pull_request<'a>(
+        &'a self,
+        name: &'a str,
+        proposal: &'a Proposal,
+    ) -> Answer<'a, PullRequest> {
+        Box::pin(self.open(name, proposal))
+    }
+
+    fn change_pull_request<'a>(
+        &'a self,
+        name: &'a str,
+        number: u64,
+        change: &'a Change,
+    ) -> Answer<'a, PullRequest> {
+        Box::pin(self.change(name, number, change))
+    }
+}
+
+impl Pull {
+    /// Whether it is of this branch of the repository itself.
+    fn is_of(&self, head: &str) -> bool {
+        let repository = |side: &Option<Side>| side.as_ref().and_then(|side| side.repo_id);
+        self.head.as_ref().and_then(|side| side.branch.as_deref()) == Some(head)
+            && repository(&self.head) == repository(&self.base)
+    }
+
+    fn is_draft(&self) -> bool {
+        self.draft.unwrap_or_else(|| {
+            self.title.as_deref().is_some_and(|title| title.starts_with(DRAFT.trim_end()))
+        })
+    }
+}
+
+impl From<Repo> for Repository {
+    fn from(repo: Repo) -> Self {
+        Self {
+            name: repo.full_name,
+            default_branch: repo
+                .default_branch
+                .filter(|branch| !branch.is_empty())
+                .unwrap_or_else(|| "main".to_owned()),
+            pushed: repo.updated_at.unwrap_or_default(),
+            private: repo.private.unwrap_or_default(),
+            archived: repo.archived.unwrap_or_default(),
+            fork: repo.fork.unwrap_or_default(),
+            push: repo.permissions.and_then(|permissions| permissions.push),
+        }
+    }
+}
+
+impl From<Pull> for PullRequest {
+    fn from(pull: Pull) -> Self {
+        let state = match (pull.merged, pull.state.as_deref()) {
+            (Some(true), _) => State::Merged,
+            (_, Some("closed")) => State::Closed,
+            _ if pull.is_draft() => State::Draft,
+            _ => State::Open,
+        };
+        Self {
+            number: pull.number,
+            url: pull.html_url,
+            state,
+            body: pull.body.unwrap_or_default(),
+            base: pull.base.and_then(|base| base.branch).unwrap_or_default(),
+            head: pull.head.and_then(|head| head.sha).unwrap_or_default(),
+        }
+    }
+}
+
+/// A refusal for want of a scope names it: `… at least one of required scope(s): [write:repository]`.
+fn scope(error: Error) -> Error {
+    match error {
+        Error::Denied { host, detail, what } => match named(&detail) {
+            Some(scope) => Error::ScopeMissing { host, scope, has: Vec::new() },
+            None => Error::Denied { host, detail, what },
+        },
+        other => other,
+    }
+}
+
+fn named(detail: &str) -> Option<String> {
+    let (_, list) = detail.split_once("required scope(s): [")?;
+    let (list, _) = list.split_once(']')?;
+    let first = list.split([' ', ',']).next()?;
+    (!first.is_empty()).then(|| first.to_owned())
+}
+
+fn titled(title: &str, draft: bool) -> String {
+    if draft && !title.starts_with(DRAFT) { format!("{DRAFT}{title}") } else { title.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read_whatever_else_is_in_them_or_missing() {
+        let pull = |text: &str| PullRequest::from(serde_json::from_str::<Pull>(text).unwrap());
+        let least = r#"{"number": 7, "html_url": "https://a/7"}"#;
+        assert_eq!(pull(least).state, State::Open);
+        let nulls = r#"{"number": 7, "html_url": "u", "title": null, "state": null, "draft": null, "merged": null, "body": null, "base": null, "head": {"ref": null, "repo_id": null}, "new": 1}"#;
+        assert_eq!(pull(nulls).state, State::Open);
+        let old = r#"{"number": 7, "html_url": "u", "title": "WIP: a", "state": "open"}"#;
+        assert_eq!(pull(old).state, State::Draft);
+        let merged = r#"{"number": 7, "html_url": "u", "state": "closed", "merged": true}"#;
+        assert_eq!(pull(merged).state, State::Merged);
+        let repo: Repo =
+            serde_json::from_str(r#"{"full_name": "a/b", "default_branch": ""}"#).unwrap();
+        assert_eq!(Repository::from(repo).default_branch, "main");
+    }
+
+    #[test]
+    fn a_pull_request_of_a_fork_is_not_taken_for_our_own() {
+        let pull = |head: i64| {
+            let text = format!(
+                r#"{{"number": 1, "html_url": "u", "base": {{"ref": "main", "repo_id": 1}}, "head": {{"ref": "x", "repo_id": {head}}}}}"#
+            );
+            serde_json::from_str::<Pull>(&text).unwrap().is_of("x")
+        };
+        assert!(pull(1));
+        assert!(!pull(2));
+    }
+
+    #[test]
+    fn a_missing_scope_is_named() {
+        let denied = |detail: &str| {
+            scope(Error::Denied {
+                what: "open it".to_owned(),
+                host: "a".to_owned(),
+                detail: detail.to_owned(),
+            })
+        };
+        let text = "token does not have at least one of required scope(s): [write:repository]";
+        assert!(
+            matches!(denied(text), Error::ScopeMissing { scope, .. } if scope == "write:repository")
+        );
+        assert!(matches!(denied("you are blocked"), Error::Denied { .. }));
+    }
+}

@@ -1,0 +1,462 @@
+//! GitLab. Its merge requests are our pull requests, its projects our repositories; a draft is one by its title.
+
+use reqwest::Method;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::forge::{
+    Answer, Change, Checks, Comment, Error, Forge, Issue, Page, Person, Proposal, PullRequest,
+    Repository, Result, State, Web, github::sum, http::Http,
+};
+
+/// What a token must be allowed: nothing less opens a merge request.
+const SCOPE: &str = "api";
+/// Entries of a page.
+const PAGE: &str = "100";
+/// From here on an account may push: GitLab's Developer.
+const MAY_PUSH: u32 = 30;
+/// What a draft's title begins with.
+const DRAFT: &str = "Draft: ";
+
+/// One account.
+#[derive(Debug)]
+pub(super) struct GitLab {
+    http: Http,
+}
+
+#[derive(Deserialize)]
+struct User {
+    username: String,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    commit_email: Option<String>,
+    #[serde(default)]
+    email: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    #[serde(default)]
+    scopes: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Project {
+    path_with_namespace: String,
+    #[serde(default)]
+    default_branch: Option<String>,
+    #[serde(default)]
+    last_activity_at: Option<String>,
+    #[serde(default)]
+    visibility: Option<String>,
+    #[serde(default)]
+    archived: Option<bool>,
+    #[serde(default, rename = "forked_from_project")]
+    origin: Option<Value>,
+    #[serde(default)]
+    permissions: Option<Permissions>,
+}
+
+#[derive(Deserialize)]
+struct Permissions {
+    #[serde(default)]
+    project_access: Option<Access>,
+    #[serde(default)]
+    group_access: Option<Access>,
+}
+
+#[derive(Deserialize)]
+struct Access {
+    #[serde(default)]
+    access_level: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct MergeRequest {
+    iid: u64,
+    web_url: String,
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    state: Option<String>,
+    #[serde(default)]
+    draft: Option<bool>,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    target_branch: Option<String>,
+    #[serde(default)]
+    sha: Option<String>,
+    #[serde(default)]
+    source_project_id: Option<u64>,
+    #[serde(default)]
+    target_project_id: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct CommitStatus {
+    #[serde(default)]
+    status: Option<String>,
+    #[serde(default)]
+    allow_failure: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Ticket {
+    iid: u64,
+    web_url: String,
+    title: String,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    author: Option<Author>,
+}
+
+#[derive(Deserialize)]
+struct Note {
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    author: Option<Author>,
+    /// GitLab's own words: who was assigned, which label came.
+    #[serde(default)]
+    system: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Author {
+    #[serde(default)]
+    username: Option<String>,
+}
+
+impl GitLab {
+    pub(super) fn new(web: &Web, token: &SecretString) -> Result<Self> {
+        // Personal, group, project and OAuth tokens are all taken this way.
+        Ok(Self { http: Http::new(&web.join("api/v4"), web.host(), "Bearer", token)? })
+    }
+
+    async fn whoami(&self) -> Result<Person> {
+        let scopes = self.scopes().await?;
+        let url = self.http.url(&["user"], &[]);
+        let User { username, name, commit_email, email } =
+            self.http.get(url, "ask whose token this is").await?.body;
+        let given = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+        let host = self.http.host().split(':').next().unwrap_or_default();
+        let hidden = format!("{username}@users.noreply.{host}");
+        Ok(Person {
+            name: given(name).unwrap_or_else(|| username.clone()),
+            email: given(commit_email).or(given(email)).unwrap_or(hidden),
+            login: username,
+            scopes,
+        })
+    }
+
+    /// What the token may do; an OAuth token does not say.
+    async fn scopes(&self) -> Result<Vec<String>> {
+        let url = self.http.url(&["personal_access_tokens", "self"], &[]);
+        let missing = |has| Error::ScopeMissing {
+            host: self.http.host().to_owned(),
+            scope: SCOPE.to_owned(),
+            has,
+        };
+        match self.http.get::<Token>(url, "ask what the token may do").await {
+            Ok(reply) => match reply.body.scopes {
+                Some(has) if !has.iter().any(|scope| scope == SCOPE) => Err(missing(has)),
+                has => Ok(has.unwrap_or_default()),
+            },
+            Err(Error::Denied { detail, .. }) if detail.contains("insufficient_scope") => {
+                Err(missing(Vec::new()))
+            }
+            Err(Error::NotFound { .. } | Error::Invalid { .. } | Error::Denied { .. }) => {
+                Ok(Vec::new())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn repositories(&self, page: u32) -> Result<Page<Repository>> {
+        let page = page.to_string();
+        let query = [
+            ("membership", "true"),
+            ("order_by", "last_activity_at"),
+            ("sort", "desc"),
+            ("per_page", PAGE),
+            ("page", page.as_str()),
+        ];
+        let url = self.http.url(&["projects"], &query);
+        let reply = self.http.get::<Vec<Project>>(url, "list repositories").await?;
+        Ok(Page { entries: reply.body.into_iter().map(Into::into).collect(), more: reply.more })
+    }
+
+    async fn repository(&self, name: &str) -> Result<Repository> {
+        let url = self.http.url(&["projects", name], &[]);
+        let what = format!("look at the repository {name}");
+        Ok(self.http.get::<Project>(url, &what).await?.body.into())
+    }
+
+    async fn has_branch(&self, name: &str, branch: &str) -> Result<bool> {
+        let url = self.http.url(&["projects", name, "repository", "branches", branch], &[]);
+        match self.http.get::<Value>(url, &format!("look for the branch {branch}")).await {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn issue(&self, name: &str, number: u64) -> Result<Issue> {
+        let text = number.to_string();
+        let what = format!("read issue {number} of {name}");
+        let url = self.http.url(&["projects", name, "issues", &text], &[]);
+        let ticket = self.http.get::<Ticket>(url, &what).await?.body;
+        let query = [("sort", "asc"), ("order_by", "created_at"), ("per_page", PAGE)];
+        let url = self.http.url(&["projects", name, "issues", &text, "notes"], &query);
+        let notes = self.http.get::<Vec<Note>>(url, &what).await?.body;
+        let login = |author: Option<Author>| author.and_then(|author| author.username);
+        let of_people = notes.into_iter().filter(|note| note.system != Some(true));
+        let comments = of_people.map(|note| Comment {
+            author: login(note.author).unwrap_or_default(),
+            text: note.body.unwrap_or_default(),
+        });
+        Ok(Issue {
+            number: ticket.iid,
+            url: ticket.web_url,
+            title: ticket.title,
+            author: login(ticket.author).unwrap_or_default(),
+            text: ticket.description.unwrap_or_default(),
+            comments: comments.collect(),
+        })
+    }
+
+    async fn checks(&self, name: &str, commit: &str) -> Result<Option<Checks>> {
+        let parts = ["projects", name, "repository", "commits", commit, "statuses"];
+        let url = self.http.url(&parts, &[("per_page", PAGE)]);
+        let what = format!("look at the checks of {name}");
+        let found = self.http.get::<Vec<CommitStatus>>(url, &what).await?.body;
+        Ok(sum(found.iter().map(CommitStatus::stands)))
+    }
+
+    async fn request(&self, name: &str, number: u64) -> Result<MergeRequest> {
+        let text = number.to_string();
+        let url = self.http.url(&["projects", name, "merge_requests", &text], &[]);
+        let what = format!("look at merge request {number} of {name}");
+        Ok(self.http.get::<MergeRequest>(url, &what).await?.body)
+    }
+
+    async fn find(&self, name: &str, head: &str) -> Result<Option<PullRequest>> {
+        let query = [("state", "opened"), ("source_branch", head), ("per_page", PAGE)];
+        let url = self.http.url(&["projects", name, "merge_requests"], &query);
+        let what = format!("look for a merge request of {head}");
+        let found = self.http.get::<Vec<MergeRequest>>(url, &what).await?.body;
+        // A fork may have a branch of the same name.
+        let own = found.into_iter().find(|one| one.source_project_id == one.target_project_id);
+        Ok(own.map(Into::into))
+    }
+
+    async fn open(&self, name: &str, proposal: &Proposal) -> Result<PullRequest> {
+        let Proposal { head, base, title, body, draft } = proposal;
+        let what = format!("open a merge request at {name}");
+        // GitLab takes a request into a branch that is not there, and it is broken.
+        if !self.has_branch(name, base).await? {
+            return Err(Error::Invalid {
+                what,
+                host: self.http.host().to_owned(),
+                detail: format!("there is no branch {base} to merge into"),
+            });
+        }
+        let url = self.http.url(&["projects", name, "merge_requests"], &[]);
+        let request = json!({
+            "source_branch": head,
+            "target_branch": base,
+            "title": titled(title, *draft),
+            "description": body,
+        });
+        let error = match self.http.send::<MergeRequest>(Method::POST, url, &request, &what).await {
+            Ok(reply) => return Ok(reply.body.into()),
+            Err(error) => error,
+        };
+        match self.find(name, head).await {
+            Ok(Some(found)) if error.may_be_done() => Ok(found),
+            _ => Err(error),
+        }
+    }
+
+    async fn change(&self, name: &str, number: u64, change: &Change) -> Result<PullRequest> {
+        let mut body = Map::new();
+        if let Some(title) = &change.title {
+            // It stays a draft if it is one.
+            let draft = self.request(name, number).await?.is_draft();
+            body.insert("title".to_owned(), titled(title, draft).into());
+        }
+        body.extend(change.body.clone().map(|text| ("description".to_owned(), text.into())));
+        body.extend(change.base.clone().map(|base| ("target_branch".to_owned(), base.into())));
+        let text = number.to_string();
+        let url = self.http.url(&["projects", name, "merge_requests", &text], &[]);
+        let what = format!("change merge request {number} of {name}");
+        let reply = self.http.send::<MergeRequest>(Method::PUT, url, &body.into(), &what).await?;
+        Ok(reply.body.into())
+    }
+}
+
+impl Forge for GitLab {
+    fn whoami(&self) -> Answer<'_, Person> {
+        Box::pin(self.whoami())
+    }
+
+    fn repositories(&self, page: u32) -> Answer<'_, Page<Repository>> {
+        Box::pin(self.repositories(page))
+    }
+
+    fn repository<'a>(&'a self, name: &'a str) -> Answer<'a, Repository> {
+        Box::pin(self.repository(name))
+    }
+
+    fn has_branch<'a>(&'a self, name: &'a str, branch: &'a str) -> Answer<'a, bool> {
+        Box::pin(self.has_branch(name, branch))
+    }
+
+    fn issue<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, Issue> {
+        Box::pin(self.issue(name, number))
+    }
+
+    fn pull_request<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, PullRequest> {
+        Box::pin(async move { Ok(self.request(name, number).await?.into()) })
+    }
+
+    fn checks<'a>(&'a self, name: &'a str, commit: &'a str) -> Answer<'a, Option<Checks>> {
+        Box::pin(self.checks(name, commit))
+    }
+
+    fn find_pull_request<'a>(
+        &'a self,
+        name: &'a str,
+        head: &'a str,
+    ) -> Answer<'a, Option<PullRequest>> {
+        Box::pin(self.find(name, head))
+    }
+
+    fn open_pull_request<'a>(
+        &'a self,
+        name: &'a str,
+        proposal: &'a Proposal,
+    ) -> Answer<'a, PullRequest> {
+        Box::pin(self.open(name, proposal))
+    }
+
+    fn change_pull_request<'a>(
+        &'a self,
+        name: &'a str,
+        number: u64,
+        change: &'a Change,
+    ) -> Answer<'a, PullRequest> {
+        Box::pin(self.change(name, number, change))
+    }
+}
+
+impl CommitStatus {
+    /// Words that are not known here do no harm.
+    fn stands(&self) -> Checks {
+        match self.status.as_deref() {
+            Some("failed" | "canceled") if self.allow_failure != Some(true) => Checks::Failing,
+            Some("created" | "waiting_for_resource" | "preparing" | "pending" | "running") => {
+                Checks::Pending
+            }
+            _ => Checks::Passing,
+        }
+    }
+}
+
+impl MergeRequest {
+    fn is_draft(&self) -> bool {
+        self.draft.unwrap_or_else(|| {
+            self.title.as_deref().is_some_and(|title| title.starts_with(DRAFT.trim_end()))
+        })
+    }
+}
+
+impl From<Project> for Repository {
+    fn from(project: Project) -> Self {
+        let push = project.permissions.map(|Permissions { project_access, group_access }| {
+            let level = |access: Option<Access>| access.and_then(|access| access.access_level);
+            level(project_access).max(level(group_access)).is_some_and(|level| level >= MAY_PUSH)
+        });
+        Self {
+            name: project.path_with_namespace,
+            default_branch: project.default_branch.unwrap_or_else(|| "main".to_owned()),
+            pushed: project.last_activity_at.unwrap_or_default(),
+            private: project.visibility.is_some_and(|visibility| visibility != "public"),
+            archived: project.archived.unwrap_or_default(),
+            fork: project.origin.is_some_and(|from| !from.is_null()),
+            push,
+        }
+    }
+}
+
+impl From<MergeRequest> for PullRequest {
+    fn from(request: MergeRequest) -> Self {
+        let state = match request.state.as_deref() {
+            Some("merged") => State::Merged,
+            Some("closed") => State::Closed,
+            _ if request.is_draft() => State::Draft,
+            _ => State::Open,
+        };
+        Self {
+            number: request.iid,
+            url: request.web_url,
+            state,
+            body: request.description.unwrap_or_default(),
+            base: request.target_branch.unwrap_or_default(),
+            head: request.sha.unwrap_or_default(),
+        }
+    }
+}
+
+fn titled(title: &str, draft: bool) -> String {
+    if draft && !title.starts_with(DRAFT) { format!("{DRAFT}{title}") } else { title.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read_whatever_else_is_in_them_or_missing() {
+        let request =
+            |text: &str| PullRequest::from(serde_json::from_str::<MergeRequest>(text).unwrap());
+        let least = r#"{"iid": 12, "id": 900, "web_url": "https://a/12"}"#;
+        assert_eq!((request(least).number, request(least).state), (12, State::Open));
+        let nulls = r#"{"iid": 12, "web_url": "u", "title": null, "state": null, "draft": null, "description": null, "target_branch": null, "source_project_id": null, "new": []}"#;
+        assert_eq!(request(nulls).state, State::Open);
+        let old = r#"{"iid": 12, "web_url": "u", "title": "Draft: a", "state": "opened"}"#;
+        assert_eq!(request(old).state, State::Draft);
+        let locked = r#"{"iid": 12, "web_url": "u", "state": "locked", "draft": false}"#;
+        assert_eq!(request(locked).state, State::Open);
+        let merged = r#"{"iid": 12, "web_url": "u", "state": "merged", "draft": true}"#;
+        assert_eq!(request(merged).state, State::Merged);
+    }
+
+    #[test]
+    fn who_may_push_is_the_higher_of_two_rights() {
+        let push = |permissions: &str| {
+            let text =
+                format!(r#"{{"path_with_namespace": "a/b/c", "permissions": {permissions}}}"#);
+            Repository::from(serde_json::from_str::<Project>(&text).unwrap()).push
+        };
+        assert_eq!(push("null"), None);
+        assert_eq!(push(r#"{"project_access": null, "group_access": null}"#), Some(false));
+        let group =
+            r#"{"project_access": {"access_level": 20}, "group_access": {"access_level": 40}}"#;
+        assert_eq!(push(group), Some(true));
+    }
+
+    #[test]
+    fn a_project_in_a_group_of_a_group_is_one_part_of_an_address() {
+        let web = Web::parse("https://example.com").unwrap();
+        let gitlab = GitLab::new(&web, &"t".into()).unwrap();
+        assert_eq!(
+            gitlab.http.url(&["projects", "group/sub/app"], &[]).as_str(),
+            "https://example.com/api/v4/projects/group%2Fsub%2Fapp"
+        );
+    }
+}

@@ -1,0 +1,141 @@
+// From an account to a merged request, through the real programs and real git: the same for each driver. The forges are
+// doubles whose answers are held to what GitLab and Forgejo publish: not verified live.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { found, watch } from "./support/canary.mjs";
+import { Forgejo } from "./support/forgejo.mjs";
+import { GitLab } from "./support/gitlab.mjs";
+import { Person, write } from "./support/person.mjs";
+
+const FORGES = [
+  {
+    kind: "gitlab",
+    Forge: GitLab,
+    repository: "group/sub/tool",
+    enough: ["api"],
+    tooLittle: { scopes: ["read_api", "read_user"], missing: "api" },
+    draft: "Draft: ",
+  },
+  {
+    kind: "forgejo",
+    Forge: Forgejo,
+    repository: "ada/tool",
+    enough: ["read:user", "write:repository"],
+    tooLittle: { scopes: ["read:user"], missing: "read:repository" },
+    draft: "WIP: ",
+  },
+];
+
+for (const { kind, Forge, repository, enough, tooLittle, draft } of FORGES) {
+  test(`${kind}: from an account to a merged request`, async (t) => {
+    const person = await Person.create(t);
+    const forge = await new Forge(person.home.path("forge")).listen(t);
+    await forge.add(person.home, repository, await person.home.repository("source"));
+    const token = await forge.token("ada", enough);
+
+    // A token that cannot do what is needed is refused at once, and what it lacks is named.
+    const connect = ["forge", "connect", kind, "--url", forge.url, "--token-stdin"];
+    const error = await person.refused("FORGE_SCOPE_MISSING", connect, await forge.token("ada", tooLittle.scopes));
+    assert.match(error.message, new RegExp(tooLittle.missing));
+    await person.refused("FORGE_TOKEN_REFUSED", connect, "not-a-token");
+    assert.deepEqual(await person.does(["forge", "list"]), []);
+
+    const account = await person.connect(kind, forge.url, token);
+    assert.equal(account.login, "ada");
+    assert.equal(account.kind, kind);
+    const [listed] = await person.does(["repo", "list", "tool"]);
+    assert.equal(listed.name, repository);
+    assert.equal(listed.defaultBranch, "main");
+
+    // Never cloned here, and private.
+    const thread = await person.thread(listed.url, write("notes/hello.md", "Hello, forge."));
+    const watched = watch(token);
+    const proposed = await person.does(["pr", thread.id, "--draft", "--title", "Say hello"]);
+    const { looks, argv, environ } = await watched();
+    assert.ok(looks > 0);
+    assert.deepEqual(argv, [], "the token was an argument");
+    assert.deepEqual(environ.filter((name) => !name.startsWith("git")), [], "others than git had the token");
+    const { pullRequest } = proposed;
+    assert.equal(pullRequest.number, 1);
+    assert.equal(pullRequest.state, "draft");
+    assert.ok(pullRequest.url.startsWith(`${forge.url}/${repository}/`), pullRequest.url);
+    const pull = await forge.pull(repository, 1);
+    assert.equal(pull.title, `${draft}Say hello`);
+    assert.equal(pull.base, "main");
+    assert.equal(pull.head, thread.branch);
+    assert.match(pull.body, /`test -s notes\/hello.md`: exit code 0/);
+    assert.match(await forge.git(repository, "log", "-1", "--format=%B", thread.branch), new RegExp(thread.id));
+
+    // More work, asked again: the same request, brought up to date, and still a draft.
+    await person.does(["send", thread.id, "--wait", write("notes/more.md", "More.")]);
+    const again = await person.does(["pr", thread.id, "--title", "Say hello twice"]);
+    assert.equal(again.pullRequest.url, pullRequest.url);
+    assert.equal((await forge.pulls(repository)).length, 1);
+    assert.equal((await forge.pull(repository, 1)).title, `${draft}Say hello twice`);
+    assert.equal(await forge.git(repository, "show", `${thread.branch}:notes/more.md`), "More.");
+
+    // Merged, and seen to be.
+    await forge.merge(repository, 1);
+    assert.equal(await forge.git(repository, "show", "main:notes/hello.md"), "Hello, forge.");
+    const merged = await person.does(["pr", thread.id]);
+    assert.equal(merged.pullRequest.state, "merged");
+
+    // A base that is not there is refused before anything is opened.
+    const other = await person.thread(listed.url, write("other.md", "Other."));
+    await person.refused("BASE_UNKNOWN", ["pr", other.id, "--base", "no/such"]);
+    // Opened by somebody else meanwhile: that one is taken.
+    await forge.open(repository, { head: other.branch, base: "main", title: "By hand", body: "" });
+    assert.equal((await person.does(["pr", other.id])).pullRequest.number, 2);
+    // Nothing changed, nothing to propose.
+    const idle = await person.thread(listed.url, "$ true");
+    await person.refused("NOTHING_TO_PROPOSE", ["pr", idle.id]);
+
+    // Revoked at the forge: said to be, before anything is pushed.
+    await forge.revoke(token);
+    await person.does(["send", other.id, "--wait", write("late.md", "Late.")]);
+    const before = await forge.tip(repository, other.branch);
+    await person.refused("FORGE_TOKEN_REFUSED", ["pr", other.id]);
+    assert.equal(await forge.tip(repository, other.branch), before);
+
+    assert.deepEqual(forge.faults, []);
+    // Logs at TRACE, the database, mirrors, snapshots, workspaces: everything but what the forge itself keeps.
+    const { files, hits } = await found(person.home.path(""), token);
+    assert.ok(files > 50, `only ${files} files were looked at`);
+    assert.deepEqual(hits.filter((file) => !file.startsWith("forge/")), []);
+
+    await person.does(["forge", "disconnect", kind]);
+    await person.refused("FORGE_ACCOUNT_MISSING", ["pr", other.id]);
+  });
+}
+
+for (const { kind, Forge, repository, enough } of FORGES) {
+  test(`${kind}: a first draft from an issue`, async (t) => {
+    const person = await Person.create(t);
+    const forge = await new Forge(person.home.path("forge")).listen(t);
+    await forge.add(person.home, repository, await person.home.repository("source"));
+    await person.connect(kind, forge.url, await forge.token("ada", enough));
+    const text = write("flag.txt", "FLAG = TRUE");
+    const comments = [{ author: "bob", text: "Please mind the *case*." }];
+    await forge.issue(repository, { number: 1, title: "Turn the flag on", text, author: "bob", comments });
+
+    const [listed] = await person.does(["repo", "list"]);
+    const words = ["new", "--repo", listed.url, "--agent", "shell", "--mode", "auto", "--wait", "--issue"];
+    const thread = await person.does([...words, "1"]);
+    assert.equal(thread.title, "Turn the flag on");
+    const { items } = await person.does(["show", thread.id]);
+    const [message] = items.filter((item) => item.type === "userMessage");
+    for (const part of ["Issue 1: Turn the flag on", "FLAG = TRUE", "Please mind the *case*."]) {
+      assert.ok(message.input[0].text.includes(part), `${part} did not reach the agent: ${message.input[0].text}`);
+    }
+    assert.ok(!message.input[0].text.includes("assigned to"), "the forge's own words are no comment");
+    const { pullRequest } = await person.does(["pr", thread.id]);
+    assert.match((await forge.pull(repository, pullRequest.number)).body, /^Closes #1$/m);
+
+    await person.refused("ISSUE_UNKNOWN", [...words, "somewhere"]);
+    await person.refused("ISSUE_UNKNOWN", [...words, "https://example.com/a/b/issues/1"]);
+    await person.refused("FORGE_NOT_FOUND", [...words, "999"]);
+    assert.deepEqual(forge.faults, []);
+  });
+}

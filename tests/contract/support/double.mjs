@@ -1,0 +1,203 @@
+// What the doubles of forges have in common: people with tokens, bare repositories that git reaches over HTTP, requests to
+// merge, and an API of which every answer is held to what the forge publishes.
+
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdir } from "node:fs/promises";
+import { createServer } from "node:http";
+import path from "node:path";
+
+import { Contract } from "./contract.mjs";
+import { git, merge, serve, tip } from "./git.mjs";
+
+/** An answer that is no success. */
+export class Refusal extends Error {
+  constructor(status, body, headers = {}) {
+    super(JSON.stringify(body));
+    Object.assign(this, { status, body, headers });
+  }
+}
+
+export class Double {
+  /** Of a contract with a folder for its repositories; `base` is where its API begins. */
+  constructor(forge, base, folder) {
+    this.contract = new Contract(forge);
+    this.base = base;
+    this.folder = folder;
+    /** What each token opens: {login, scopes}. */
+    this.tokens = new Map();
+    /** By name: {private, archived, pulls: [{number, title, body, head, base, state}]}. */
+    this.repositories = new Map();
+    /** What was asked: method and path. */
+    this.asked = [];
+    /** Where an answer or a request was none that the forge publishes. */
+    this.faults = [];
+    this.routes = [];
+  }
+
+  async listen(test) {
+    await mkdir(this.folder, { recursive: true });
+    this.server = createServer((request, response) => {
+      this.#serve(request, response).catch((error) => {
+        this.faults.push(error.stack);
+        response.destroy();
+      });
+    });
+    this.server.listen(0, "127.0.0.1");
+    await once(this.server, "listening");
+    this.url = `http://127.0.0.1:${this.server.address().port}`;
+    test.after(() => {
+      this.server.closeAllConnections();
+      this.server.close();
+    });
+    return this;
+  }
+
+  /** Takes a repository in. */
+  async add(home, name, source, more = {}) {
+    const to = this.#place(name);
+    await mkdir(path.dirname(to), { recursive: true });
+    await home.git(path.dirname(to), "clone", "-q", "--bare", source, to);
+    this.repositories.set(name, { name, id: this.repositories.size + 1, private: true, pulls: [], issues: [], ...more });
+  }
+
+  /** A token of a person, which may do this. */
+  token(login, scopes) {
+    const token = `canary-${randomBytes(12).toString("hex")}`;
+    this.tokens.set(token, { login, scopes });
+    return token;
+  }
+
+  /** It opens nothing any more. */
+  revoke(token) {
+    this.tokens.delete(token);
+  }
+
+  git(name, ...words) {
+    return git(this.#place(name), ...words);
+  }
+
+  tip(name, branch) {
+    return tip(this.#place(name), branch);
+  }
+
+  /** Presses the button. */
+  async merge(name, number) {
+    const pull = this.pull(name, number);
+    pull.commit = await merge(this.#place(name), pull.base, pull.head);
+    pull.state = "merged";
+  }
+
+  repository(name) {
+    return this.repositories.get(name) ?? this.missing();
+  }
+
+  pull(name, number) {
+    return this.repository(name).pulls.find((pull) => pull.number === Number(number)) ?? this.missing();
+  }
+
+  /** Opens an issue. */
+  issue(name, issue) {
+    this.repository(name).issues.push(issue);
+  }
+
+  issueOf(name, number) {
+    return this.repository(name).issues.find((one) => one.number === Number(number)) ?? this.missing();
+  }
+
+  pulls(name) {
+    return this.repository(name).pulls;
+  }
+
+  /** Takes a request to merge in; the numbers of a repository begin at 1. */
+  open(name, pull) {
+    const { pulls } = this.repository(name);
+    pulls.push({ state: "open", number: pulls.length + 1, ...pull });
+    return pulls.at(-1);
+  }
+
+  missing() {
+    throw new Refusal(404, { message: "404 Not Found" });
+  }
+
+  /** Answers `operation` as the forge publishes it, by what `handle` gives: a body, or a status with a body. */
+  route(operation, handle) {
+    const [method, template] = operation.split(" ");
+    this.routes.push({ operation, method, parts: template.split("/"), handle });
+  }
+
+  #place(name) {
+    return path.join(this.folder, `${name}.git`);
+  }
+
+  async #serve(request, response) {
+    const url = new URL(request.url, this.url);
+    const match = /^\/(.+)\.git\/(info\/refs|git-upload-pack|git-receive-pack)$/.exec(decodeURIComponent(url.pathname));
+    if (match) return this.#git(request, response, match[1], url);
+    let answer;
+    try {
+      answer = await this.#api(request, url);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      answer = error;
+    }
+    response.writeHead(answer.status, { "content-type": "application/json", ...answer.headers });
+    response.end(JSON.stringify(answer.body));
+  }
+
+  #git(request, response, name, url) {
+    const basic = Buffer.from(request.headers.authorization?.split(" ")[1] ?? "", "base64").toString();
+    const token = this.tokens.get(basic.slice(basic.indexOf(":") + 1));
+    const repository = this.repositories.get(name);
+    if (!token || !repository) {
+      response.writeHead(token ? 404 : 401, { "www-authenticate": 'Basic realm="git"' });
+      return response.end();
+    }
+    this.asked.push(`git ${url.pathname}`);
+    const query = url.search.slice(1);
+    serve(request, response, { root: this.folder, path: decodeURIComponent(url.pathname), query, who: token.login });
+  }
+
+  async #api(request, url) {
+    const pieces = [];
+    for await (const piece of request) pieces.push(piece);
+    const text = Buffer.concat(pieces).toString();
+    const body = text ? JSON.parse(text) : undefined;
+    const raw = url.pathname.startsWith(this.base) ? url.pathname.slice(this.base.length) : "";
+    const parts = raw.split("/");
+    const fits = (route) =>
+      route.method === request.method &&
+      route.parts.length === parts.length &&
+      route.parts.every((part, at) => part === parts[at] || (part.startsWith("{") && parts[at] !== ""));
+    const route = this.routes.find(fits);
+    this.asked.push(`${request.method} ${raw}`);
+    if (!route) this.missing();
+    const secret = this.secret(request.headers);
+    const token = this.tokens.get(secret);
+    if (!token) throw new Refusal(401, { message: "401 Unauthorized" });
+    const values = parts.filter((_, at) => route.parts[at].startsWith("{")).map(decodeURIComponent);
+    this.faults.push(...this.contract.request(route.operation, url.searchParams, body));
+    const given = await route.handle({ values, query: url.searchParams, body, token });
+    const answer = given?.answer ? given : { answer: given };
+    const status = request.method === "POST" ? 201 : 200;
+    this.faults.push(...this.contract.answer(route.operation, status, answer.answer));
+    return { status, body: answer.answer, headers: answer.headers };
+  }
+
+  /** A page of a list, with the headers by which the next one is found. */
+  page(list, query, sizes, path) {
+    const size = Number(query.get(sizes) ?? 20);
+    const at = Number(query.get("page") ?? 1);
+    const answer = list.slice((at - 1) * size, at * size);
+    const next = new URLSearchParams(query);
+    next.set("page", String(at + 1));
+    const link = `<${this.url}${this.base}${path}?${next}>; rel="next"`;
+    return { answer, headers: at * size < list.length ? { link } : {} };
+  }
+}
+
+/** Refuses fields that the forge would not know. */
+export function only(body, ...names) {
+  const unknown = Object.keys(body).filter((name) => !names.includes(name));
+  if (unknown.length > 0) throw new Refusal(400, { error: `${unknown.join(", ")} is invalid` });
+}

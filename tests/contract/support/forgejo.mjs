@@ -1,0 +1,112 @@
+// Forgejo, as far as its drivers go: what it publishes of itself, and what its users report of it.
+
+import { Double, Refusal, only } from "./double.mjs";
+
+export class Forgejo extends Double {
+  constructor(folder) {
+    super("forgejo", "/api/v1", folder);
+    this.route("GET /user", ({ token }) => {
+      this.#needs(token, "read:user");
+      const values = { login: token.login, full_name: "", email: `${token.login}@example.com` };
+      return this.contract.least("OfUser", values);
+    });
+    this.route("GET /user/repos", ({ token, query }) => {
+      this.#needs(token, "read:repository");
+      const all = [...this.repositories.values()].map((one) => this.#repository(one));
+      return this.page(all, query, "limit", "/user/repos");
+    });
+    this.route("GET /repos/{owner}/{repo}", ({ values: [owner, repo] }) =>
+      this.#repository(this.repository(`${owner}/${repo}`)),
+    );
+    this.route("GET /repos/{owner}/{repo}/branches/{branch}", async ({ values: [owner, repo, branch] }) => {
+      this.repository(`${owner}/${repo}`);
+      if (!(await this.tip(`${owner}/${repo}`, branch))) this.missing();
+      return this.contract.least("OfBranch", { name: branch });
+    });
+    this.route("GET /repos/{owner}/{repo}/issues/{index}", ({ values: [owner, repo, number] }) => {
+      const issue = this.issueOf(`${owner}/${repo}`, number);
+      return this.contract.least("OfIssue", {
+        number: issue.number,
+        title: issue.title,
+        body: issue.text,
+        user: { login: issue.author },
+        html_url: `${this.url}/${owner}/${repo}/issues/${issue.number}`,
+      });
+    });
+    this.route("GET /repos/{owner}/{repo}/issues/{index}/comments", ({ values: [owner, repo, number] }) =>
+      this.issueOf(`${owner}/${repo}`, number).comments.map(({ author, text }) =>
+        this.contract.least("OfComment", { body: text, user: { login: author } }),
+      ),
+    );
+    this.route("GET /repos/{owner}/{repo}/commits/{ref}/status", () =>
+      this.contract.least("OfCombinedStatus", { state: "", statuses: [] }),
+    );
+    this.route("GET /repos/{owner}/{repo}/pulls", ({ values: [owner, repo], query }) => {
+      const name = `${owner}/${repo}`;
+      const found = this.repository(name).pulls.filter((pull) => pull.state === query.get("state"));
+      return this.page(found.map((pull) => this.#pull(name, pull)), query, "limit", `/repos/${name}/pulls`);
+    });
+    this.route("POST /repos/{owner}/{repo}/pulls", async ({ values: [owner, repo], body, token }) => {
+      this.#needs(token, "write:repository");
+      only(body, "head", "base", "title", "body", "labels", "assignee", "assignees", "milestone", "due_date");
+      const name = `${owner}/${repo}`;
+      const { head, base, title } = body;
+      const same = (one) => one.state === "open" && one.head === head && one.base === base;
+      if (this.repository(name).pulls.some(same)) {
+        throw new Refusal(409, { message: `pull request already exists for these targets [head: ${head}, base: ${base}]` });
+      }
+      for (const branch of [head, base]) if (!(await this.tip(name, branch))) this.missing();
+      return this.#pull(name, this.open(name, { head, base, title, body: body.body }));
+    });
+    this.route("GET /repos/{owner}/{repo}/pulls/{index}", ({ values: [owner, repo, number] }) =>
+      this.#pull(`${owner}/${repo}`, this.pull(`${owner}/${repo}`, number)),
+    );
+    this.route("PATCH /repos/{owner}/{repo}/pulls/{index}", ({ values: [owner, repo, number], body, token }) => {
+      this.#needs(token, "write:repository");
+      only(body, "title", "body", "base", "state", "labels", "assignee", "assignees", "milestone", "due_date");
+      const pull = this.pull(`${owner}/${repo}`, number);
+      for (const field of ["title", "body", "base"]) pull[field] = body[field] ?? pull[field];
+      return this.#pull(`${owner}/${repo}`, pull);
+    });
+  }
+
+  secret(headers) {
+    return headers.authorization?.replace(/^(token|Bearer) /, "");
+  }
+
+  #needs(token, scope) {
+    const write = scope.replace("read:", "write:");
+    if (token.scopes.includes(scope) || token.scopes.includes(write)) return;
+    const message = `token does not have at least one of required scope(s): [${scope}]`;
+    throw new Refusal(403, { message, url: `${this.url}/api/swagger` });
+  }
+
+  #repository({ name, id, ...repository }) {
+    return this.contract.least("OfRepository", {
+      id,
+      full_name: name,
+      default_branch: "main",
+      private: repository.private,
+      archived: repository.archived ?? false,
+      clone_url: `${this.url}/${name}.git`,
+      html_url: `${this.url}/${name}`,
+      updated_at: "2026-11-01T12:00:00Z",
+      permissions: { admin: false, push: true, pull: true },
+    });
+  }
+
+  #pull(name, pull) {
+    const { id } = this.repository(name);
+    return this.contract.least("OfPullRequest", {
+      number: pull.number,
+      title: pull.title,
+      body: pull.body,
+      state: pull.state === "open" ? "open" : "closed",
+      merged: pull.state === "merged",
+      draft: pull.title.startsWith("WIP:"),
+      html_url: `${this.url}/${name}/pulls/${pull.number}`,
+      head: { ref: pull.head, label: pull.head, repo_id: id },
+      base: { ref: pull.base, label: pull.base, repo_id: id },
+    });
+  }
+}

@@ -1,0 +1,123 @@
+// GitLab, as far as its drivers go: what it publishes of itself, and what its users report of it.
+
+import { Double, Refusal, only } from "./double.mjs";
+
+export class GitLab extends Double {
+  constructor(folder) {
+    super("gitlab", "/api/v4", folder);
+    this.route("GET /personal_access_tokens/self", ({ token }) =>
+      this.contract.least("OfPersonalAccessTokenSchema", { scopes: token.scopes, active: true }),
+    );
+    this.route("GET /user", ({ token }) => {
+      const email = `${token.login}@example.com`;
+      return this.contract.least("OfExpandedUserSchema", { username: token.login, name: "Ada L.", email });
+    });
+    this.route("GET /projects", ({ query }) => {
+      const all = [...this.repositories.values()].map((one) => this.#project(one));
+      return this.page(all, query, "per_page", "/projects");
+    });
+    this.route("GET /projects/{id}", ({ values: [name] }) => this.#project(this.repository(name)));
+    this.route("GET /projects/{id}/repository/branches/{branch}", async ({ values: [name, branch] }) => {
+      this.repository(name);
+      if (!(await this.tip(name, branch))) throw new Refusal(404, { message: "404 Branch Not Found" });
+      return this.contract.least("OfBranchSchema", { name: branch });
+    });
+    this.route("GET /projects/{id}/issues/{iid}", ({ values: [name, number] }) => {
+      const issue = this.issueOf(name, number);
+      return this.contract.least("OfIssueSchemaWithBasicLabels", {
+        iid: issue.number,
+        id: 800 + issue.number,
+        title: issue.title,
+        description: issue.text,
+        author: this.#person(issue.author),
+        web_url: `${this.url}/${name}/-/issues/${issue.number}`,
+      });
+    });
+    this.route("GET /projects/{id}/issues/{iid}/notes", ({ values: [name, number] }) => {
+      const note = ({ author, text }, system = false) => {
+        const values = { body: text, author: this.#person(author), system, noteable_type: "Issue" };
+        return this.contract.least("OfNoteSchema", values);
+      };
+      const own = note({ author: "root", text: "assigned to @ada" }, true);
+      return [own, ...this.issueOf(name, number).comments.map((comment) => note(comment))];
+    });
+    this.route("GET /projects/{id}/repository/commits/{sha}/statuses", () => [
+      this.contract.least("OfCommitStatusSchema", { status: "success", name: "test" }),
+    ]);
+    this.route("GET /projects/{id}/merge_requests", ({ values: [name], query }) => {
+      const state = query.get("state") === "opened" ? "open" : query.get("state");
+      const fits = (pull) => pull.state === state && pull.head === query.get("source_branch");
+      const shape = "OfMergeRequestSchemaWithBasicLabels";
+      return this.repository(name).pulls.filter(fits).map((pull) => this.#request(name, pull, shape));
+    });
+    this.route("POST /projects/{id}/merge_requests", async ({ values: [name], body }) => {
+      only(body, "source_branch", "target_branch", "title", "description", "labels", "remove_source_branch");
+      const { source_branch: head, target_branch: base, title, description } = body;
+      const taken = this.repository(name).pulls.find((one) => one.state === "open" && one.head === head && one.base === base);
+      if (taken) {
+        const message = [`Another open merge request already exists for this source branch: !${taken.number}`];
+        throw new Refusal(409, { message });
+      }
+      if (!(await this.tip(name, head))) throw new Refusal(400, { message: { source_branch: ["does not exist"] } });
+      // A target that is not there is taken, and the request is broken.
+      return this.#request(name, this.open(name, { head, base, title, body: description }));
+    });
+    this.route("GET /projects/{id}/merge_requests/{iid}", ({ values: [name, number] }) =>
+      this.#request(name, this.pull(name, number)),
+    );
+    this.route("PUT /projects/{id}/merge_requests/{iid}", ({ values: [name, number], body }) => {
+      only(body, "title", "description", "target_branch", "state_event", "labels");
+      const pull = this.pull(name, number);
+      pull.title = body.title ?? pull.title;
+      pull.body = body.description ?? pull.body;
+      pull.base = body.target_branch ?? pull.base;
+      return this.#request(name, pull);
+    });
+  }
+
+  /** Both are taken. */
+  secret(headers) {
+    return headers["private-token"] ?? headers.authorization?.replace(/^Bearer /, "");
+  }
+
+  #person(username) {
+    return { id: 1, username, name: username, state: "active", avatar_url: "", web_url: "" };
+  }
+
+  #project(repository) {
+    const { name, id } = repository;
+    return this.contract.least("OfProjectSchema", {
+      id,
+      path_with_namespace: name,
+      default_branch: "main",
+      visibility: repository.private ? "private" : "public",
+      archived: repository.archived ?? false,
+      http_url_to_repo: `${this.url}/${name}.git`,
+      web_url: `${this.url}/${name}`,
+      last_activity_at: "2026-11-01T12:00:00.000Z",
+      permissions: {
+        project_access: { access_level: 40, notification_level: 3 },
+        group_access: { access_level: 10, notification_level: 3 },
+      },
+    });
+  }
+
+  #request(name, pull, shape = "OfExpandedMergeRequestSchema") {
+    const { id } = this.repository(name);
+    return this.contract.least(shape, {
+      id: 9000 + pull.number,
+      iid: pull.number,
+      sha: pull.commit ?? "",
+      project_id: id,
+      source_project_id: id,
+      target_project_id: id,
+      title: pull.title,
+      description: pull.body ?? null,
+      state: pull.state === "open" ? "opened" : pull.state,
+      draft: pull.title.startsWith("Draft: "),
+      source_branch: pull.head,
+      target_branch: pull.base,
+      web_url: `${this.url}/${name}/-/merge_requests/${pull.number}`,
+    });
+  }
+}
