@@ -113,14 +113,16 @@ fn what_cannot_be_proposed_is_refused_with_a_way_out() {
     let error = home.fails(1, ["pr", id]);
     assert_eq!(error["reason"], "NO_REMOTE");
     assert!(text(&error, "hint").contains("aloft checkout"), "{error}");
-    // A remote that the checkout gets later is known as soon as it is sent again.
+    // A remote that the checkout gets later is known as soon as something of it is sent again.
     let bare = home.path("lonely.git");
     git(&lonely, &["clone", "-q", "--bare", ".", bare.to_str().unwrap()]);
     git(&lonely, &["remote", "add", "origin", bare.to_str().unwrap()]);
+    git(&lonely, &["commit", "-q", "--allow-empty", "-m", "more"]);
     home.shell(&lonely, "auto", "$ true");
     home.ok(["pr", id]);
 
     git(&lonely, &["remote", "set-url", "origin", "https://github.com/nobody/nothing.git"]);
+    git(&lonely, &["commit", "-q", "--allow-empty", "-m", "yet more"]);
     let thread = home.shell(&lonely, "auto", "$ echo two > new.txt");
     let error = home.fails(1, ["pr", text(&thread, "id")]);
     assert_eq!(error["reason"], "FORGE_ACCOUNT_MISSING");

@@ -23,7 +23,7 @@ pub(super) fn obstacle_problem(obstacle: &Obstacle, text: String) -> (Kind, Prob
             Kind::Precondition,
             "NO_REMOTE",
             format!(
-                "give it one with `git remote add origin URL` and send the checkout again with `aloft new`, or take the branch with `aloft checkout {slug}`"
+                "take the branch with `aloft checkout {slug}` and push it yourself; threads begun after `git remote add origin URL` and a commit know where to"
             ),
         ),
         Obstacle::AccountMissing { host } => {
