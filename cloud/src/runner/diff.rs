@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use aloft_proto::v1::{
-    ExportBranchRequest, FileDiff, GetDiffRequest, Item, Thread, get_diff_request::Against,
+    ExportBranchRequest, FileDiff, GetDiffRequest, Item, Thread, ThreadState,
+    get_diff_request::Against,
 };
 use tokio::sync::mpsc;
 
@@ -13,7 +14,7 @@ use crate::{
         mirror::Freshness,
         snapshot::{Export, SnapshotName},
     },
-    model::machine::Memory,
+    model::machine::{Memory, Refused},
     runner::{Error, Runner, driver, whole},
 };
 
@@ -27,7 +28,7 @@ impl Runner {
         owner: &str,
         asked: GetDiffRequest,
     ) -> Result<mpsc::Receiver<Result<FileDiff, Error>>, Error> {
-        let (thread, memory) = self.find_whole(owner, &asked.thread_id).await?;
+        let (thread, memory) = self.find_kept(owner, &asked.thread_id).await?;
         let (sender, receiver) = mpsc::channel(16);
         let Some((from, to)) = self.ends(&thread, &memory, asked.against.as_ref()).await? else {
             return Ok(receiver);
@@ -52,7 +53,7 @@ impl Runner {
 
     /// The thread's commits on its branch, as a bundle of what the receiver lacks.
     pub async fn export(&self, owner: &str, asked: ExportBranchRequest) -> Result<Export, Error> {
-        let (thread, memory) = self.find_whole(owner, &asked.thread_id).await?;
+        let (thread, memory) = self.find_kept(owner, &asked.thread_id).await?;
         let Some(commit) = newest(&memory) else {
             return Err(Error::NotSaved { number: 0 });
         };
@@ -75,6 +76,15 @@ impl Runner {
             .iter()
             .filter_map(|id| open.iter().find(|item| item.id == *id).cloned())
             .collect())
+    }
+
+    /// A thread whose snapshots are there to be read.
+    async fn find_kept(&self, owner: &str, name: &str) -> Result<(Thread, Memory), Error> {
+        let (thread, memory) = self.find_whole(owner, name).await?;
+        if thread.state() == ThreadState::Deleting {
+            return Err(Refused::Deleting.into());
+        }
+        Ok((thread, memory))
     }
 
     pub(super) async fn find_whole(

@@ -68,12 +68,9 @@ pub(super) fn slug(db: &Connection, id: &str) -> Result<Option<String>> {
 /// Finds a thread by what a person calls it: what is exact goes before a prefix.
 pub(super) fn find(db: &Connection, owner: &str, name: &str) -> Result<Found> {
     let exact = if name == "@last" {
-        one(
-            db,
-            "select record, private from threads where owner = ? order by number desc limit 1",
-            [owner],
-            row,
-        )?
+        // One that is being removed is nobody's newest any more.
+        let select = "select record, private from threads where owner = ? and state <> ? order by number desc limit 1";
+        one(db, select, params![owner, v1::ThreadState::Deleting as i32], row)?
     } else {
         let select = "select record, private from threads where owner = ?1 and (id = ?2 or slug = ?2) order by id = ?2 desc limit 1";
         one(db, select, [owner, name], row)?

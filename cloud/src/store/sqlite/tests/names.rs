@@ -26,8 +26,12 @@ async fn a_thread_is_found_by_id_prefix_slug_and_last() {
     put(&store, Thread { slug: "abcdef".to_owned(), ..thread("qqqqqq") }).await;
     put(&store, Thread { slug: "abcx".to_owned(), owner: "other".to_owned(), ..thread("abcxxx") })
         .await;
+    let mut leaving = thread("wwwwww");
+    leaving.set_state(ThreadState::Deleting);
+    put(&store, leaving).await;
     for (name, expected) in [
         ("abcdef", "abcdef"),
+        ("wwwwww", "wwwwww"),
         ("abcd", "abcdef"),
         ("abcx", "abcxyz"),
         ("slug-zzzzzz", "zzzzzz"),
