@@ -30,7 +30,8 @@ pub(super) async fn probe(runtime: &Bubblewrap) -> Result<Report> {
         Ok((tool.path.display().to_string(), tool.host.disable_user_namespaces))
     })
     .await?;
-    let id = format!("probe-{}", Uuid::new_v4().simple());
+    // As long as the id of a thread: a folder too deep for the one is too deep for the other.
+    let id = format!("probe-{:06x}", Uuid::new_v4().as_fields().0 & 0x00ff_ffff);
     let limits =
         Limits { memory_bytes: 512 << 20, processes: 256, cpu_milli: 1000, file_bytes: 1 << 30 };
     let spec = Spec { id: id.clone(), incarnation: 1, limits, ..Spec::default() };
