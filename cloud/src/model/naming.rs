@@ -4,6 +4,8 @@ use aloft_proto::v1::{Input, TextInput, input::Kind};
 
 /// Longest title made from a message, in characters.
 const TITLE: usize = 60;
+/// Longest title a person may give, in characters.
+pub const GIVEN_TITLE: usize = 200;
 /// Longest slug without its suffix, in bytes.
 const SLUG: usize = 32;
 /// Characters of an id: no vowels and no look-alikes, so that no id is a word.
@@ -44,6 +46,12 @@ pub fn words(parts: &[Input]) -> String {
     texts.collect::<Vec<_>>().join("\n\n")
 }
 
+/// A title as a person gave it, on one line; none where it says nothing or is too long.
+pub fn given_title(text: &str) -> Option<String> {
+    let title = one_line(text);
+    (1..=GIVEN_TITLE).contains(&title.chars().count()).then_some(title)
+}
+
 /// A readable name from a title, with the start of the id so that it is unique.
 pub fn slug(title: &str, id: &str) -> String {
     let mut words = String::new();
@@ -79,7 +87,13 @@ pub fn is_branch(name: &str) -> bool {
 
 fn plain(line: &str) -> String {
     let line = line.trim().trim_start_matches(['#', '$', '`', '*', '-', '>', ' ']);
-    line.split_whitespace().collect::<Vec<_>>().join(" ")
+    one_line(line)
+}
+
+/// A text without line breaks and characters that are none.
+fn one_line(text: &str) -> String {
+    let seen = text.replace(|c: char| c.is_control(), " ");
+    seen.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -94,9 +108,19 @@ mod tests {
     }
 
     #[test]
+    fn a_given_title_is_one_line_of_at_most_200_characters() {
+        assert_eq!(given_title(" Mend\nthe \0 login ").as_deref(), Some("Mend the login"));
+        assert_eq!(given_title(&"ü".repeat(200)).map(|title| title.chars().count()), Some(200));
+        for bad in [String::new(), " \n\0".to_owned(), "ü".repeat(201)] {
+            assert_eq!(given_title(&bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
     fn a_title_is_the_first_line_that_says_something() {
         assert_eq!(title(&text("\n\n# Fix   the login\nmore")), "Fix the login");
         assert_eq!(title(&text("   \n")), "Untitled");
+        assert_eq!(title(&text("\0\nmend\0 it\u{1b}[2J")), "mend it [2J");
         let long = title(&text(&"word ".repeat(40)));
         assert!(long.ends_with('…') && long.chars().count() <= TITLE, "{long}");
     }

@@ -5,7 +5,7 @@ use aloft_proto::v1::{Input as Part, Mode, Repository, Thread};
 
 use crate::{
     model::{
-        machine::{Input, Machine},
+        machine::{Input, Machine, Refused},
         naming,
         time::timestamp,
     },
@@ -57,7 +57,8 @@ impl Runner {
         }
         // There is one so far; a name that means nothing must not be taken for it.
         if !matches!(create.environment.as_str(), "" | "default") {
-            let message = format!("there is no environment {}", create.environment);
+            let message =
+                format!("there is no environment {}; the only one is default", create.environment);
             return Err(Error::Invalid { message });
         }
         let mut create = create;
@@ -76,7 +77,7 @@ impl Runner {
         let id = naming::id(driver::random());
         let title = match create.title.trim() {
             "" => naming::title(&create.parts),
-            given => given.split_whitespace().collect::<Vec<_>>().join(" "),
+            given => naming::given_title(given).ok_or(Refused::Title)?,
         };
         let slug = self.free_slug(&title, &id).await?;
         let branch = self.free_branch(&repository.id, &create.branch, &slug).await?;

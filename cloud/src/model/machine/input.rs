@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{
     budget::{Account, Kind, Limits},
     machine::Used,
+    naming::GIVEN_TITLE,
     update::{AgentUpdate, Question},
 };
 
@@ -592,7 +593,7 @@ pub enum Refused {
     /// The thread is being removed.
     #[error("the thread is being deleted")]
     Deleting,
-    /// A value is not acceptable.
-    #[error("{0}")]
-    Invalid(String),
+    /// The title says nothing, or is too long.
+    #[error("a title has 1 to {GIVEN_TITLE} characters")]
+    Title,
 }

@@ -6,6 +6,7 @@ use crate::model::{
     machine::{
         Accepted, Agent, Effect, Machine, Millis, Phase, Refused, Update, allowance::BUDGET,
     },
+    naming,
     time::timestamp,
     transcript::CANCELLED,
     update::Question,
@@ -91,13 +92,8 @@ impl Machine {
     }
 
     pub(super) fn update(&mut self, update: Update, out: &mut Accepted) -> Result<(), Refused> {
-        if let Some(title) = &update.title
-            && (title.trim().is_empty() || title.len() > 200)
-        {
-            return Err(Refused::Invalid("a title has 1 to 200 characters".to_owned()));
-        }
-        if let Some(title) = update.title {
-            self.thread.title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some(title) = &update.title {
+            self.thread.title = naming::given_title(title).ok_or(Refused::Title)?;
         }
         if let Some(muted) = update.muted {
             self.thread.muted = muted;
