@@ -7,6 +7,7 @@
 
 mod archive;
 mod bearer;
+mod branch;
 mod calls;
 mod channel;
 mod dial;

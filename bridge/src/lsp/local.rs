@@ -1,6 +1,5 @@
 //! What touches a local checkout: `thread/create` from a path, `thread/apply` and `thread/checkout`.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -177,29 +176,12 @@ pub(super) async fn checkout(
     params: ThreadLocalParams,
 ) -> Result<ThreadCheckoutResult, Error> {
     let (thread, local) = open(&session, &params).await?;
-    let client = session.mirror.client();
-    let request = v1::ExportBranchRequest {
-        thread_id: thread.id.clone(),
-        have: local.known_commits().await?,
-    };
-    let mut stream = client.export_branch(request).await?;
-    let failed = |error: std::io::Error| {
-        Error::new(Code::Internal, "LOCAL_IO", format!("failed to keep the bundle: {error}"))
-    };
-    let mut bundle = tempfile::NamedTempFile::new().map_err(failed)?;
-    let (mut branch, mut commit, mut size) = (String::new(), String::new(), 0);
-    while let Some(part) = stream.message().await.map_err(|status| client.error(status))? {
-        if !part.commit.is_empty() {
-            (branch, commit) = (part.branch, part.commit);
-        }
-        size += part.bundle.len();
-        bundle.write_all(&part.bundle).map_err(failed)?;
-    }
-    let branch = params.branch.unwrap_or(branch);
-    // Nothing was sent: everything is here already.
-    let path = (size > 0).then(|| bundle.path());
-    local.branch(path, &branch, &commit, false).await?;
-    Ok(ThreadCheckoutResult { thread, branch, commit })
+    let have = local.known_commits().await?;
+    let fetched = session.mirror.client().fetch_branch(&thread.id, have).await?;
+    let branch = params.branch.unwrap_or(fetched.name);
+    let bundle = fetched.bundle.as_ref().map(tempfile::NamedTempFile::path);
+    local.branch(bundle, &branch, &fetched.commit, false).await?;
+    Ok(ThreadCheckoutResult { thread, branch, commit: fetched.commit })
 }
 
 /// `thread/archive`.

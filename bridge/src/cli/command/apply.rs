@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use aloft_proto::v1;
-use tokio::io::AsyncWriteExt as _;
 
 use crate::checkout::{self, Local};
 use crate::cli::command::diff;
 use crate::cli::context::Context;
-use crate::cli::failure::{Exit, Failure, Outcome, local};
+use crate::cli::failure::{Exit, Failure, Outcome};
 use crate::cli::text;
 
 /// Arguments of `aloft apply`.
@@ -85,45 +84,18 @@ pub(crate) async fn apply(context: &Context, args: ApplyArgs) -> Outcome {
 pub(crate) async fn checkout(context: &Context, args: CheckoutArgs) -> Outcome {
     let thread = context.thread(&args.id).await?;
     let target = target(args.path.as_deref(), &thread).await?;
-    let fetching = export(context, &thread.id, target.known_commits().await?);
-    let export = context.output.waiting("fetching the branch", fetching).await?;
-    let branch = args.branch.unwrap_or(export.branch);
-    let bundle = export.bundle.as_ref().map(tempfile::NamedTempFile::path);
-    target.branch(bundle, &branch, &export.commit, !args.no_switch).await?;
+    let fetching = context.client.fetch_branch(&thread.id, target.known_commits().await?);
+    let fetched = context.output.waiting("fetching the branch", fetching).await?;
+    let branch = args.branch.unwrap_or(fetched.name);
+    let bundle = fetched.bundle.as_ref().map(tempfile::NamedTempFile::path);
+    target.branch(bundle, &branch, &fetched.commit, !args.no_switch).await?;
     let sentence = if args.no_switch {
-        format!("branch {branch} is at {:.12}", export.commit)
+        format!("branch {branch} is at {:.12}", fetched.commit)
     } else {
-        format!("switched to {branch} at {:.12}", export.commit)
+        format!("switched to {branch} at {:.12}", fetched.commit)
     };
     context.print_thread(thread, &sentence)?;
     Ok(Exit::Done)
-}
-
-/// A thread's branch as it came from the cloud.
-struct Export {
-    branch: String,
-    commit: String,
-    /// None where the receiver has every commit.
-    bundle: Option<tempfile::NamedTempFile>,
-}
-
-async fn export(context: &Context, thread_id: &str, have: Vec<String>) -> Result<Export, Failure> {
-    let request = v1::ExportBranchRequest { thread_id: thread_id.to_owned(), have };
-    let mut stream = context.client.export_branch(request).await?;
-    let temporary = std::env::temp_dir();
-    let failed = |error: std::io::Error| local("write the branch into", &temporary, &error);
-    let bundle = tempfile::NamedTempFile::new().map_err(failed)?;
-    let mut file = tokio::fs::File::from_std(bundle.reopen().map_err(failed)?);
-    let (mut branch, mut commit, mut size) = (String::new(), String::new(), 0);
-    while let Some(part) = stream.message().await.map_err(|status| context.client.error(status))? {
-        if branch.is_empty() {
-            (branch, commit) = (part.branch, part.commit);
-        }
-        size += part.bundle.len();
-        file.write_all(&part.bundle).await.map_err(failed)?;
-    }
-    file.flush().await.map_err(failed)?;
-    Ok(Export { branch, commit, bundle: (size > 0).then_some(bundle) })
 }
 
 /// Contents of the changed files as they were at the base.
