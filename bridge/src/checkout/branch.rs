@@ -17,7 +17,9 @@ impl Local {
         switch: bool,
     ) -> Result<()> {
         let git = Git::acting(&self.root);
-        git.run(&["check-ref-format", "--branch", branch]).await?;
+        if git.maybe(&["check-ref-format", "--branch", branch]).await?.is_none() {
+            return Err(Error::BranchName { branch: branch.to_owned() });
+        }
         if let Some(bundle) = bundle {
             take_objects(&git, bundle, commit).await?;
         } else if git

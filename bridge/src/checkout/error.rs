@@ -86,6 +86,12 @@ pub enum Error {
         /// The files.
         paths: Vec<String>,
     },
+    /// Git takes no branch of that name.
+    #[error("make branch {branch:?}: git takes no such name")]
+    BranchName {
+        /// What was asked for.
+        branch: String,
+    },
     /// The local branch has commits that the thread's branch has not.
     #[error("update branch {branch}: it has commits of its own at {local}")]
     Diverged {
@@ -159,6 +165,7 @@ impl Error {
             Self::Conflict { .. } | Self::DoesNotFit { .. } => "APPLY_CONFLICT",
             Self::TooLarge { .. } => "PATCH_TOO_LARGE",
             Self::Changed { .. } => "CHECKOUT_CHANGED",
+            Self::BranchName { .. } => "BRANCH_INVALID",
             Self::Diverged { .. } => "BRANCH_DIVERGED",
             Self::CheckedOut { .. } => "BRANCH_CHECKED_OUT",
             Self::WrongBundle { .. } => "BAD_BUNDLE",
@@ -199,8 +206,14 @@ impl Error {
                 "take the thread's branch instead (checkout), then merge it".into()
             }
             Self::Changed { .. } => "try again when nothing else writes there".into(),
-            Self::Diverged { .. } => "rename or delete the local branch, or merge by hand".into(),
-            Self::CheckedOut { .. } => "switch that worktree to another branch first".into(),
+            Self::BranchName { .. } => "choose a name such as review/login".into(),
+            Self::Diverged { .. } => {
+                "get it under another name (--branch), or rename or delete the local branch".into()
+            }
+            Self::CheckedOut { .. } => {
+                "get it under another name (--branch), or switch that worktree to another branch"
+                    .into()
+            }
             Self::NoGit => "install git and have it on PATH".into(),
             Self::Git { detail, path, .. } if detail.contains("dubious ownership") => {
                 format!(
@@ -208,11 +221,15 @@ impl Error {
                     path.display()
                 )
             }
-            Self::WrongBundle { .. }
-            | Self::Git { .. }
-            | Self::Timeout { .. }
-            | Self::Io { .. }
-            | Self::Cloud(_) => return None,
+            Self::Git { command, .. }
+                if ["switch", "merge", "reset"].contains(&command.as_str()) =>
+            {
+                "commit or stash your own changes first".into()
+            }
+            Self::Io { source, .. } => return protocol::local_hint(source).map(str::to_owned),
+            Self::WrongBundle { .. } | Self::Git { .. } | Self::Timeout { .. } | Self::Cloud(_) => {
+                return None;
+            }
         })
     }
 }
@@ -222,6 +239,7 @@ impl From<Error> for protocol::Error {
         let code = match &error {
             Error::Cloud(status) => return Self::from(tonic::Status::clone(status)),
             Error::Missing { .. } | Error::UnknownRef { .. } => protocol::Code::NotFound,
+            Error::BranchName { .. } => protocol::Code::InvalidParams,
             Error::WrongBundle { .. } => protocol::Code::Internal,
             _ => protocol::Code::FailedPrecondition,
         };

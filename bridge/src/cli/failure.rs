@@ -79,13 +79,7 @@ impl From<crate::client::embedded::Error> for Failure {
 
 impl From<crate::checkout::Error> for Failure {
     fn from(error: crate::checkout::Error) -> Self {
-        if let crate::checkout::Error::Cloud(status) = error {
-            return Self::Error(Error::from(*status));
-        }
-        let mut converted =
-            Error::new(Code::FailedPrecondition, error.reason(), format!("failed to {error}"));
-        converted.hint = error.hint();
-        Self::Error(converted)
+        Self::Error(error.into())
     }
 }
 
@@ -96,6 +90,5 @@ pub(crate) fn usage(message: impl Into<String>, hint: &str) -> Failure {
 
 /// Makes the error of a local file that cannot be used.
 pub(crate) fn local(attempt: &str, path: &std::path::Path, error: &io::Error) -> Failure {
-    let message = format!("failed to {attempt} {}: {error}", path.display());
-    Failure::Error(Error::new(Code::FailedPrecondition, "LOCAL_IO", message))
+    Failure::Error(Error::local(attempt, path, error))
 }

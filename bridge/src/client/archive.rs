@@ -19,7 +19,7 @@ const CHUNK: usize = 256 << 10;
 impl Client {
     /// Writes everything of a thread to a file that must not exist; gives its size.
     pub async fn archive_thread(&self, thread_id: &str, path: &Path) -> Result<u64, Error> {
-        let failed = |error: io::Error| local("write", path, &error);
+        let failed = |error: io::Error| Error::local("write", path, &error);
         if path.exists() {
             let message = format!("{} exists", path.display());
             return Err(Error::new(Code::FailedPrecondition, "FILE_EXISTS", message)
@@ -29,7 +29,8 @@ impl Client {
         let file = tempfile::Builder::new()
             .prefix(".aloft-archive-")
             .tempfile_in(folder.unwrap_or(Path::new(".")))
-            .map_err(failed)?;
+            // Its name is nobody's business.
+            .map_err(|error| failed(error.kind().into()))?;
         let request = v1::ArchiveThreadRequest { thread_id: thread_id.to_owned() };
         let answer = self.threads().archive_thread(request).await;
         let mut parts = answer.map_err(|status| self.error(status))?.into_inner();
@@ -51,7 +52,7 @@ impl Client {
         path: &Path,
         request_id: Option<String>,
     ) -> Result<v1::ThreadResponse, Error> {
-        let failed = |error: io::Error| local("read", path, &error);
+        let failed = |error: io::Error| Error::local("read", path, &error);
         let mut file = tokio::fs::File::open(path).await.map_err(failed)?;
         if file.metadata().await.map_err(failed)?.is_dir() {
             return Err(failed(io::ErrorKind::IsADirectory.into()));
@@ -79,9 +80,4 @@ impl Client {
         let ((), answer) = tokio::try_join!(sending, call)?;
         Ok(answer.into_inner())
     }
-}
-
-fn local(action: &str, path: &Path, error: &io::Error) -> Error {
-    let message = format!("failed to {action} {}: {error}", path.display());
-    Error::new(Code::FailedPrecondition, "LOCAL_IO", message)
 }

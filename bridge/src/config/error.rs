@@ -54,25 +54,20 @@ pub enum Error {
 impl From<Error> for ProtocolError {
     fn from(error: Error) -> Self {
         let hint = match &error {
-            Error::NoHome => Some("set HOME, or ALOFT_CONFIG_DIR and ALOFT_DATA_DIR"),
-            Error::Address { .. } => Some(
-                "give https://HOST, http://127.0.0.1:PORT, unix:PATH, or a name under [clouds] in config.toml",
-            ),
-            Error::Read { .. }
-            | Error::Parse { .. }
-            | Error::Options { .. }
-            | Error::Token { .. } => None,
+            Error::NoHome => "set HOME, or ALOFT_CONFIG_DIR and ALOFT_DATA_DIR",
+            Error::Address { .. } => {
+                "give https://HOST, http://127.0.0.1:PORT, unix:PATH, or a name under [clouds] in config.toml"
+            }
+            Error::Read { .. } | Error::Token { .. } => "see who may read it: ls -ld",
+            Error::Parse { .. } => "correct that line, or move the file away",
+            Error::Options { .. } => "correct it in the editor's settings",
         };
         let cause = std::error::Error::source(&error)
             .filter(|_| !matches!(error, Error::Parse { .. } | Error::Options { .. }));
         let message = match cause {
             Some(cause) => format!("failed to {error}: {cause}"),
-            None => format!("failed to {error}"),
+            None => format!("failed to {error}").trim_end().to_owned(),
         };
-        let converted = Self::new(Code::InvalidParams, "INVALID_CONFIG", message);
-        match hint {
-            Some(hint) => converted.with_hint(hint),
-            None => converted,
-        }
+        Self::new(Code::InvalidParams, "INVALID_CONFIG", message).with_hint(hint)
     }
 }

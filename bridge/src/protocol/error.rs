@@ -4,7 +4,8 @@
 //! metadata is passed on as it is.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::path::Path;
+use std::{fmt, io};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -129,6 +130,13 @@ impl Error {
         }
     }
 
+    /// Returns the error of a file or stream of this machine that cannot be used.
+    pub fn local(attempt: &str, path: &Path, error: &io::Error) -> Self {
+        let message = format!("failed to {attempt} {}: {error}", path.display());
+        let told = Self::new(Code::FailedPrecondition, "LOCAL_IO", message);
+        Self { hint: local_hint(error).map(str::to_owned), ..told }
+    }
+
     /// Adds what to do next.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
@@ -170,6 +178,18 @@ impl Error {
                 retryable: self.retryable,
             },
         }
+    }
+}
+
+/// Returns what to do about a file of this machine that cannot be used.
+pub fn local_hint(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::NotFound => Some("check that the path is there"),
+        io::ErrorKind::PermissionDenied => {
+            Some("see who may use it, and the folders above: ls -ld")
+        }
+        io::ErrorKind::StorageFull => Some("free space on that disk"),
+        _ => None,
     }
 }
 

@@ -124,7 +124,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unusable(_) => Some("install git 2.30 or newer".to_owned()),
-            Self::Fetch { detail, .. } => fetch_hint(detail).map(str::to_owned),
+            Self::Fetch { detail, .. } => Some(fetch_hint(detail).to_owned()),
             Self::Push { .. } => Some(
                 "the words are the server's; mend what it names, then try again".to_owned(),
             ),
@@ -148,7 +148,7 @@ impl Error {
     }
 }
 
-fn fetch_hint(detail: &str) -> Option<&'static str> {
+fn fetch_hint(detail: &str) -> &'static str {
     const HINTS: &[(&str, &str)] = &[
         (
             "dubious ownership",
@@ -173,5 +173,6 @@ fn fetch_hint(detail: &str) -> Option<&'static str> {
         ("Could not resolve host", "check the host name and the cloud's network"),
         ("transport '", "use https, http, ssh, git, or an absolute path"),
     ];
-    HINTS.iter().find(|(text, _)| detail.contains(text)).map(|(_, hint)| *hint)
+    const OTHER: &str = "check the address and the cloud's network, then `aloft retry`";
+    HINTS.iter().find(|(text, _)| detail.contains(text)).map_or(OTHER, |(_, hint)| hint)
 }

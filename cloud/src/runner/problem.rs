@@ -15,6 +15,8 @@ use crate::{
 };
 
 const FULL: &str = "free disk space in the cloud's data directory, then try again";
+const AGENTS: &str = "`aloft agent list` shows the agents; one added to config.toml is known once the cloud starts again (`aloft cloud stop`)";
+const HELP: &str = "`aloft COMMAND --help` says what may be given";
 const AGAIN: &str = "send a message or `aloft resume` to try again";
 
 /// What kind of error it is, for the status code.
@@ -63,9 +65,7 @@ impl Error {
             Self::RequestReused { .. } => {
                 (Kind::Invalid, "REQUEST_ID_REUSED", "make a new request id for a new request")
             }
-            Self::AgentUnknown { .. } => {
-                (Kind::NotFound, "AGENT_UNKNOWN", "`aloft agent list` shows the agents")
-            }
+            Self::AgentUnknown { .. } => (Kind::NotFound, "AGENT_UNKNOWN", AGENTS),
             Self::AgentUnusable { hint, .. } => {
                 (Kind::Precondition, "AGENT_UNUSABLE", hint.as_str())
             }
@@ -90,7 +90,7 @@ impl Error {
             Self::BranchTaken { .. } => {
                 (Kind::Precondition, "BRANCH_TAKEN", "choose another name with `--branch`")
             }
-            Self::Invalid { .. } => (Kind::Invalid, "INVALID_ARGUMENT", ""),
+            Self::Invalid { .. } => (Kind::Invalid, "INVALID_ARGUMENT", HELP),
             Self::NotSaved { .. } => {
                 (Kind::NotFound, "NO_SNAPSHOT", "a turn has a diff once it has ended")
             }
@@ -223,7 +223,7 @@ fn refused_row(refused: &Refused) -> (Kind, &'static str, &'static str) {
             (Kind::Precondition, "REWIND_ACTIVE", "wait until it is done; `aloft show ID` tells")
         }
         Refused::Deleting => (Kind::Precondition, "THREAD_DELETING", ""),
-        Refused::Invalid(_) => (Kind::Invalid, "INVALID_ARGUMENT", ""),
+        Refused::Title => (Kind::Invalid, "INVALID_ARGUMENT", "give a line of that length"),
     }
 }
 

@@ -32,11 +32,13 @@ pub(crate) struct Args {
 fn ports_of(text: &str) -> Result<(u16, Option<u16>), String> {
     let (port, local) = match text.split_once(':') {
         Some((port, local)) => {
-            (port, Some(local.parse::<u16>().map_err(|error| format!("{local}: {error}"))?))
+            let local: Option<u16> = local.parse().ok();
+            (port, Some(local.ok_or("a port of this machine is a number from 0 to 65535")?))
         }
         None => (text, None),
     };
-    let port: NonZeroU16 = port.parse().map_err(|error| format!("{port}: {error}"))?;
+    let port: Option<NonZeroU16> = port.parse().ok();
+    let port = port.ok_or("a port of the sandbox is a number from 1 to 65535")?;
     Ok((port.get(), local))
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct ModeArgs {
 pub(crate) struct ModelArgs {
     /// Id, unique prefix, slug or @last.
     id: String,
-    /// The model, as the agent names it.
+    /// The model, as the agent names it; '' = the agent's own choice.
     name: String,
 }
 
@@ -65,8 +65,12 @@ pub(crate) async fn set_mode(context: &Context, args: ModeArgs) -> Outcome {
 
 /// Runs `aloft model`.
 pub(crate) async fn set_model(context: &Context, args: ModelArgs) -> Outcome {
-    let request = v1::UpdateThreadRequest { model: Some(args.name.clone()), ..Default::default() };
-    update(context, &args.id, request, &format!("uses the model {}", args.name)).await
+    let words = match args.name.as_str() {
+        "" => "uses the agent's own choice of a model".to_owned(),
+        name => format!("uses the model {name}"),
+    };
+    let request = v1::UpdateThreadRequest { model: Some(args.name), ..Default::default() };
+    update(context, &args.id, request, &words).await
 }
 
 /// Runs `aloft mute` and `aloft unmute`.
