@@ -63,6 +63,13 @@ impl Output {
         }
     }
 
+    /// Returns how many characters a line has room for; none where nothing tells, as without a terminal.
+    #[expect(clippy::unused_self, reason = "whoever prints has an Output; nothing else does")]
+    pub(crate) fn width(self) -> Option<usize> {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        (size.ws_col > 0).then_some(size.ws_col.into())
+    }
+
     /// Returns a text in a style where standard output shows colors.
     pub(crate) fn paint(self, style: Style, text: &str) -> String {
         painted(self.color, style, text)

@@ -91,29 +91,64 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// Lays rows out in columns; the last column is as wide as it is. `styles` wraps a padded cell.
+/// Lays rows out in columns; the last column is as wide as it is. `style` wraps a cell that is in its column.
 pub(crate) fn table(
     head: &[&str],
     rows: &[Vec<String>],
     style: impl Fn(usize, &str) -> String,
 ) -> String {
-    let width_of = |text: &str| text.chars().count();
-    let widths: Vec<usize> = (0..head.len())
-        .map(|column| {
-            let cells = rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| width_of(cell)).chain([width_of(head[column])]).max().unwrap_or(0)
-        })
-        .collect();
+    let widths: Vec<usize> = (0..head.len()).map(|column| width(head, rows, column)).collect();
+    lines(head, rows, &widths, style)
+}
+
+/// As [`table`], in lines of at most `room` characters where that can be: the columns of `give`, in this order, become as
+/// narrow as said there, or go.
+pub(crate) fn table_within(
+    room: usize,
+    give: &[(usize, usize)],
+    head: &[&str],
+    rows: &[Vec<String>],
+    style: impl Fn(usize, &str) -> String,
+) -> String {
+    let mut widths: Vec<usize> = (0..head.len()).map(|column| width(head, rows, column)).collect();
+    for &(column, least) in give {
+        let shown = widths.iter().filter(|width| **width > 0).count();
+        let over = (widths.iter().sum::<usize>() + GAP.len() * shown.saturating_sub(1))
+            .saturating_sub(room);
+        let left = widths[column].saturating_sub(over);
+        widths[column] = if over == 0 || left >= least { left } else { 0 };
+    }
+    lines(head, rows, &widths, style)
+}
+
+/// What is between two columns.
+const GAP: &str = "  ";
+
+fn width(head: &[&str], rows: &[Vec<String>], column: usize) -> usize {
+    let cells = rows.iter().filter_map(|row| row.get(column));
+    let widths = cells.map(|cell| cell.chars().count()).chain([head[column].chars().count()]);
+    widths.max().unwrap_or(0)
+}
+
+/// The rows with their head; a column without a width is not shown.
+fn lines(
+    head: &[&str],
+    rows: &[Vec<String>],
+    widths: &[usize],
+    style: impl Fn(usize, &str) -> String,
+) -> String {
     let mut text = String::new();
     let head = head.iter().map(|&cell| cell.to_owned()).collect();
     for (number, row) in [&head].into_iter().chain(rows).enumerate() {
-        let cells = row.iter().enumerate().map(|(column, cell)| {
-            let last = column + 1 == row.len();
-            let padding = if last { 0 } else { widths[column] - width_of(cell) };
-            let shown = if number == 0 { cell.clone() } else { style(column, cell) };
-            format!("{shown}{}", " ".repeat(padding))
+        let shown = row.iter().zip(widths).enumerate().filter(|(_, (_, width))| **width > 0);
+        let cells = shown.map(|(column, (cell, &width))| {
+            let cut = cell.chars().count() > width;
+            let cell = if cut { line(cell, width) } else { cell.clone() };
+            let padding = width.saturating_sub(cell.chars().count());
+            let cell = if number == 0 { cell } else { style(column, &cell) };
+            format!("{cell}{}", " ".repeat(padding))
         });
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push_str(cells.collect::<Vec<_>>().join(GAP).trim_end());
         text.push('\n');
     }
     text
@@ -167,5 +202,24 @@ mod tests {
             if column == 0 { format!("<{cell}>") } else { cell.to_owned() }
         });
         assert_eq!(text, "ID   NAME       LAST\n<a>    long cell  x\n<bbb>  é          y\n");
+    }
+
+    #[test]
+    fn a_table_gives_way_to_a_narrow_terminal() {
+        let rows =
+            [vec!["idle".into(), "fix-the-login".into(), "Fix the login".into(), "1m".into()]];
+        let head = ["STATE", "ID", "TITLE", "AGE"];
+        let within =
+            |room| table_within(room, &[(2, 6), (0, 1)], &head, &rows, |_, cell| cell.to_owned());
+        let whole =
+            "STATE  ID             TITLE          AGE\nidle   fix-the-login  Fix the login  1m\n";
+        assert_eq!(within(40), whole);
+        assert_eq!(
+            within(34),
+            "STATE  ID             TITLE   AGE\nidle   fix-the-login  Fix t…  1m\n"
+        );
+        assert_eq!(within(26), "STATE  ID             AGE\nidle   fix-the-login  1m\n");
+        assert_eq!(within(22), "S…  ID             AGE\ni…  fix-the-login  1m\n");
+        assert_eq!(within(1), "ID             AGE\nfix-the-login  1m\n");
     }
 }

@@ -18,6 +18,10 @@ const FIRST_PAGE: u32 = 50;
 /// Threads asked for at once with `--all`.
 const PAGE: u32 = 500;
 
+/// What gives way on a narrow terminal, with the characters it must have to be of use: the branch says what the id says,
+/// and so, mostly, does the title.
+const GIVE: [(usize, usize); 5] = [(4, 20), (3, 8), (2, 12), (5, 6), (6, 3)];
+
 /// Arguments of `aloft list`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -58,7 +62,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         return removed(context).await;
     }
     let Read { threads, more, feed, last_seen } = read(context, &args).await?;
-    print(context, &threads)?;
+    print(context, &args, &threads)?;
     if more && !context.output.json {
         context.output.note("there are more; --all shows them");
     }
@@ -141,19 +145,24 @@ async fn removed(context: &Context) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn print(context: &Context, threads: &[Thread]) -> Result<(), Failure> {
+fn print(context: &Context, args: &Args, threads: &[Thread]) -> Result<(), Failure> {
     let output = context.output;
     if output.json {
         return Ok(output.json(&threads)?);
     }
     if threads.is_empty() {
-        output.note("no threads; create one with: aloft new \"…\"");
+        output.note(if args.query.is_none() && args.state.is_empty() {
+            "no threads; create one with: aloft new \"…\""
+        } else {
+            "no such threads; `aloft list --all` shows all there are"
+        });
         return Ok(());
     }
     let now = Time::now();
     let rows: Vec<Vec<String>> = threads.iter().map(|thread| row(thread, now)).collect();
     let head = ["STATE", "ID", "TITLE", "REPOSITORY", "BRANCH", "DIFF", "AGE"];
-    let table = text::table(&head, &rows, |column, cell| match column {
+    let room = output.width().unwrap_or(usize::MAX);
+    let table = text::table_within(room, &GIVE, &head, &rows, |column, cell| match column {
         0 => output.paint(state_style(cell), cell),
         1 => output.paint(Style::Bold, cell),
         _ => cell.to_owned(),
@@ -240,7 +249,7 @@ async fn watch_once(context: &Context, args: &Args, feed: &mut u64) -> Outcome {
             Some(Payload::ThreadChanged(_) | Payload::ThreadDeleted(_)) => {
                 let read = read(context, args).await?;
                 context.output.clear()?;
-                print(context, &read.threads)?;
+                print(context, args, &read.threads)?;
             }
             Some(Payload::NoticePosted(notice)) => {
                 if !notice.read {
