@@ -87,6 +87,19 @@ impl Renderer {
         }
     }
 
+    /// Shows items that are there already, each turn with its end. The last turn of an `older` page may go on after it.
+    pub(crate) fn page(&mut self, page: &v1::ReadThreadResponse, older: bool) -> io::Result<()> {
+        for (at, item) in page.items.iter().enumerate() {
+            self.item(item, item.state() != v1::ItemState::InProgress)?;
+            let rest = &page.items[at + 1..];
+            let goes_on = rest.iter().any(|later| later.turn_id == item.turn_id)
+                || (older && rest.is_empty());
+            let turn = page.turns.iter().find(|turn| turn.id == item.turn_id && !goes_on);
+            turn.map_or(Ok(()), |turn| self.turn(turn))?;
+        }
+        Ok(())
+    }
+
     /// Shows an item, or what is new of it.
     pub(crate) fn item(&mut self, item: &v1::Item, ended: bool) -> io::Result<()> {
         match &item.kind {
@@ -150,7 +163,8 @@ impl Renderer {
         shown.rest = pending.split_off(complete);
         let mut piece = shown.cleaner.clean(&String::from_utf8_lossy(&pending));
         if gap > 0 {
-            let left_out = format!("… {} left out …\n", text::size(gap));
+            let left_out =
+                format!("… {} left out: aloft show {} --item {id} …\n", text::size(gap), self.name);
             piece = format!("{}{piece}", self.output.paint(Style::Dim, &left_out));
         }
         if piece.is_empty() {
@@ -220,6 +234,7 @@ impl Renderer {
         self.output.line(&self.output.paint(Style::Dim, &format!("· {step}")))
     }
 
+    /// Shows how a turn ended.
     fn turn(&mut self, turn: &v1::Turn) -> io::Result<()> {
         self.finish()?;
         let millis = |moment: &Option<prost_types::Timestamp>| {

@@ -32,13 +32,11 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         v1::ReadThreadRequest { thread_id: args.id, before: String::new(), limit: BEFORE };
     let page =
         context.output.waiting("asking the cloud", context.client.read_thread(request)).await?;
-    let thread = page.thread.unwrap_or_default();
+    let thread = page.thread.clone().unwrap_or_default();
     let show = if context.output.json { Show::Events } else { Show::Items };
     let mut renderer = Renderer::new(context.output, &thread.slug);
     if args.after.is_none() && show == Show::Items {
-        for item in &page.items {
-            renderer.item(item, item.state() != v1::ItemState::InProgress)?;
-        }
+        renderer.page(&page, false)?;
     }
     let last = thread.last_turn.clone().unwrap_or_default();
     let until = match (args.wait, last.state()) {

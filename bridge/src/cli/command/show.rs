@@ -46,7 +46,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
     }
     let request = v1::ReadThreadRequest {
         thread_id: args.id.clone(),
-        before: args.before.unwrap_or_default(),
+        before: args.before.clone().unwrap_or_default(),
         limit: args.limit,
     };
     let asking = context.offline.read(&context.client, request, context.unreachable());
@@ -56,15 +56,15 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
     } else if context.output.json {
         context.output.json(&ThreadReadResult { last_seen, ..page.into() })?;
     } else {
-        people(context, page)?;
+        people(context, page, args.before.is_some())?;
     }
     Ok(context.as_seen("this is the thread", last_seen))
 }
 
-fn people(context: &Context, page: v1::ReadThreadResponse) -> Result<(), Failure> {
+fn people(context: &Context, page: v1::ReadThreadResponse, older: bool) -> Result<(), Failure> {
     let output = context.output;
     let slug = page.thread.as_ref().map(|thread| thread.slug.clone()).unwrap_or_default();
-    head(context, &Thread::from(page.thread.unwrap_or_default()))?;
+    head(context, &Thread::from(page.thread.clone().unwrap_or_default()))?;
     if page.has_more {
         let first = page.items.first().map(|item| item.id.as_str()).unwrap_or_default();
         output.line(
@@ -72,9 +72,7 @@ fn people(context: &Context, page: v1::ReadThreadResponse) -> Result<(), Failure
         )?;
     }
     let mut renderer = Renderer::new(output, &slug);
-    for item in &page.items {
-        renderer.item(item, item.state() != v1::ItemState::InProgress)?;
-    }
+    renderer.page(&page, older)?;
     Ok(renderer.finish()?)
 }
 
