@@ -32,6 +32,9 @@ use crate::cli::output::Output;
 use crate::config::{Config, Environment, Flags};
 use crate::protocol::error::{Code, Error};
 
+/// Where the help of a command has the options that all have.
+const AFTER_ITS_OWN: usize = 900;
+
 /// Runs coding agents in a cloud you own and brings them to the editor you use.
 #[derive(Debug, Parser)]
 #[command(
@@ -46,10 +49,10 @@ IDs may be shortened to a unique prefix or given as the slug; @last is the newes
 )]
 pub struct Cli {
     /// Print JSON.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = AFTER_ITS_OWN)]
     json: bool,
     /// The cloud: a configured name or an address (`ALOFT_CLOUD`).
-    #[arg(long, global = true, value_name = "NAME|ADDRESS")]
+    #[arg(long, global = true, value_name = "NAME|ADDRESS", display_order = AFTER_ITS_OWN)]
     cloud: Option<String>,
     #[command(subcommand)]
     command: Command,
@@ -180,6 +183,7 @@ pub fn main() -> ExitCode {
     match prepare(cli, environment, output) {
         Ok(Task::Editor(config)) => crate::lsp::run(config),
         Ok(Task::Command(command, config)) => exit(output, start(command, config, output)),
+        Ok(Task::NoConfiguration(error)) => exit(output, doctor::no_configuration(output, error)),
         Err(failure) => exit(output, Err(failure)),
     }
 }
@@ -190,6 +194,8 @@ enum Task {
     Editor(Config),
     /// A person or a script is.
     Command(Command, Config),
+    /// Somebody wants to know why nothing works.
+    NoConfiguration(crate::config::Error),
 }
 
 /// Tells what is wrong with the command line. `--json` is looked for by hand: nothing was understood.
@@ -208,7 +214,12 @@ fn refuse(error: &clap::Error, environment: &Environment) -> ExitCode {
 }
 
 fn prepare(cli: Cli, environment: Environment, output: Output) -> Result<Task, Failure> {
-    let config = Config::load(Flags { cloud: cli.cloud }, environment)?;
+    let config = match Config::load(Flags { cloud: cli.cloud }, environment) {
+        Err(error) if matches!(cli.command, Command::Doctor) => {
+            return Ok(Task::NoConfiguration(error));
+        }
+        loaded => loaded?,
+    };
     log(&config);
     for key in &config.unknown_keys {
         output.warn(&format!("{} has a key nobody knows: {key}", config.file().display()));

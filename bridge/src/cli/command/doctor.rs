@@ -10,9 +10,10 @@ use aloft_proto::v1;
 
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Outcome};
-use crate::cli::output::Style;
+use crate::cli::output::{Output, Style};
 use crate::cli::text;
 use crate::config::Address;
+use crate::protocol::error::Error;
 use crate::protocol::request::cloud::Check;
 
 /// How long a program may take to tell its version.
@@ -43,12 +44,22 @@ pub(crate) async fn run(context: &Context) -> Outcome {
         }),
     }
     let all = checks.iter().all(|check| check.ok);
-    print(context, &checks)?;
+    print(context.output, &checks)?;
     Ok(if all { Exit::Done } else { Exit::Failed })
 }
 
-fn print(context: &Context, checks: &[Check]) -> std::io::Result<()> {
-    let output = context.output;
+/// Tells that there is no configuration to check anything with.
+pub(crate) fn no_configuration(output: Output, error: crate::config::Error) -> Outcome {
+    let error = Error::from(error);
+    let result = Err((error.message, error.hint.unwrap_or_default()));
+    print(output, &[check("configuration", result)])?;
+    if !output.json {
+        output.note("nothing else can be checked before that");
+    }
+    Ok(Exit::Failed)
+}
+
+fn print(output: Output, checks: &[Check]) -> std::io::Result<()> {
     if output.json {
         return output.json(&checks);
     }
