@@ -1,5 +1,6 @@
 //! `aloft uninstall`: the embedded cloud stops and our folders go.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -8,9 +9,14 @@ use crate::cli::ask;
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Outcome, local, usage};
 use crate::client::embedded::Embedded;
-use crate::config::Address;
+use crate::config::{Address, Directories};
 use crate::protocol::error::Error;
 use crate::ssh::UserConfig;
+
+/// What there is in the data folder.
+const DATA: [&str; 4] = ["bridge", "cloud", "run", "ssh"];
+/// What a cloud keeps where its sandboxes are, when that is not among its data.
+const SANDBOXES: [&str; 2] = ["mirrors", "s"];
 
 /// Arguments of `aloft uninstall`.
 #[derive(Debug, clap::Args)]
@@ -24,17 +30,11 @@ pub(crate) struct Args {
 pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
     let output = context.output;
     let embedded = Embedded::new(&context.config);
-    let directories = &context.config.directories;
-    let own = [&directories.data, &directories.config, &directories.runtime];
-    let folders: Vec<PathBuf> = elsewhere(&directories.cloud())
-        .into_iter()
-        .chain(own.into_iter().cloned())
-        .filter(|path| path.exists())
-        .collect();
+    let ours = Ours::find(&context.config.directories, embedded.socket());
     if !args.yes {
         output.note("this stops the embedded cloud and removes, with all threads and their work:");
-        for folder in &folders {
-            output.note(&format!("  {}", folder.display()));
+        for path in &ours.paths {
+            output.note(&format!("  {}", path.display()));
         }
         if !output.interactive {
             return Err(usage("uninstalling needs a yes", "add --yes"));
@@ -46,26 +46,66 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
     }
     let out_of_config = leave_ssh(context).await;
     output.waiting("stopping the cloud", embedded.stop()).await?;
-    for folder in &folders {
-        // One may lie inside another that is gone already.
-        match std::fs::remove_dir_all(folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(local("remove", folder, &error));
-            }
-            _ => {}
-        }
+    for path in &ours.paths {
+        remove(path).map_err(|error| local("remove", path, &error))?;
     }
-    let socket = embedded.socket();
-    if socket.exists() {
-        std::fs::remove_file(socket).map_err(|error| local("remove", socket, &error))?;
+    for folder in &ours.folders {
+        // One that holds something else stays with it.
+        if std::fs::remove_dir(folder).is_err() && folder.exists() {
+            output.note(&format!("{} stays: not all in it is of Aloft", folder.display()));
+        }
     }
     out_of_config?;
     if output.json {
-        output.json(&json!({ "removed": folders }))?;
+        output.json(&json!({ "removed": ours.paths }))?;
     } else {
         output.line("everything of Aloft but its programs is gone")?;
     }
     Ok(Exit::Done)
+}
+
+/// What Aloft has made here. Its folders may have been chosen by a person, and hold other things too: those are nobody's
+/// to remove.
+struct Ours {
+    /// Files and folders that are ours alone, where they are there.
+    paths: Vec<PathBuf>,
+    /// Folders they are in, the inner before the outer.
+    folders: Vec<PathBuf>,
+}
+
+impl Ours {
+    fn find(directories: &Directories, socket: &Path) -> Self {
+        let elsewhere = elsewhere(&directories.cloud());
+        let sandboxes = elsewhere.iter().flat_map(|shared| SANDBOXES.map(|name| shared.join(name)));
+        let data = DATA.map(|name| directories.data.join(name));
+        // The default place of the socket is among the data.
+        let socket_is_apart = !data.iter().any(|folder| socket.starts_with(folder));
+        let paths = sandboxes
+            .chain(data.clone())
+            .chain([directories.config.join("config.toml")])
+            .chain(socket_is_apart.then(|| socket.to_owned()))
+            .filter(|path| path.symlink_metadata().is_ok())
+            .collect();
+        let runtime = socket.parent().filter(|_| socket_is_apart).map(Path::to_owned);
+        let folders = elsewhere
+            .into_iter()
+            .chain(runtime)
+            .chain([directories.data.clone(), directories.config.clone()])
+            .filter(|folder| folder.exists())
+            .collect();
+        Self { paths, folders }
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    let removed = match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    // The cloud takes its socket away itself.
+    removed
+        .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 /// Takes our lines out of the person's `~/.ssh/config`, and our key out of the cloud where another machine keeps it.
@@ -88,4 +128,28 @@ async fn leave_ssh(context: &Context) -> Result<(), Error> {
 fn elsewhere(data: &Path) -> Option<PathBuf> {
     let path = PathBuf::from(std::fs::read_to_string(data.join("elsewhere")).ok()?);
     (path.is_absolute() && path.components().count() > 2).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_ours_is_found_in_folders_a_person_chose() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |below: &str| root.path().join(below);
+        for folder in ["data/cloud", "data/theirs", "config", "run", "shared/s", "shared/theirs"] {
+            std::fs::create_dir_all(at(folder)).unwrap();
+        }
+        std::fs::write(at("data/cloud/elsewhere"), at("shared").to_str().unwrap()).unwrap();
+        for file in ["config/config.toml", "config/theirs", "run/cloud.sock", "run/other.sock"] {
+            std::fs::write(at(file), "").unwrap();
+        }
+        let directories =
+            Directories { config: at("config"), data: at("data"), runtime: at("run"), home: None };
+        let ours = Ours::find(&directories, &at("run/cloud.sock"));
+        let expected = ["shared/s", "data/cloud", "config/config.toml", "run/cloud.sock"].map(at);
+        assert_eq!(ours.paths, expected);
+        assert_eq!(ours.folders, ["shared", "run", "data", "config"].map(at));
+    }
 }
