@@ -41,6 +41,8 @@ pub struct Embedded {
     program: Option<PathBuf>,
     /// Version of this bridge: an older cloud is replaced.
     version: String,
+    /// How long one that listens and does not answer is waited for.
+    patience: Duration,
 }
 
 impl Embedded {
@@ -51,6 +53,7 @@ impl Embedded {
             data: config.directories.cloud(),
             program: config.cloud_program.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            patience: END,
         }
     }
 
@@ -64,11 +67,19 @@ impl Embedded {
         log::path(&self.data)
     }
 
-    /// Returns how the cloud is, or `None` where it does not run. Starts nothing.
-    pub async fn status(&self) -> Option<v1::GetStatusResponse> {
-        match probe::probe(&self.socket).await {
-            Found::Running(status) => Some(status),
-            Found::Nothing | Found::Silent => None,
+    /// Returns how the cloud is, or `None` where it does not run. Starts nothing. One that is on its way in or out is
+    /// waited for; one that never answers is an error, for it may be at work all the same.
+    pub async fn status(&self) -> Result<Option<v1::GetStatusResponse>, Error> {
+        let deadline = Instant::now() + self.patience;
+        loop {
+            match probe::probe(&self.socket).await {
+                Found::Running(status) => return Ok(Some(status)),
+                Found::Nothing => return Ok(None),
+                Found::Silent if Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                Found::Silent => return Err(Error::Silent { socket: self.socket.clone() }),
+            }
         }
     }
 
@@ -90,34 +101,25 @@ impl Embedded {
         self.prepare_folders()?;
         let _lock = Lock::take(&self.data.join("start.lock"), START + END).await?;
         pass!("bridge.cloud.locked");
-        let deadline = Instant::now() + END;
-        loop {
-            match probe::probe(&self.socket).await {
-                Found::Running(status) if !is_older(&status.version, &self.version) => {
-                    return Ok(status);
-                }
-                Found::Running(status) => {
-                    if !self.end(true).await? {
-                        tracing::warn!(
-                            cloud = status.version,
-                            bridge = self.version,
-                            "the embedded cloud is older and a turn runs: it is used as it is; `aloft cloud stop` ends it"
-                        );
-                        return Ok(status);
-                    }
-                }
-                Found::Silent if Instant::now() < deadline => {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-                Found::Silent => return Err(Error::Silent { socket: self.socket.clone() }),
-                Found::Nothing => return self.start().await,
+        while let Some(status) = self.status().await? {
+            if !is_older(&status.version, &self.version) {
+                return Ok(status);
+            }
+            if !self.end(true).await? {
+                tracing::warn!(
+                    cloud = status.version,
+                    bridge = self.version,
+                    "the embedded cloud is older and a turn runs: it is used as it is; `aloft cloud stop` ends it"
+                );
+                return Ok(status);
             }
         }
+        self.start().await
     }
 
     /// Ends the cloud and waits until its process is gone. Tells whether one ran.
     pub async fn stop(&self) -> Result<bool, Error> {
-        if self.status().await.is_none() {
+        if self.status().await?.is_none() {
             return Ok(false);
         }
         let _lock = Lock::take(&self.data.join("start.lock"), START + END).await?;
@@ -126,7 +128,7 @@ impl Embedded {
 
     /// Asks the cloud to end and waits for it. False where it runs on because a turn does.
     async fn end(&self, only_when_idle: bool) -> Result<bool, Error> {
-        let Found::Running(status) = probe::probe(&self.socket).await else { return Ok(true) };
+        let Some(status) = self.status().await? else { return Ok(true) };
         if !probe::shutdown(&self.socket, only_when_idle).await? {
             return Ok(false);
         }

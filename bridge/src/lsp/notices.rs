@@ -79,7 +79,7 @@ impl Teller {
         let client = self.session.mirror.client().clone();
         if *client.address() == Address::Embedded {
             let embedded = Embedded::new(&self.session.config);
-            while embedded.status().await.is_none() {
+            while !matches!(embedded.status().await, Ok(Some(_))) {
                 tokio::time::sleep(LOOK).await;
             }
         }

@@ -77,7 +77,9 @@ pub(crate) async fn status(context: &Context) -> Result<v1::GetStatusResponse, F
     if context.config.address != Address::Embedded {
         return Ok(context.client.get_status(v1::GetStatusRequest {}).await?);
     }
-    Embedded::new(&context.config).status().await.ok_or_else(|| {
+    let embedded = Embedded::new(&context.config);
+    let asking = context.output.waiting("asking the cloud", embedded.status());
+    asking.await?.ok_or_else(|| {
         let error =
             Error::new(Code::Unavailable, "CLOUD_NOT_RUNNING", "the embedded cloud does not run");
         Failure::Error(

@@ -33,6 +33,7 @@ fn embedded(folder: &Path, program: &Path) -> Embedded {
         data: folder.join("cloud"),
         program: Some(program.to_owned()),
         version: "0.1.0".into(),
+        patience: END,
     }
 }
 
@@ -66,7 +67,7 @@ async fn a_missing_program_is_named() {
     let cloud = embedded(folder.path(), Path::new("/nowhere/aloft-cloud"));
     let error = crate::protocol::error::Error::from(cloud.ensure().await.unwrap_err());
     assert_eq!(error.reason, "CLOUD_NOT_INSTALLED");
-    assert!(cloud.status().await.is_none());
+    assert!(cloud.status().await.unwrap().is_none());
     assert!(!cloud.stop().await.unwrap());
 }
 
@@ -79,6 +80,16 @@ async fn a_folder_open_to_others_is_refused() {
     std::fs::set_permissions(folder.path().join("run"), std::fs::Permissions::from_mode(0o777))
         .unwrap();
     assert!(matches!(cloud.ensure().await, Err(Error::Unsafe { .. })));
+}
+
+#[tokio::test]
+async fn a_cloud_that_does_not_answer_is_not_taken_for_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cloud = embedded(folder.path(), &program(folder.path(), "exit 0"));
+    cloud.patience = Duration::ZERO;
+    std::fs::create_dir_all(cloud.socket().parent().unwrap()).unwrap();
+    let _deaf = tokio::net::UnixListener::bind(cloud.socket()).unwrap();
+    assert!(matches!(cloud.stop().await, Err(Error::Silent { .. })));
 }
 
 /// Where the small cloud's process listens; absent in an ordinary run of the tests.
