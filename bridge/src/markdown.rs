@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::protocol::input::Input;
-use crate::protocol::item::{ItemKind, PlanStepState};
+use crate::protocol::item::{Item, ItemKind, ItemState, PlanStepState};
 use crate::protocol::request::thread::ThreadReadResult;
 use crate::text;
 
@@ -27,13 +27,18 @@ pub(crate) fn thread(page: &ThreadReadResult) -> String {
     if page.has_more {
         text.push_str("\n*Earlier items are left out.*\n");
     }
-    for item in &page.items {
+    for item in page.items.iter().filter(|item| !is_taken_back(item)) {
         let part = kind(&item.kind);
         if !part.is_empty() {
             push(&mut text, format_args!("\n{}\n", part.trim_end()));
         }
     }
     text
+}
+
+/// Tells whether an item is a message that its author withdrew before anybody read it.
+fn is_taken_back(item: &Item) -> bool {
+    item.state == ItemState::Declined && matches!(item.kind, ItemKind::UserMessage { .. })
 }
 
 fn kind(kind: &ItemKind) -> String {

@@ -1,6 +1,8 @@
 //! What a person gets wrong at the command line: one clear error with a reason and a way on, and nothing is made.
 
-use aloft_tests::home::Home;
+use std::process::Stdio;
+
+use aloft_tests::{home::Home, poll};
 use serde_json::Value;
 
 #[test]
@@ -113,4 +115,20 @@ fn what_is_shown_says_how_each_turn_ended() {
         assert!(first.is_some() && first < shown.find("$ echo two"), "{shown}");
         assert!(second.is_some() && second > shown.find("$ echo two"), "{shown}");
     }
+}
+
+#[test]
+fn nobody_waits_for_a_message_that_was_taken_back() {
+    let home = Home::new();
+    let id = home.begin(&home.repository(), "auto", "$ while ! test -e go; do sleep 0.1; done");
+    let mut words = home.command(["send", &id, "--queue", "--wait", "$ echo never"]);
+    let mut waiting = words.stdout(Stdio::piped()).spawn().unwrap();
+    let item = poll::until("the message to wait", || {
+        home.json(["queue", &id])[0]["id"].as_str().map(str::to_owned)
+    });
+    home.ok(["queue", &id, "drop", &item]);
+    let code = poll::until("its sender to go on", || waiting.try_wait().unwrap()).code();
+    assert_eq!(code, Some(5));
+    assert!(home.ok(["show", &id]).contains("> $ echo never  (taken back)"));
+    home.ok(["stop", &id]);
 }

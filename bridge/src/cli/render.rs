@@ -128,6 +128,7 @@ impl Renderer {
             }
             Some(Kind::UserMessage(message))
                 if message.delivery() == v1::Delivery::Queued
+                    && item.state() != v1::ItemState::Declined
                     && self.shown.contains_key(&item.id) =>
             {
                 Ok(())

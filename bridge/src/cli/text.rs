@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(within(40), whole);
         assert_eq!(
             within(34),
-            "STATE  ID             TITLE   AGE\nidle   fix-the-login  Fix t…  1m\n"
+            "STATE  ID             TITLE    AGE\nidle   fix-the-login  Fix th…  1m\n"
         );
         assert_eq!(within(26), "STATE  ID             AGE\nidle   fix-the-login  1m\n");
         assert_eq!(within(22), "S…  ID             AGE\ni…  fix-the-login  1m\n");

@@ -184,6 +184,13 @@ impl Following<'_> {
 
     fn item(&mut self, item: &v1::Item, is_history: bool) -> Option<Exit> {
         match &item.kind {
+            // Taken back, it begins no turn any more.
+            Some(Kind::UserMessage(_))
+                if self.until == Until::Message(item.id.clone())
+                    && item.state() == v1::ItemState::Declined =>
+            {
+                return Some(Exit::TurnFailed);
+            }
             Some(Kind::UserMessage(_))
                 if self.until == Until::Message(item.id.clone()) && !item.turn_id.is_empty() =>
             {

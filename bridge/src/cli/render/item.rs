@@ -43,7 +43,7 @@ pub(crate) fn form(
     ended: bool,
 ) -> Option<String> {
     match kind {
-        Kind::UserMessage(message) => Some(user_message(output, message)),
+        Kind::UserMessage(message) => Some(user_message(output, message, state)),
         Kind::FileChange(change) => ended.then(|| files(output, change, state)),
         Kind::ToolCall(call) => Some(tool_call(output, call, state)),
         Kind::Permission(permission) => Some(question(output, thread, permission)),
@@ -69,7 +69,7 @@ pub(crate) fn delivered(item: &v1::Item) -> v1::Item {
     item
 }
 
-fn user_message(output: Output, message: &v1::UserMessage) -> String {
+fn user_message(output: Output, message: &v1::UserMessage, state: v1::ItemState) -> String {
     use v1::input::Kind as Part;
     let parts = message.input.iter().map(|part| match &part.kind {
         Some(Part::Text(text)) => text::clean(&text.text),
@@ -93,12 +93,12 @@ fn user_message(output: Output, message: &v1::UserMessage) -> String {
     });
     let text = parts.collect::<Vec<_>>().join("\n");
     let lines = text.lines().map(|line| format!("> {line}")).collect::<Vec<_>>().join("\n");
-    let waits = if message.delivery() == v1::Delivery::Queued {
-        output.paint(Style::Dim, "  (queued)")
-    } else {
-        String::new()
+    let fate = match (state, message.delivery()) {
+        (v1::ItemState::Declined, _) => "  (taken back)",
+        (_, v1::Delivery::Queued) => "  (queued)",
+        _ => "",
     };
-    format!("{}{waits}", output.paint(Style::Cyan, &lines))
+    format!("{}{}", output.paint(Style::Cyan, &lines), output.paint(Style::Dim, fate))
 }
 
 /// The steps of a plan, a line each.
