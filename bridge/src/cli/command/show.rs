@@ -56,12 +56,12 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
     } else if context.output.json {
         context.output.json(&ThreadReadResult { last_seen, ..page.into() })?;
     } else {
-        people(context, page, args.before.is_some())?;
+        people(context, &page, args.before.is_some())?;
     }
     Ok(context.as_seen("this is the thread", last_seen))
 }
 
-fn people(context: &Context, page: v1::ReadThreadResponse, older: bool) -> Result<(), Failure> {
+fn people(context: &Context, page: &v1::ReadThreadResponse, older: bool) -> Result<(), Failure> {
     let output = context.output;
     let slug = page.thread.as_ref().map(|thread| thread.slug.clone()).unwrap_or_default();
     head(context, &Thread::from(page.thread.clone().unwrap_or_default()))?;
@@ -72,7 +72,7 @@ fn people(context: &Context, page: v1::ReadThreadResponse, older: bool) -> Resul
         )?;
     }
     let mut renderer = Renderer::new(output, &slug);
-    renderer.page(&page, older)?;
+    renderer.page(page, older)?;
     Ok(renderer.finish()?)
 }
 

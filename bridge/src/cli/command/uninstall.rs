@@ -81,7 +81,7 @@ impl Ours {
         // The default place of the socket is among the data.
         let socket_is_apart = !data.iter().any(|folder| socket.starts_with(folder));
         let paths = sandboxes
-            .chain(data.clone())
+            .chain(data)
             .chain([directories.config.join("config.toml")])
             .chain(socket_is_apart.then(|| socket.to_owned()))
             .filter(|path| path.symlink_metadata().is_ok())
