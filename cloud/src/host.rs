@@ -5,9 +5,9 @@
 //! [`Gate`]'s affair; the byte relay inside the sandbox is the guest's.
 
 mod access;
-mod body;
+pub(crate) mod body;
 mod egress;
-mod git;
+pub(crate) mod git;
 mod model;
 mod refusal;
 #[cfg(test)]

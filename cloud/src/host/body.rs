@@ -11,7 +11,7 @@ pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why the body of a request was given up.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
+pub(crate) enum Error {
     /// It is longer than allowed.
     #[error("read the request: it is larger than {0} bytes")]
     TooLarge(u64),
@@ -24,7 +24,7 @@ pub(super) enum Error {
 }
 
 /// The bytes of a body, piece by piece, up to `limit` and with no pause longer than [`STALL_TIMEOUT`].
-pub(super) fn limited(body: Body, limit: u64) -> impl Stream<Item = Result<Bytes, Error>> + Send {
+pub(crate) fn limited(body: Body, limit: u64) -> impl Stream<Item = Result<Bytes, Error>> + Send {
     let start = Some((body.into_data_stream(), limit));
     stream::unfold(start, move |state| async move {
         let (mut pieces, left) = state?;

@@ -2,7 +2,7 @@
 //!
 //! `git http-backend` does the work, on a repository that only the cloud writes; what a push wants is read before it starts.
 
-mod backend;
+pub(crate) mod backend;
 mod push;
 
 use axum::{
@@ -13,9 +13,12 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use crate::host::{
-    Problem, Sandbox,
+    GitRepo, Problem, Sandbox,
     body::{self, drain, limited},
-    git::push::{Parsed, Push},
+    git::{
+        backend::Served,
+        push::{Parsed, Push},
+    },
     refusal::{self, Shape},
 };
 
@@ -26,7 +29,7 @@ const MAX_PACK_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
 /// What a client wants of the repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Service {
+pub(crate) enum Service {
     /// The list of refs.
     Refs,
     /// To fetch.
@@ -73,7 +76,7 @@ pub(super) async fn serve(request: Request<Body>, sandbox: &Sandbox) -> Response
         }
         input = stream::iter([Ok(Bytes::from(read))]).chain(input).boxed();
     }
-    match backend::run(&sandbox.git, service, &parts, input).await {
+    match backend::run(&served(&sandbox.git), service, &parts, input).await {
         Ok(response) => response,
         Err(error) => {
             let error: &dyn std::error::Error = &error;
@@ -81,6 +84,22 @@ pub(super) async fn serve(request: Request<Body>, sandbox: &Sandbox) -> Response
             refusal::text(StatusCode::INTERNAL_SERVER_ERROR, "the cloud failed to run git\n".into())
         }
     }
+}
+
+/// On what terms a sandbox has its repository.
+fn served(repository: &GitRepo) -> Served {
+    let settings = vec![
+        ("core.hooksPath", "/dev/null".to_owned()),
+        ("http.receivepack", "true".to_owned()),
+        ("receive.fsckObjects", "true".to_owned()),
+        ("receive.maxInputSize", MAX_PACK_BYTES.to_string()),
+        ("receive.autogc", "false".to_owned()),
+        // A second fence behind the check of what the push wants.
+        ("receive.denyDeletes", "true".to_owned()),
+        ("receive.hideRefs", "refs/".to_owned()),
+        ("receive.hideRefs", format!("!refs/heads/{}", repository.branch)),
+    ];
+    Served { path: repository.path.clone(), user: "sandbox".to_owned(), settings }
 }
 
 /// Reads the beginning of a push, up to the pack, and what it wants.

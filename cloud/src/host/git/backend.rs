@@ -1,6 +1,6 @@
 //! Runs `git http-backend` for one request, with an environment of its own and nothing of the user's configuration.
 
-use std::{io, process::Stdio, time::Duration};
+use std::{io, path::PathBuf, process::Stdio, time::Duration};
 
 use axum::{
     body::Body,
@@ -15,10 +15,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::host::{
-    GitRepo, body,
-    git::{MAX_PACK_BYTES, Service},
-};
+use crate::host::{body, git::Service};
 
 /// Longest silence of git; checking a large pack is silent.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
@@ -26,9 +23,20 @@ const MAX_HEAD_BYTES: u64 = 16 * 1024;
 const PIECE_BYTES: usize = 64 * 1024;
 const MAX_LOGGED_BYTES: u64 = 4096;
 
+/// The repository that one request is about, and the terms on which it is served.
+#[derive(Clone, Debug)]
+pub(crate) struct Served {
+    /// Its bare repository.
+    pub(crate) path: PathBuf,
+    /// Who asks, as hooks are told.
+    pub(crate) user: String,
+    /// Configuration of git for this request; stands above that of the repository.
+    pub(crate) settings: Vec<(&'static str, String)>,
+}
+
 /// What went wrong. Reads after "failed to …".
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
+pub(crate) enum Error {
     /// No git, or no process.
     #[error("start git http-backend")]
     Start(#[source] io::Error),
@@ -57,13 +65,13 @@ impl Drop for Backend {
 }
 
 /// Answers one request with what git says.
-pub(super) async fn run(
-    repository: &GitRepo,
+pub(crate) async fn run(
+    served: &Served,
     service: Service,
     parts: &Parts,
     input: BoxStream<'static, Result<Bytes, body::Error>>,
 ) -> Result<Response<Body>, Error> {
-    let mut child = command(repository, service, parts).spawn().map_err(Error::Start)?;
+    let mut child = command(served, service, parts).spawn().map_err(Error::Start)?;
     let (Some(stdin), Some(stdout), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
@@ -81,7 +89,7 @@ pub(super) async fn run(
     Ok(response)
 }
 
-fn command(repository: &GitRepo, service: Service, parts: &Parts) -> Command {
+fn command(served: &Served, service: Service, parts: &Parts) -> Command {
     let path = match service {
         Service::Refs => "/info/refs",
         Service::UploadPack => "/git-upload-pack",
@@ -98,11 +106,11 @@ fn command(repository: &GitRepo, service: Service, parts: &Parts) -> Command {
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_HTTP_EXPORT_ALL", "1")
-        .env("GIT_PROJECT_ROOT", &repository.path)
+        .env("GIT_PROJECT_ROOT", &served.path)
         .env("PATH_INFO", path)
         .env("REQUEST_METHOD", parts.method.as_str())
         .env("QUERY_STRING", parts.uri.query().unwrap_or_default())
-        .env("REMOTE_USER", "sandbox")
+        .env("REMOTE_USER", &served.user)
         .env("REMOTE_ADDR", "127.0.0.1")
         .env("CONTENT_TYPE", text(header::CONTENT_TYPE).unwrap_or_default());
     if let Some(encoding) = text(header::CONTENT_ENCODING) {
@@ -111,7 +119,8 @@ fn command(repository: &GitRepo, service: Service, parts: &Parts) -> Command {
     if let Some(protocol) = text(HeaderName::from_static("git-protocol")) {
         command.env("GIT_PROTOCOL", protocol);
     }
-    for (index, (key, value)) in settings(repository).iter().enumerate() {
+    let safe = ("safe.directory", served.path.to_string_lossy().into_owned());
+    for (index, (key, value)) in [&safe].into_iter().chain(&served.settings).enumerate() {
         command.env(format!("GIT_CONFIG_KEY_{index}"), key);
         command.env(format!("GIT_CONFIG_VALUE_{index}"), value);
         command.env("GIT_CONFIG_COUNT", (index + 1).to_string());
@@ -124,21 +133,6 @@ fn command(repository: &GitRepo, service: Service, parts: &Parts) -> Command {
         .process_group(0)
         .kill_on_drop(true);
     command
-}
-
-fn settings(repository: &GitRepo) -> Vec<(&'static str, String)> {
-    vec![
-        ("safe.directory", repository.path.to_string_lossy().into_owned()),
-        ("core.hooksPath", "/dev/null".to_owned()),
-        ("http.receivepack", "true".to_owned()),
-        ("receive.fsckObjects", "true".to_owned()),
-        ("receive.maxInputSize", MAX_PACK_BYTES.to_string()),
-        ("receive.autogc", "false".to_owned()),
-        // A second fence behind the check of what the push wants.
-        ("receive.denyDeletes", "true".to_owned()),
-        ("receive.hideRefs", "refs/".to_owned()),
-        ("receive.hideRefs", format!("!refs/heads/{}", repository.branch)),
-    ]
 }
 
 async fn feed(mut stdin: ChildStdin, mut input: BoxStream<'static, Result<Bytes, body::Error>>) {
