@@ -10,9 +10,9 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     accounts::keys::EnvironmentKeys,
-    agent,
+    agent, clock,
     config::{Config, Environment},
-    gateway, guest, heir,
+    dev_forge, gateway, guest, heir,
     notices::webhook::Webhook,
     server::{self, Address},
 };
@@ -41,6 +41,8 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// A small forge for tests and offline use
+    DevForge(dev_forge::Options),
     /// The door for plain OpenSSH; started by the cloud, not by hand
     #[command(hide = true)]
     SshGateway(gateway::Options),
@@ -84,6 +86,14 @@ impl Command {
                 guest::run(&options).map(|()| ExitCode::SUCCESS).map_err(Into::into)
             }
             Self::Heir(options) => heir::run(&options).map(|()| ExitCode::SUCCESS),
+            Self::DevForge(options) => {
+                clock::follow(Environment::read().test_clock);
+                tokio::runtime::Builder::new_multi_thread()
+                    .enable_all()
+                    .build()?
+                    .block_on(dev_forge::run(options))
+                    .map(|()| ExitCode::SUCCESS)
+            }
             Self::SshGateway(options) => tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
                 .build()?

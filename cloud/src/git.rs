@@ -20,8 +20,10 @@ mod tests;
 pub mod workspace;
 
 pub use bundle::BUNDLE_LIMIT;
+pub(crate) use command::Git;
 pub use command::{Progress, version};
 pub use diff::DiffOptions;
+pub(crate) use diff::{stat, stream};
 pub use error::Error;
 pub use remote::Remote;
 
