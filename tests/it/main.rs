@@ -13,6 +13,7 @@ mod by_hand;
 mod clean_up;
 mod crash;
 mod cycles;
+mod dev_forge;
 mod faults;
 mod full_disk;
 mod isolation;

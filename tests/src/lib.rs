@@ -9,6 +9,7 @@
 )]
 
 pub mod cloud;
+pub mod dev_forge;
 pub mod footprint;
 pub mod git;
 pub mod home;

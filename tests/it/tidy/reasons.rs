@@ -6,14 +6,15 @@ use regex::Regex;
 
 use crate::tidy::source::{Complaints, line_of, read, rust, take_apart};
 
-/// Files in which texts of the same letters are variables of programs.
-const VARIABLES: [&str; 8] = [
+/// Files in which texts of the same letters are variables of programs, or words of a forge.
+const VARIABLES: [&str; 9] = [
     "bridge/src/cli/command/forge.rs",
     "bridge/src/config.rs",
     "cloud/src/accounts/keys.rs",
     "cloud/src/accounts/keys/environment.rs",
     "cloud/src/acp/known/launch.rs",
     "cloud/src/agent/coder/settings.rs",
+    "cloud/src/dev_forge/rest/reviews.rs",
     "cloud/src/host/git/backend.rs",
     "cloud/src/sandbox/bubblewrap/arguments.rs",
 ];
