@@ -55,7 +55,7 @@ fn main() -> anyhow::Result<()> {
         }
     }
     report.show();
-    report.write(Path::new("target/bench"))
+    report.write(Path::new(report::FOLDER))
 }
 
 #[expect(

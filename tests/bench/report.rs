@@ -5,6 +5,9 @@ use std::{collections::BTreeMap, path::Path, time::SystemTime};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
+/// Where the figures of all runs are.
+pub(crate) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench");
+
 /// Everything that was measured.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
@@ -107,7 +110,7 @@ impl Report {
 }
 
 fn previous() -> BTreeMap<String, Row> {
-    let text = std::fs::read_to_string("target/bench/latest.json").unwrap_or_default();
+    let text = std::fs::read_to_string(Path::new(FOLDER).join("latest.json")).unwrap_or_default();
     let rows: Vec<Row> = serde_json::from_str(&text).unwrap_or_default();
     rows.into_iter().map(|row| (row.name.clone(), row)).collect()
 }
