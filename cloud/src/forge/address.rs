@@ -175,7 +175,6 @@ mod tests {
             "/srv/ada/tool.git",
             "file:///srv/tool",
             "https://github.com/ada",
-            "https://github.com/a/b/c",
             "https://github.com/../x",
         ] {
             assert_eq!(web.repository(url), None, "{url}");
@@ -185,6 +184,8 @@ mod tests {
         let ours = Web::parse("http://127.0.0.1:7420").unwrap();
         assert_eq!(ours.repository("http://127.0.0.1:7420/a/b.git").as_deref(), Some("a/b"));
         assert_eq!(ours.repository("http://127.0.0.1:7421/a/b.git"), None);
+        // In groups of groups, as GitLab has them.
+        assert_eq!(ours.repository("http://127.0.0.1:7420/a/b/c.git").as_deref(), Some("a/b/c"));
         assert_eq!(ours.clone_url("a/b"), "http://127.0.0.1:7420/a/b.git");
     }
 }
