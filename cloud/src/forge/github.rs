@@ -448,6 +448,7 @@ mod tests {
 
     #[test]
     fn names_with_slashes_are_one_part_of_an_address() {
+        drop(rustls::crypto::ring::default_provider().install_default());
         let web = Web::parse("https://example.com/forge").unwrap();
         let github = GitHub::new(&web, &"t".into()).unwrap();
         let url = github.http.url(&repos("a/b", &["branches", "x/ü#1"]), &[("q", "a b")]);

@@ -452,6 +452,7 @@ mod tests {
 
     #[test]
     fn a_project_in_a_group_of_a_group_is_one_part_of_an_address() {
+        drop(rustls::crypto::ring::default_provider().install_default());
         let web = Web::parse("https://example.com").unwrap();
         let gitlab = GitLab::new(&web, &"t".into()).unwrap();
         assert_eq!(
