@@ -202,12 +202,12 @@ export class ThreadPanel {
     this.#title(thread.title);
     this.#queued = thread.queued;
     const [queue, kept] = await Promise.all([this.#queue(), this.#keptOnes()]);
-    if (this.#waiting.length > 0) setTimeout(() => this.attach(this.#waiting.splice(0)), 100);
     return {
       thread, turns, hasMore, cursor, lastSeen, queue, kept,
       items: items.map(slim),
       history: this.#history.all(),
       offers: offers(),
+      attached: this.#waiting.splice(0),
       trouble: this.#trouble(),
       words: vscode.l10n.bundle as Record<string, string> | undefined,
     };

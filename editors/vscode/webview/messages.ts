@@ -31,6 +31,8 @@ export interface Opening {
   kept: Kept[];
   history: string[];
   offers: Offers;
+  /** For the message box: what was attached while there was no page. */
+  attached: Input[];
   trouble?: Trouble | undefined;
   /** The cloud cannot be reached: this is what was last seen, then. */
   lastSeen?: string | undefined;

@@ -163,6 +163,7 @@ class Panel implements Page {
     this.#header.offers = opening.offers;
     this.#conversation = new Conversation(opening);
     this.#composer.history.reset(opening.history);
+    if (opening.attached.length > 0) this.#composer.attach(opening.attached);
     const top = this.#memory.top;
     this.#list.reset(this.#conversation.rows);
     this.#remember({ threadId: opening.thread.id });

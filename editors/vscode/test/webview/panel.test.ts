@@ -23,7 +23,7 @@ function hear(data: unknown): void {
 const tell = (tells: string, value: unknown): void => hear({ tells, value });
 
 function opening(items: Shown[], more: Partial<Opening> = {}): Opening {
-  return { thread: thread(), turns: [turn(1)], items, hasMore: false, cursor: 10, queue: [], kept: [], history: [], offers: { pullRequest: false }, ...more };
+  return { thread: thread(), turns: [turn(1)], items, hasMore: false, cursor: 10, queue: [], kept: [], history: [], attached: [], offers: { pullRequest: false }, ...more };
 }
 
 async function open(page: Opening): Promise<HTMLElement> {
@@ -157,6 +157,12 @@ test("the head says how it stands and offers what is possible", async () => {
   expect(app.querySelector(".turn-end")?.textContent).toContain("Turn 1 completed in 5.0 s");
   [...app.querySelectorAll<HTMLButtonElement>(".turn-end button")][0]!.click();
   expect(asked.at(-1)).toMatchObject({ asks: "verb", params: { verb: "review", turn: 1 } });
+});
+
+test("what was attached while there was no page is in the message box when there is one", async () => {
+  const app = await open(opening([], { attached: [{ type: "file", path: "src/late.ts" }] }));
+  expect(app.textContent).toContain("late.ts");
+  expect(stored).toMatchObject({ draft: { attached: [{ type: "file", path: "src/late.ts" }] } });
 });
 
 test("waiting messages are moved, changed and dropped", async () => {
