@@ -4,6 +4,7 @@
 //! all else optional. No request is repeated blindly that changes something, and a token goes nowhere but to its forge.
 
 mod address;
+mod driver;
 mod forgejo;
 mod github;
 mod gitlab;
@@ -342,9 +343,7 @@ pub trait Forge: Send + Sync + fmt::Debug {
     /// A pull request as it is now.
     fn pull_request<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, PullRequest>;
     /// How the checks of a commit stand; none = there are none, or the forge has none.
-    fn checks<'a>(&'a self, _name: &'a str, _commit: &'a str) -> Answer<'a, Option<Checks>> {
-        Box::pin(async { Ok(None) })
-    }
+    fn checks<'a>(&'a self, name: &'a str, commit: &'a str) -> Answer<'a, Option<Checks>>;
     /// The open pull request of a branch of the repository itself.
     fn find_pull_request<'a>(
         &'a self,

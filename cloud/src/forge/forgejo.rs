@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::forge::{
     Answer, Change, Checks, Error, Forge, Issue, Page, Person, Proposal, PullRequest, Repository,
     Result, State, Web,
+    driver::driver,
     github::{Remark, Ticket, ended, repos, sum},
     http::Http,
 };
@@ -174,6 +175,10 @@ impl Forgejo {
         Ok(self.http.get::<Pull>(url, &what).await.map_err(scope)?.body)
     }
 
+    async fn pull_request(&self, name: &str, number: u64) -> Result<PullRequest> {
+        Ok(self.pull(name, number).await?.into())
+    }
+
     async fn find(&self, name: &str, head: &str) -> Result<Option<PullRequest>> {
         let what = format!("look for a pull request of {head}");
         let limit = PAGE.to_string();
@@ -227,60 +232,7 @@ impl Forgejo {
     }
 }
 
-impl Forge for Forgejo {
-    fn whoami(&self) -> Answer<'_, Person> {
-        Box::pin(self.whoami())
-    }
-
-    fn repositories(&self, page: u32) -> Answer<'_, Page<Repository>> {
-        Box::pin(self.repositories(page))
-    }
-
-    fn repository<'a>(&'a self, name: &'a str) -> Answer<'a, Repository> {
-        Box::pin(self.repository(name))
-    }
-
-    fn has_branch<'a>(&'a self, name: &'a str, branch: &'a str) -> Answer<'a, bool> {
-        Box::pin(self.has_branch(name, branch))
-    }
-
-    fn issue<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, Issue> {
-        Box::pin(self.issue(name, number))
-    }
-
-    fn pull_request<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, PullRequest> {
-        Box::pin(async move { Ok(self.pull(name, number).await?.into()) })
-    }
-
-    fn checks<'a>(&'a self, name: &'a str, commit: &'a str) -> Answer<'a, Option<Checks>> {
-        Box::pin(self.checks(name, commit))
-    }
-
-    fn find_pull_request<'a>(
-        &'a self,
-        name: &'a str,
-        head: &'a str,
-    ) -> Answer<'a, Option<PullRequest>> {
-        Box::pin(self.find(name, head))
-    }
-
-    fn open_pull_request<'a>(
-        &'a self,
-        name: &'a str,
-        proposal: &'a Proposal,
-    ) -> Answer<'a, PullRequest> {
-        Box::pin(self.open(name, proposal))
-    }
-
-    fn change_pull_request<'a>(
-        &'a self,
-        name: &'a str,
-        number: u64,
-        change: &'a Change,
-    ) -> Answer<'a, PullRequest> {
-        Box::pin(self.change(name, number, change))
-    }
-}
+driver!(Forgejo);
 
 impl Pull {
     /// Whether it is of this branch of the repository itself.

@@ -1,0 +1,63 @@
+//! A driver's methods as those of the trait, which gives its answers later.
+
+/// Makes a [`Forge`](crate::forge::Forge) of a type with the same methods, asynchronous ones.
+macro_rules! driver {
+    ($account:ty) => {
+        impl Forge for $account {
+            fn whoami(&self) -> Answer<'_, Person> {
+                Box::pin(self.whoami())
+            }
+
+            fn repositories(&self, page: u32) -> Answer<'_, Page<Repository>> {
+                Box::pin(self.repositories(page))
+            }
+
+            fn repository<'a>(&'a self, name: &'a str) -> Answer<'a, Repository> {
+                Box::pin(self.repository(name))
+            }
+
+            fn has_branch<'a>(&'a self, name: &'a str, branch: &'a str) -> Answer<'a, bool> {
+                Box::pin(self.has_branch(name, branch))
+            }
+
+            fn issue<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, Issue> {
+                Box::pin(self.issue(name, number))
+            }
+
+            fn pull_request<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, PullRequest> {
+                Box::pin(self.pull_request(name, number))
+            }
+
+            fn checks<'a>(&'a self, name: &'a str, commit: &'a str) -> Answer<'a, Option<Checks>> {
+                Box::pin(self.checks(name, commit))
+            }
+
+            fn find_pull_request<'a>(
+                &'a self,
+                name: &'a str,
+                head: &'a str,
+            ) -> Answer<'a, Option<PullRequest>> {
+                Box::pin(self.find(name, head))
+            }
+
+            fn open_pull_request<'a>(
+                &'a self,
+                name: &'a str,
+                proposal: &'a Proposal,
+            ) -> Answer<'a, PullRequest> {
+                Box::pin(self.open(name, proposal))
+            }
+
+            fn change_pull_request<'a>(
+                &'a self,
+                name: &'a str,
+                number: u64,
+                change: &'a Change,
+            ) -> Answer<'a, PullRequest> {
+                Box::pin(self.change(name, number, change))
+            }
+        }
+    };
+}
+
+pub(super) use driver;
