@@ -3,7 +3,7 @@
 
 import * as vscode from "vscode";
 
-import type { How, Opening, ThreadAsks, ThreadTold, Verb } from "../webview/messages.js";
+import type { Draft, How, Opening, ThreadAsks, ThreadTold, Verb } from "../webview/messages.js";
 import { inputs, link, oneOf, string, whole } from "./check.js";
 import type { Ctx, OpenOptions } from "./ctx.js";
 import { asRequestError } from "./errors.js";
@@ -22,6 +22,8 @@ import { page, roots } from "./webview.js";
 const t = vscode.l10n.t;
 
 export const PANEL = "aloft.thread";
+/** Where the unsent words of a thread are kept, before its id. */
+const DRAFT = "aloft.draft.";
 /** Items of a page. */
 const PAGE = 200;
 /** Events are handed on together, as often as a screen is drawn. */
@@ -207,6 +209,7 @@ export class ThreadPanel {
       items: items.map(slim),
       history: this.#history.all(),
       offers: offers(),
+      draft: this.#ctx.extension.workspaceState.get<Draft>(DRAFT + this.threadId),
       attached: this.#waiting.splice(0),
       trouble: this.#trouble(),
       words: vscode.l10n.bundle as Record<string, string> | undefined,
@@ -294,6 +297,11 @@ export class ThreadPanel {
       openDiff: async ({ itemId, index }) => (await openItem(this.#ctx, threadId, string(itemId, "itemId"), whole(index, "index")), null),
       openUrl: async ({ url }) => (await vscode.env.openExternal(vscode.Uri.parse(link(url), true)), null),
       openFile: async ({ path, line }) => (await openInSandbox(this.#ctx, threadId, string(path, "path"), line), null),
+      draft: async ({ draft: { text, attached, requestId, editing } }) => {
+        const kept: Draft | undefined = text === "" && attached.length === 0 ? undefined : { text, attached, requestId, editing };
+        await this.#ctx.extension.workspaceState.update(DRAFT + threadId, kept);
+        return null;
+      },
       send: async ({ input, how, requestId }) => {
         const parts = inputs(input);
         const result = await send(bridge, threadId, parts, oneOf<How>(how, ["guide", "queue"], "how"), string(requestId, "requestId"));

@@ -4,21 +4,11 @@ import type { Input } from "../src/protocol.js";
 import { fill, h, say, show } from "./dom.js";
 import { History } from "./history.js";
 import { t } from "./l10n.js";
-import type { How } from "./messages.js";
+import type { Draft, How } from "./messages.js";
 import { place } from "./parts.js";
 
 /** Pictures larger than this are refused. */
 const PICTURE = 5 * 1024 * 1024;
-
-/** What is not sent yet. */
-export interface Draft {
-  text: string;
-  attached: Input[];
-  /** The id under which it was sent without an answer: sent again it does nothing twice. */
-  requestId?: string | undefined;
-  /** A waiting message that is being changed. */
-  editing?: string | undefined;
-}
 
 export interface Wishes {
   send(input: Input[], how: How, requestId: string): Promise<unknown>;
@@ -39,6 +29,8 @@ export class Composer {
   readonly #wishes: Wishes;
   #draft: Draft = { text: "", attached: [] };
   #sending = false;
+  /** Something was written or attached since the page is there. */
+  #touched = false;
   #works = false;
   #closed: string | undefined;
 
@@ -77,6 +69,15 @@ export class Composer {
     this.#draft.attached = [...this.#draft.attached, ...parts];
     this.#changed();
     this.focus();
+  }
+
+  /** Takes what was not sent when the page was last there, unless something is written already. */
+  restore(draft: Draft): void {
+    if (this.#touched) return;
+    this.#draft = draft;
+    this.#box.value = draft.text;
+    this.#show();
+    this.#grow();
   }
 
   /** Takes a waiting message into the box; what was being written stays in the history. */
@@ -198,6 +199,7 @@ export class Composer {
   }
 
   #changed(): void {
+    this.#touched = true;
     this.#wishes.changed(this.#draft);
     this.#show();
   }

@@ -21,6 +21,16 @@ export interface Trouble {
   hint?: string;
 }
 
+/** What is not sent yet. */
+export interface Draft {
+  text: string;
+  attached: Input[];
+  /** The id under which it was sent without an answer: sent again it does nothing twice. */
+  requestId?: string | undefined;
+  /** A waiting message that is being changed. */
+  editing?: string | undefined;
+}
+
 export interface Opening {
   thread: Thread;
   turns: Turn[];
@@ -31,6 +41,8 @@ export interface Opening {
   kept: Kept[];
   history: string[];
   offers: Offers;
+  /** What was not sent when the page was last there. */
+  draft?: Draft | undefined;
   /** For the message box: what was attached while there was no page. */
   attached: Input[];
   trouble?: Trouble | undefined;
@@ -53,6 +65,7 @@ export interface ThreadAsks {
   openUrl: { params: { url: string }; result: null };
   openFile: { params: { path: string; line?: number }; result: null };
   send: { params: { input: Input[]; how: How; requestId: string }; result: { kept: boolean } };
+  draft: { params: { draft: Draft }; result: null };
   answer: { params: { itemId: string; optionId: string }; result: { kept: boolean } };
   queueMove: { params: { itemId: string; position: number }; result: null };
   queueRemove: { params: { itemId: string }; result: null };

@@ -5,14 +5,14 @@ import "./thread.css";
 
 import type { Event, Item, Kept } from "../src/protocol.js";
 import { visible } from "./escapes.js";
-import { Composer, type Draft } from "./composer.js";
+import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { fill, h, say, show } from "./dom.js";
 import { Header } from "./header.js";
 import { t, translate } from "./l10n.js";
 import { Link, vscode } from "./link.js";
 import { List } from "./list.js";
-import type { Opening, ThreadAsks, ThreadTold, Trouble, Verb } from "./messages.js";
+import type { Draft, Opening, ThreadAsks, ThreadTold, Trouble, Verb } from "./messages.js";
 import { Queue } from "./queue.js";
 import { stepRows } from "./parts.js";
 import { type Page, draw, question } from "./rows.js";
@@ -97,7 +97,11 @@ class Panel implements Page {
           return this.ask("send", { input, how, requestId });
         },
         edit: (itemId, input, requestId) => this.ask("queueEdit", { itemId, input, requestId }),
-        changed: (draft) => this.#remember({ draft }),
+        // An editor writes down what a page remembers only now and then, so the extension keeps this too.
+        changed: (draft) => {
+          this.#remember({ draft });
+          this.attempt(this.ask("draft", { draft }));
+        },
       },
       this.#memory.draft,
     );
@@ -163,6 +167,7 @@ class Panel implements Page {
     this.#header.offers = opening.offers;
     this.#conversation = new Conversation(opening);
     this.#composer.history.reset(opening.history);
+    if (opening.draft) this.#composer.restore(opening.draft);
     if (opening.attached.length > 0) this.#composer.attach(opening.attached);
     const top = this.#memory.top;
     this.#list.reset(this.#conversation.rows);

@@ -1,7 +1,8 @@
 import { beforeEach, expect, test, vi } from "vitest";
 
 import type { Input } from "../../src/protocol.js";
-import { Composer, type Draft } from "../../webview/composer.js";
+import { Composer } from "../../webview/composer.js";
+import type { Draft } from "../../webview/messages.js";
 import { Refused } from "../../webview/link.js";
 
 type Send = (input: Input[], how: string, requestId: string) => Promise<unknown>;

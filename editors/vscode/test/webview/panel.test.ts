@@ -165,6 +165,20 @@ test("what was attached while there was no page is in the message box when there
   expect(stored).toMatchObject({ draft: { attached: [{ type: "file", path: "src/late.ts" }] } });
 });
 
+test("what was not sent is kept outside of the page, and comes back with it", async () => {
+  const app = await open(opening([said("u", "go")], { draft: { text: "half a th", attached: [] } }));
+  const box = app.querySelector("textarea")!;
+  expect(box.value).toBe("half a th");
+  box.value = "half a thought";
+  box.dispatchEvent(new Event("input"));
+  expect(asked.at(-1)).toMatchObject({ asks: "draft", params: { draft: { text: "half a thought" } } });
+  // Read anew, the page does not take back what was written since.
+  answers["ready"] = () => opening([said("u", "go")], { draft: { text: "half a th", attached: [] } });
+  tell("again", null);
+  await frame();
+  expect(box.value).toBe("half a thought");
+});
+
 test("waiting messages are moved, changed and dropped", async () => {
   const wait = (id: string, text: string): Shown => ({ ...said(id, text, undefined, "queued"), state: "inProgress" });
   const app = await open(opening([said("u", "go")], { queue: [wait("w1", "one"), wait("w2", "two")] }));
