@@ -35,6 +35,8 @@ const WORKSPACE: &str = "/workspace";
 const HOME: &str = "/home/agent";
 /// Where git, in the sandbox, finds what to show to the sandbox's socket; below HOME.
 const TOKEN: &str = ".config/aloft/token";
+/// How long what an agent printed last may take to arrive, once it can no longer be talked to.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The turn the agent was given last.
 #[derive(Clone, Debug, Default)]
@@ -130,15 +132,18 @@ impl Starter {
             mcp_servers: Vec::new(),
             timeouts: acp::Timeouts::default(),
         };
-        let connection = acp::connect(stdout, stdin, options).await.map_err(|error| {
-            let said = stderr.text();
-            let message = if said.trim().is_empty() {
-                whole(&error)
-            } else {
-                format!("{}: {}", whole(&error), said.trim())
-            };
-            Error::Agent { name: name.clone(), message }
-        })?;
+        let connection = match acp::connect(stdout, stdin, options).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                let said = last_words(&stderr, &flow).await;
+                let message = if said.trim().is_empty() {
+                    whole(&error)
+                } else {
+                    format!("{}: {}", whole(&error), said.trim())
+                };
+                return Err(Error::Agent { name: name.clone(), message });
+            }
+        };
         let session = Session {
             id: connection.session.id.clone(),
             steering: connection.session.steering,
@@ -149,7 +154,7 @@ impl Starter {
             redaction: Redaction::new(Redactor::new(std::slice::from_ref(token))),
             turn: self.turn.clone(),
             stderr,
-            _flow: flow,
+            flow,
         };
         self.tasks.spawn(pump.run(connection.reports));
         Ok((connection.agent, session))
@@ -191,8 +196,8 @@ struct Pump {
     redaction: Redaction,
     turn: CurrentTurn,
     stderr: Tail,
-    // Held, not read: the agent's streams end with it.
-    _flow: Flow,
+    // The agent's streams end with it.
+    flow: Flow,
 }
 
 impl Pump {
@@ -216,7 +221,7 @@ impl Pump {
                 }
                 Body::Gone(problem) => Fact::AgentGone {
                     given: self.turn.get(),
-                    problem: self.with_last_words(problem),
+                    problem: self.with_last_words(problem).await,
                 },
             };
             self.reporter.say_raw(fact, self.redaction.text(raw)).await;
@@ -224,13 +229,19 @@ impl Pump {
     }
 
     /// What the agent printed last says more than that it is gone.
-    fn with_last_words(&self, mut problem: Problem) -> Problem {
-        let said = self.redaction.text(self.stderr.text());
+    async fn with_last_words(&self, mut problem: Problem) -> Problem {
+        let said = self.redaction.text(last_words(&self.stderr, &self.flow).await);
         if let Some(last) = said.lines().rev().find(|line| !line.trim().is_empty()) {
             problem.message = format!("{}: {last}", problem.message);
         }
         problem
     }
+}
+
+/// What an agent printed last. That it can no longer be talked to may be known before all of it has come.
+async fn last_words(stderr: &Tail, flow: &Flow) -> String {
+    drop(tokio::time::timeout(LAST_WORDS, flow.ended()).await);
+    stderr.text()
 }
 
 fn ending(stop: Stop) -> Ending {
