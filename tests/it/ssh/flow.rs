@@ -84,7 +84,10 @@ fn much_passes_both_ways_at_once_with_new_keys_on_the_way() {
 fn many_come_and_go_and_leave_nothing() {
     let home = Home::new();
     let (id, person) = thread(&home);
-    person.ok(&id, &["true"]);
+    // One stays: without any the sandbox stands still, and what stands still closes nothing.
+    let mut stays = client(&person, &id).stdout(Stdio::piped()).spawn().unwrap();
+    stays.stdin.as_mut().unwrap().write_all(b"in\n").unwrap();
+    stays.stdout.as_mut().unwrap().read_exact(&mut [0; 3]).unwrap();
     let (pid, cloud) = (guest(&id), home.cloud_pid());
     let (all, at_once) = if soak() { (2_000, 40) } else { (60, 6) };
     let before = (descriptors(pid), descriptors(cloud));
@@ -107,14 +110,21 @@ fn many_come_and_go_and_leave_nothing() {
         (now.0 <= before.0 + 2 && now.1 <= before.1 + 4).then_some(())
     });
     assert_eq!(person.ok(&id, &["echo still"]), "still\n");
+    drop(stays.stdin.take());
+    assert!(stays.wait().unwrap().success());
 }
 
-fn leave(person: &Person<'_>, id: &str) {
+/// A client whose command says what it is told.
+fn client(person: &Person<'_>, id: &str) -> Command {
     let mut command = Command::new("ssh");
     command.arg("-F").arg(person.path("config")).args([&format!("{id}.aloft"), "cat"]);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     person.home.dress(&mut command);
-    let mut client = command.spawn().unwrap();
+    command
+}
+
+fn leave(person: &Person<'_>, id: &str) {
+    let mut client = client(person, id).spawn().unwrap();
     // Wherever it is by then.
     std::thread::sleep(Duration::from_millis(50));
     client.kill().unwrap();
