@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use aloft_tests::{
     git::{git, repository},
     home::{Home, items},
+    poll,
 };
 use serde_json::Value;
 
@@ -99,6 +100,10 @@ fn what_cannot_be_proposed_is_refused_with_a_way_out() {
     assert_eq!(home.fails(1, ["pr", &id])["reason"], "NOTHING_TO_PROPOSE");
     home.ok(["send", &id, "$ echo one > new.txt; while ! test -e go; do sleep 0.05; done"]);
     home.wait_state(&id, "running");
+    let left = home.workspace(&id).join("new.txt");
+    poll::until("the turn to have written", || {
+        std::fs::read_to_string(&left).is_ok_and(|text| text == "one\n").then_some(())
+    });
     assert_eq!(home.fails(1, ["pr", &id])["reason"], "TURN_ACTIVE");
     home.ok(["stop", &id]);
     home.wait_turn(&id, 2);
