@@ -22,6 +22,14 @@ fn at_work(home: &Home, mark: &str) -> String {
         fs::read_to_string(&written).is_ok_and(|text| text == "before\n").then_some(())
     });
     Home::wait_processes(mark, 1);
+    // What was said before is on its way to the log meanwhile; a crash takes what has not arrived.
+    poll::until("the log to have what was said", || {
+        let shown = home.show(&id);
+        items(&shown, "commandExecution")
+            .first()
+            .filter(|item| item["output"] == "said\n")
+            .map(drop)
+    });
     id
 }
 
