@@ -47,8 +47,7 @@ export class Composer {
     this.#hint = h("span", { id: "message-hint", class: "muted hint" });
     this.#error = h("div", { class: "error", role: "alert" });
     this.element = h("div", { class: "composer" }, this.#error, this.#chips, this.#box, h("div", { class: "buttons" }, this.#send, this.#later, this.#cancel, this.#hint));
-    if (draft) this.#draft = { ...draft, attached: draft.attached ?? [] };
-    this.#box.value = this.#draft.text;
+    this.#replace({ ...this.#draft, ...draft });
     this.#show();
     this.#grow();
   }
@@ -67,6 +66,7 @@ export class Composer {
 
   attach(parts: readonly Input[]): void {
     this.#draft.attached = [...this.#draft.attached, ...parts];
+    delete this.#draft.requestId;
     this.#changed();
     this.focus();
   }
@@ -74,8 +74,7 @@ export class Composer {
   /** Takes what was not sent when the page was last there, unless something is written already. */
   restore(draft: Draft): void {
     if (this.#touched) return;
-    this.#draft = draft;
-    this.#box.value = draft.text;
+    this.#replace(draft);
     this.#show();
     this.#grow();
   }
@@ -84,8 +83,7 @@ export class Composer {
   edit(itemId: string, input: readonly Input[]): void {
     if (this.#draft.text.trim() !== "") this.history.add(this.#draft.text);
     const text = input.filter((part) => part.type === "text").map((part) => part.text).join("\n");
-    this.#draft = { text, attached: input.filter((part) => part.type !== "text"), editing: itemId };
-    this.#box.value = text;
+    this.#replace({ text, attached: input.filter((part) => part.type !== "text"), editing: itemId });
     this.#changed();
     this.#grow();
     this.focus();
@@ -100,10 +98,10 @@ export class Composer {
 
   async send(how: How): Promise<void> {
     const draft = this.#draft;
-    const text = draft.text;
-    if (this.#sending || this.#closed !== undefined || (text.trim() === "" && draft.attached.length === 0)) return;
+    const { text, attached } = draft;
+    if (this.#sending || this.#closed !== undefined || (text.trim() === "" && attached.length === 0)) return;
     draft.requestId ??= crypto.randomUUID();
-    const input: Input[] = [...(text.trim() === "" ? [] : [{ type: "text" as const, text }]), ...draft.attached];
+    const input: Input[] = [...(text.trim() === "" ? [] : [{ type: "text" as const, text }]), ...attached];
     this.#sending = true;
     this.#fail(undefined);
     this.#changed();
@@ -111,8 +109,8 @@ export class Composer {
       if (draft.editing !== undefined) await this.#wishes.edit(draft.editing, input, draft.requestId);
       else await this.#wishes.send(input, how, draft.requestId);
       if (text.trim() !== "") this.history.add(text);
-      this.#draft = { text: "", attached: [] };
-      this.#box.value = "";
+      // What came into the box while this was on its way stays there.
+      if (this.#draft === draft) this.#replace({ text: "", attached: draft.attached.filter((part) => !attached.includes(part)) });
     } catch (error) {
       // It stays in the box. An answer that never came is asked for again under the same id.
       const { message, hint, reason } = error as { message: string; hint?: string; reason?: string };
@@ -124,6 +122,11 @@ export class Composer {
       this.#changed();
       this.#grow();
     }
+  }
+
+  #replace(draft: Draft): void {
+    this.#draft = draft;
+    this.#box.value = draft.text;
   }
 
   #typed(): void {
@@ -185,8 +188,7 @@ export class Composer {
   }
 
   #stopEditing(): void {
-    this.#draft = { text: "", attached: [] };
-    this.#box.value = "";
+    this.#replace({ text: "", attached: [] });
     this.#fail(undefined);
     this.#changed();
     this.#grow();

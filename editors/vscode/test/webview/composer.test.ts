@@ -45,6 +45,24 @@ test("a message is sent with Enter, and the box is empty then", async () => {
   expect(draft).toEqual({ text: "", attached: [] });
 });
 
+test("what comes into the box while a message is on its way stays there", async () => {
+  let arrive = (): void => undefined;
+  send.mockImplementation(() => new Promise<void>((resolve) => (arrive = resolve)));
+  const { composer, box, button, press, type } = open();
+  const picture: Input = { type: "image", mimeType: "image/png", data: "" };
+  type("first");
+  press("Enter");
+  composer.attach([picture]);
+  arrive();
+  await expect.poll(() => draft).toEqual({ text: "", attached: [picture] });
+  type("second");
+  press("Enter");
+  composer.edit("i1", [{ type: "text", text: "waits" }]);
+  arrive();
+  await expect.poll(() => button("Save")?.disabled).toBe(false);
+  expect(box.value).toBe("waits");
+});
+
 test("while a turn runs the other choice is after it", async () => {
   const { composer, button, press, type } = open();
   expect(button("After this turn")).toBeUndefined();
