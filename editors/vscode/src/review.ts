@@ -58,7 +58,10 @@ export class Review {
     const review = (): string => t("Review changes");
     ctx.extension.subscriptions.push(
       this.#view,
-      this.#comments.onDidChange(() => this.#showComments()),
+      this.#comments.onDidChange(() => {
+        this.#showComments();
+        this.#tree.refresh();
+      }),
       this.#view.onDidChangeCheckboxState((change) => void this.#check(change)),
       ctx.threads.onDidChange(({ id, thread, before }) => {
         if (id !== this.#current?.threadId) return;
@@ -205,7 +208,6 @@ export class Review {
     const count = this.#current ? this.#comments.all(this.#current.threadId).length : 0;
     this.#view.badge = count > 0 ? { value: count, tooltip: t("{0} comments are not sent yet", count) } : undefined;
     void vscode.commands.executeCommand("setContext", "aloft.review.comments", count > 0);
-    this.#tree.refresh();
   }
 
   async #openPage(index: number): Promise<void> {

@@ -127,6 +127,7 @@ export class ReviewComments implements vscode.Disposable {
       const at = locate(draft, content);
       moved.push(at ? { ...draft, ...at, outdated: false } : { ...draft, outdated: true });
     }
+    if (moved.length === 0) return;
     const byId = new Map(moved.map((draft) => [draft.id, draft]));
     await this.#store(this.all().map((draft) => byId.get(draft.id) ?? draft));
     for (const draft of moved) this.#show(draft);
