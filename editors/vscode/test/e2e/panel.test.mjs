@@ -1,54 +1,46 @@
 // The thread panel and the dashboard in a real workbench, with the real bridge, cloud, sandbox and the `shell` agent.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 
 import { say } from "../../../../tests/jsonrpc/support/editor.mjs";
-import { LIMIT, Stage } from "../rig/stage.mjs";
+import { journey, until } from "../rig/journey.mjs";
+import { World } from "../rig/world.mjs";
 
-let stage, page, panel;
+let world, editor, window, page, panel;
 
 before(async () => {
-  stage = await Stage.start();
-  page = await stage.window();
-  panel = stage.webview(page);
+  world = await World.start();
+  editor = await world.editor();
+  window = await world.window();
+  ({ page, panel } = window);
 });
-after(async () => {
-  assert.deepEqual(stage?.violations ?? [], [], "the page's policy was about to be broken");
-  await stage?.close();
-});
+after(() => world?.close());
 
-/** Keeps what was on screen where a step failed. */
-function step(name, work) {
-  test(name, { timeout: 10 * LIMIT }, async () => {
-    await work().catch(async (error) => {
-      await stage.shot(page, `failed-${name.replace(/\W+/g, "-").slice(0, 60)}`);
-      throw error;
-    });
-  });
-}
+const step = journey(() => window);
 
 async function begin(title, text, more = {}) {
-  const { thread } = await stage.editor.request("thread/create", { path: stage.folder, agent: "shell", mode: "auto", title, input: say(text), ...more });
-  await stage.editor.follow(thread.id);
+  const { thread } = await editor.request("thread/create", { path: world.folder, agent: "shell", mode: "auto", title, input: say(text), ...more });
+  await editor.follow(thread.id);
   return thread;
 }
 
 async function open(title) {
-  await stage.row(page, title).waitFor();
-  await stage.command(page, "Aloft: Go to Agent…", title);
+  await window.row(title).waitFor();
+  await window.command("Aloft: Go to Agent…", title);
   await panel.getByRole("heading", { level: 1, name: title }).waitFor();
 }
 
-const THEMES = ["Light Modern", "Dark Modern", "Dark High Contrast", "Light High Contrast"];
 const message = () => panel.getByRole("textbox", { name: "Message to the agent" });
+const turn = (number, ended) => panel.getByRole("article", { name: new RegExp(`^Turn ${number} ${ended}`) });
+const thread = async (title) => (await editor.request("thread/list", {})).threads.find((thread) => thread.title === title);
 
 step("a question is answered, what runs is guided, and what waits can be changed", async () => {
   const thread = await begin("Fix the login", "plan: look\nplan: write\n$ printf '\\033[32mgreen\\033[0m\\n'; seq 1 14000\n```write src/new.py\nx = 1\n```\n$ sleep 300", { mode: "manual" });
   await open("Fix the login");
   await panel.getByRole("group", { name: /The agent asks/ }).waitFor();
   await panel.getByText("Plan 0/2: look").waitFor();
-  await stage.shot(page, "panel-question");
+  await window.shot("panel-question");
   for (const asked of [/printf/, /Write src\/new.py/, /sleep 300/]) {
     const question = panel.getByRole("group", { name: asked });
     await question.getByRole("button", { name: "Allow", exact: true }).click();
@@ -59,9 +51,11 @@ step("a question is answered, what runs is guided, and what waits can be changed
   await command.locator("pre.output", { hasText: "14000" }).waitFor();
   await command.locator("summary").click();
   await command.getByText("before this").waitFor();
-  while (await command.getByRole("button", { name: "Show earlier output" }).isVisible()) await command.getByRole("button", { name: "Show earlier output" }).click();
+  const earlier = command.getByRole("button", { name: "Show earlier output" });
+  await earlier.click();
+  await earlier.waitFor({ state: "hidden" });
   await command.locator(".ansi-front-2", { hasText: "green" }).waitFor();
-  await stage.shot(page, "panel-output");
+  await window.shot("panel-output");
   await command.getByRole("button", { name: "Open whole output in an editor" }).click();
   await page.getByRole("tab", { name: /Output i\d+\.log/ }).waitFor();
   await page.locator(".view-line", { hasText: "green" }).first().waitFor();
@@ -88,12 +82,12 @@ step("a question is answered, what runs is guided, and what waits can be changed
   await waiting.getByRole("listitem").nth(1).filter({ hasText: "changed" }).waitFor();
   await waiting.getByRole("button", { name: "Drop: $ echo second" }).click();
   await waiting.getByRole("listitem").nth(1).waitFor({ state: "detached" });
-  const { items } = await stage.editor.request("queue/list", { threadId: thread.id });
+  const { items } = await editor.request("queue/list", { threadId: thread.id });
   assert.deepEqual(items.map((item) => item.input), [say("$ echo changed")]);
 
   await message().fill("$ echo guided > guided.txt");
   await panel.getByRole("button", { name: "Guide", exact: true }).click();
-  await panel.getByRole("article", { name: /Turn 1 stopped/ }).waitFor();
+  await turn(1, "stopped").waitFor();
   await panel.getByRole("group", { name: /echo guided/ }).waitFor();
   await message().fill("$ never said");
   // Earlier messages come with the arrow keys, and the draft comes back.
@@ -103,15 +97,7 @@ step("a question is answered, what runs is guided, and what waits can be changed
   assert.equal(await message().inputValue(), "$ never said");
 });
 
-step("the panel is readable and named in all themes", async () => {
-  for (const theme of THEMES) {
-    await stage.theme(page, theme);
-    await panel.getByRole("group", { name: /echo guided/ }).waitFor();
-    await stage.accessible(page, `the panel in ${theme}`);
-    await stage.shot(page, `panel-${theme.replaceAll(" ", "-").toLowerCase()}`);
-  }
-  await stage.theme(page, THEMES[0]);
-});
+step("the panel is readable and named in all themes", () => window.themes("panel"));
 
 step("unsent words and the place survive a reload of the window", async () => {
   await page.reload();
@@ -121,29 +107,27 @@ step("unsent words and the place survive a reload of the window", async () => {
 });
 
 step("a stop holds what runs, and the conversation goes on", async () => {
-  const { threads } = await stage.editor.request("thread/list", {});
-  const thread = threads.find(({ title }) => title === "Fix the login");
-  await stage.editor.follow(thread.id);
+  const { id } = await thread("Fix the login");
+  await editor.follow(id);
   await panel.getByRole("button", { name: "Stop", exact: true }).click();
-  await panel.getByRole("article", { name: /Turn 2 stopped/ }).waitFor();
+  await turn(2, "stopped").waitFor();
   // What waited still waits, and is sent after the next message.
   await message().fill("$ echo onward");
   await panel.getByRole("button", { name: "Send", exact: true }).click();
   await panel.getByRole("group", { name: /echo onward/ }).getByRole("button", { name: "Allow", exact: true }).click();
   await panel.getByRole("group", { name: /echo changed/ }).getByRole("button", { name: "Always allow" }).click();
-  await stage.editor.turnEnd(thread.id, 4);
-  await panel.getByRole("article", { name: /Turn 4 completed/ }).waitFor();
+  await editor.turnEnd(id, 4);
+  await turn(4, "completed").waitFor();
   await panel.getByRole("button", { name: "Send", exact: true }).waitFor();
 });
 
 step("a bridge that dies is started again, and the conversation goes on where it was", async () => {
-  const { threads } = await stage.editor.request("thread/list", {});
-  const thread = threads.find(({ title }) => title === "Fix the login");
-  await stage.killBridges();
-  await stage.editor.request("turn/start", { threadId: thread.id, input: say("$ echo after the bridge") });
+  const { id } = await thread("Fix the login");
+  await world.killBridges();
+  await editor.request("turn/start", { threadId: id, input: say("$ echo after the bridge") });
   await panel.getByRole("article", { name: "Command echo after the bridge" }).waitFor();
-  await panel.getByRole("article", { name: /Turn 5 completed/ }).waitFor();
-  for (const number of [1, 2, 3, 4, 5]) assert.equal(await panel.getByRole("article", { name: new RegExp(`^Turn ${number} `) }).count(), 1);
+  await turn(5, "completed").waitFor();
+  for (const number of [1, 2, 3, 4, 5]) assert.equal(await turn(number, "").count(), 1);
 });
 
 step("hostile texts are letters", async () => {
@@ -153,22 +137,21 @@ step("hostile texts are letters", async () => {
   const output = panel.locator(".commandExecution pre.output");
   await output.filter({ hasText: "link <script>alert(1)</script> ⟨U+202E⟩txet" }).waitFor();
   assert.equal(await panel.locator("#app").locator("img, b, script").count(), 0);
-  await stage.shot(page, "panel-hostile");
+  await window.shot("panel-hostile");
 });
 
 step("a long conversation is read page by page", async () => {
   const lines = Array.from({ length: 450 }, (_, index) => `$ echo ${index + 1}`).join("\n");
   const thread = await begin("Long talk", lines);
-  await stage.editor.turnEnd(thread.id);
+  await editor.turnEnd(thread.id);
   await open("Long talk");
   await panel.getByRole("article", { name: "Command echo 450", exact: true }).waitFor();
   const log = panel.getByRole("feed");
   const first = panel.getByRole("article", { name: "Command echo 1", exact: true });
-  for (let turn = 0; turn < 100 && (await first.count()) === 0; turn++) {
+  await until("the first command", async () => {
     await log.evaluate((element) => element.scrollTo(0, 0));
-    await page.waitForTimeout(100);
-  }
-  await first.waitFor();
+    return (await first.count()) > 0;
+  });
   assert.ok((await panel.locator("article").count()) < 300, "all rows are drawn at once");
   await panel.getByRole("button", { name: "↓ To the end" }).click();
   await panel.getByRole("article", { name: "Command echo 450", exact: true }).waitFor();
@@ -176,8 +159,7 @@ step("a long conversation is read page by page", async () => {
 
 step("a thread deleted elsewhere says so, with what was written", async () => {
   await message().fill("half a thought");
-  const { threads } = await stage.editor.request("thread/list", {});
-  await stage.editor.request("thread/delete", { threadId: threads.find(({ title }) => title === "Long talk").id });
+  await editor.request("thread/delete", { threadId: (await thread("Long talk")).id });
   await panel.getByText("This thread was deleted.").first().waitFor();
   assert.equal(await message().inputValue(), "half a thought");
   await page.keyboard.press("Control+w").catch(() => {});
@@ -186,27 +168,22 @@ step("a thread deleted elsewhere says so, with what was written", async () => {
 step("the dashboard shows all agents live, and acts", async () => {
   const running = await begin("Long work", "plan: look\nplan: write\nplan: test\n$ sleep 300");
   await begin("Asks first", "$ make all", { mode: "manual" });
-  await stage.row(page, "Asks first").waitFor();
-  await stage.command(page, "Aloft: Open Dashboard");
+  await window.row("Asks first").waitFor();
+  await window.command("Aloft: Open Dashboard");
   const card = (title) => panel.locator(".card").filter({ has: panel.getByRole("heading", { name: title }) });
   await card("Long work").getByText("$ sleep 300").waitFor();
   await card("Long work").getByText("look").waitFor();
   await panel.getByRole("region", { name: /Needs you/ }).getByText("make all").waitFor();
   await card("Fix the login").getByRole("img", { name: /files? changed/ }).waitFor();
-  for (const theme of THEMES) {
-    await stage.theme(page, theme);
-    await stage.accessible(page, `the dashboard in ${theme}`);
-    await stage.shot(page, `dashboard-${theme.replaceAll(" ", "-").toLowerCase()}`);
-  }
-  await stage.theme(page, THEMES[0]);
+  await window.themes("dashboard");
   await panel.getByRole("button", { name: "Stop: Long work" }).click();
-  await stage.editor.turnEnd(running.id);
+  await editor.turnEnd(running.id);
   await panel.getByRole("region", { name: /Ready/ }).getByRole("heading", { name: "Long work" }).waitFor();
   await panel.getByRole("searchbox").fill("asks");
   await card("Long work").waitFor({ state: "detached" });
   // What happens elsewhere is told within a second.
   const begun = Date.now();
-  await stage.editor.request("thread/update", { threadId: running.id, title: "Asks nothing" });
+  await editor.request("thread/update", { threadId: running.id, title: "Asks nothing" });
   await card("Asks nothing").waitFor();
   console.log(`a change made elsewhere was on the dashboard after ${Date.now() - begun} ms`);
   // By keyboard alone: from the search to the card's first button.

@@ -2,11 +2,14 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 
+import { journey, until } from "../rig/journey.mjs";
 import { World } from "../rig/world.mjs";
 
 let world, window;
+const step = journey(() => window);
+
 before(async () => {
   world = await World.start({ probe: true });
 });
@@ -15,7 +18,7 @@ after(async () => {
   await world?.close();
 });
 
-test("what happened while no window was open is told at the start, all in one", async () => {
+step("what happened while no window was open is told at the start, all in one", async () => {
   for (const title of ["First", "Second", "Third"]) {
     await world.home.json("new", "--repo", world.folder, "--agent", "shell", "--mode", "auto", "--title", title, "--wait", "$ true");
   }
@@ -25,12 +28,10 @@ test("what happened while no window was open is told at the start, all in one", 
   assert.equal(await window.page.locator(".notification-toast").count(), 1);
   await window.press(/3 (agents )?are done/, "Show agents");
   await window.row(/Third.*done/).waitFor();
-  for (const end = Date.now() + 60_000; !(await world.home.json("notice", "list")).every(({ read }) => read); ) {
-    assert.ok(Date.now() < end, "notices that were told are not read");
-  }
+  await until("notices that were told to be read", async () => (await world.home.json("notice", "list")).every(({ read }) => read));
 });
 
-test("SSH to agent asks before it touches the config of ssh, then opens the sandbox in a window of its own", async () => {
+step("SSH to agent asks before it touches the config of ssh, then opens the sandbox in a window of its own", async () => {
   await window.command("Aloft: SSH to Agent");
   await window.pick("Second");
   const dialog = window.page.locator(".monaco-dialog-box");
@@ -47,7 +48,7 @@ test("SSH to agent asks before it touches the config of ssh, then opens the sand
   await opened.close();
 });
 
-test("a bridge that was killed comes back, and nothing is shown twice", async () => {
+step("a bridge that was killed comes back, and nothing is shown twice", async () => {
   await window.agents();
   await window.command("Aloft: Restart Bridge");
   await window.row(/Third.*done/).waitFor();

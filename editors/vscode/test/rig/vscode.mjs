@@ -10,8 +10,8 @@ import { chromium } from "playwright-core";
 const VSCODE = process.env.ALOFT_TEST_VSCODE ?? fileURLToPath(new URL("../../../../target/vscode", import.meta.url));
 /** The program that is VS Code's server, for node. */
 export const SERVER = path.join(VSCODE, "vscode/out/server-main.js");
-/** How long a start may take: far more than it needs on a busy machine. */
-const START_MS = 120_000;
+/** How long anything may take: far more than it needs on a busy machine. */
+export const LIMIT = 120_000;
 
 const SETTINGS = {
   "workbench.startupEditor": "none",
@@ -63,7 +63,7 @@ export async function startVsCode({ env = {}, extensions, settings = {}, testDri
     rmSync(data, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   };
   const port = await new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`VS Code's server did not start:\n${log}`)), START_MS);
+    const timer = setTimeout(() => reject(new Error(`VS Code's server did not start:\n${log}`)), LIMIT);
     const hear = (bytes) => {
       log = (log + bytes).slice(-100_000);
       const [, found] = /Extension host agent listening on (\d+)/.exec(log) ?? [];

@@ -1,30 +1,34 @@
-// A person's machine with VS Code on it, the packed extension installed, and windows that a test drives as a person does.
+// A person's machine with VS Code on it: the packed extension with the programs in it, the real bridge, cloud and sandbox, and
+// windows that a test drives as a person does.
 
+import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+import { Editor } from "../../../../tests/jsonrpc/support/editor.mjs";
 import { Home } from "../../../../tests/jsonrpc/support/home.mjs";
-import { launchBrowser, SERVER, startVsCode } from "./vscode.mjs";
+import { until } from "./journey.mjs";
+import { LIMIT, launchBrowser, SERVER, startVsCode } from "./vscode.mjs";
 
 const run = promisify(execFile);
 const at = (below) => fileURLToPath(new URL(`../../../../target/${below}`, import.meta.url));
 const SHOTS = at("vscode-shots");
 /** The packed extension, with the programs in it. */
 const VSIX = process.env.ALOFT_TEST_VSIX ?? at("vscode-vsix/aloft.vsix");
-
-/** How long a window may take to come up, and anything else after that: far more than it needs on a busy machine. */
-const UP_MS = 120_000;
-export const LIMIT_MS = 60_000;
+/** Colour themes of every kind, and what VS Code calls that kind in a webview. */
+const THEMES = { "Dark Modern": "vscode-dark", "Dark High Contrast": "vscode-high-contrast", "Light High Contrast": "vscode-high-contrast-light", "Light Modern": "vscode-light" };
 
 export class World {
   /** @param {{ settings?: object, probe?: boolean }} options `probe` has an extension there that says it can open SSH hosts. */
   static async start({ settings = {}, probe = false } = {}) {
     const world = new World();
+    /** What pages complained of: their policy was about to be broken. */
+    world.complaints = [];
     world.home = await Home.create();
-    world.contexts = [];
     try {
       world.folder = await world.home.repository("shop");
       world.extensions = world.home.path("extensions");
@@ -42,20 +46,47 @@ export class World {
     return world;
   }
 
-  /** Opens a window; the pages of one world are windows of one person. */
-  async window(folder = this.folder, query = "") {
+  /** Opens a window with the list of agents; the windows of one world are those of one person. */
+  async window(folder = this.folder) {
     const page = await this.context.newPage();
+    page.setDefaultTimeout(LIMIT);
+    page.on("console", (message) => {
+      if (/Content Security Policy/i.test(message.text()) && /aloft|webview/i.test(message.text() + message.location().url)) this.complaints.push(message.text());
+    });
     const window = new Window(page);
-    await page.goto(`${this.server.url}/?folder=${encodeURIComponent(folder)}${query}`);
-    await page.locator(".monaco-workbench .part.statusbar").waitFor({ timeout: UP_MS });
-    await window.status(/./, UP_MS);
+    await page.goto(`${this.server.url}/?folder=${encodeURIComponent(folder)}`);
+    await page.locator(".monaco-workbench .part.statusbar").waitFor();
+    await window.status(/./);
+    await window.agents();
     return window;
+  }
+
+  /** Another editor on the same machine, with a bridge of its own, to do something elsewhere and to see what is true. */
+  async editor() {
+    return (this.other ??= await Editor.open(this.home));
+  }
+
+  /** Kills the bridges that VS Code has started, as a crash does. */
+  async killBridges() {
+    const { stdout } = await run("ps", ["-eo", "pid=,ppid=,args="]);
+    const all = stdout.trim().split("\n").map((line) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line).slice(1));
+    const ours = new Set([String(this.server.pid)]);
+    // Parents stand before their children only by chance.
+    for (let before = 0; before !== ours.size; ) {
+      before = ours.size;
+      for (const [pid, parent] of all) if (ours.has(parent)) ours.add(pid);
+    }
+    const bridges = all.filter(([pid, , words]) => ours.has(pid) && words.endsWith("/bin/aloft lsp"));
+    assert.notEqual(bridges.length, 0, "there is no bridge");
+    for (const [pid] of bridges) process.kill(Number(pid), "SIGKILL");
   }
 
   async close() {
     await this.browser?.close();
     await this.server?.stop();
+    await this.other?.close().catch(() => {});
     await this.home.close();
+    assert.deepEqual(this.complaints, [], "a page's policy was about to be broken");
   }
 }
 
@@ -80,18 +111,13 @@ async function install(extensions, data) {
 export class Window {
   constructor(page) {
     this.page = page;
-    this.complaints = [];
-    page.on("console", (message) => {
-      if (/Content Security Policy/i.test(message.text())) this.complaints.push(message.text());
-    });
-    page.setDefaultTimeout(LIMIT_MS);
+    /** What is inside of the webview that is on screen. */
+    this.panel = page.frameLocator("iframe.webview.ready").first().frameLocator("iframe#active-frame");
   }
 
   /** Waits for the item of Aloft in the status bar to say something. */
-  async status(text, timeout = LIMIT_MS) {
-    const item = this.page.locator("[id='aloft.aloft.aloft.status'], .statusbar-item[id*='aloft']").filter({ hasText: text });
-    await item.first().waitFor({ timeout });
-    return item.first();
+  async status(text) {
+    await this.page.locator("[id='aloft.aloft.aloft.status'], .statusbar-item[id*='aloft']").filter({ hasText: text }).first().waitFor();
   }
 
   /** Shows the list of agents. */
@@ -101,6 +127,7 @@ export class Window {
     await view.waitFor();
   }
 
+  /** A row of a list, by words of its name. */
   row(name) {
     return this.page.getByRole("treeitem", { name });
   }
@@ -111,40 +138,73 @@ export class Window {
     return (await badge.isVisible()) ? badge.textContent() : undefined;
   }
 
-  /** Runs a command by its title, from the palette. */
-  async command(title) {
-    const input = this.page.locator(".quick-input-widget input[type='text']");
+  get #input() {
+    return this.page.locator(".quick-input-widget input[type='text']");
+  }
+
+  /** Runs a command by its whole name; where it asks, picks what has these words. */
+  async command(name, ...picks) {
     // A page that just takes the focus may swallow the key.
-    for (const end = Date.now() + LIMIT_MS; Date.now() < end && !(await input.isVisible()); ) {
+    for (const end = Date.now() + LIMIT; Date.now() < end && !(await this.#input.isVisible()); ) {
       await this.page.keyboard.press("F1");
-      await input.waitFor({ timeout: 3_000 }).catch(() => undefined);
+      await this.#input.waitFor({ timeout: 3_000 }).catch(() => undefined);
     }
-    await input.fill(`>${title}`);
-    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: title }).first().click();
+    await this.#input.fill(`>${name}`);
+    const whole = new RegExp(`^${name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`);
+    await this.page.locator(".quick-input-list .monaco-list-row").filter({ has: this.page.locator(".label-name", { hasText: whole }) }).first().click();
+    for (const words of picks) await this.pick(words);
+  }
+
+  /**
+   * Chooses from the menu of a row, and again until what this opens is there: a menu closes when the focus moves, and hears no click
+   * in the first tenth of a second.
+   */
+  async menu(row, name, opens) {
+    const item = this.page.getByRole("menuitem", { name });
+    await until(`what “${name}” opens`, async () => {
+      await row.click({ button: "right" });
+      const chosen = await item.waitFor({ timeout: 3_000 }).then(() => item.click({ delay: 200, timeout: 3_000 })).then(() => true, () => false);
+      const opened = await opens.waitFor({ timeout: chosen ? 10_000 : 1 }).then(() => true, () => false);
+      if (!opened) await this.page.keyboard.press("Escape");
+      return opened;
+    });
   }
 
   /** Chooses an entry of a quick pick. */
-  async pick(text) {
-    const row = this.page.locator(".quick-input-list .monaco-list-row", { hasText: text }).first();
-    await row.waitFor();
-    await row.click();
+  async pick(words) {
+    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: words }).first().click();
   }
 
   /** What a command writes into an input box. */
   async type(text) {
-    const input = this.page.locator(".quick-input-widget input[type='text']");
-    await input.waitFor();
-    await input.fill(text);
+    await this.#input.fill(text);
     await this.page.keyboard.press("Enter");
   }
 
-  /** Takes a colour theme. */
-  async theme(name) {
-    await this.command("Preferences: Color Theme");
-    await this.page.locator(".quick-input-widget input[type='text']").fill(name);
-    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: name }).first().waitFor();
-    await this.page.keyboard.press("Enter");
-    await this.page.locator(".quick-input-widget").waitFor({ state: "hidden" });
+  /** Shows the webview in themes of every kind: it must be readable, and everything on it have a name. */
+  async themes(name) {
+    for (const [theme, kind] of Object.entries(THEMES)) {
+      await this.command("Preferences: Color Theme");
+      await this.#input.fill(theme);
+      await this.pick(theme);
+      await this.page.locator(".quick-input-widget").waitFor({ state: "hidden" });
+      await this.panel.locator(`body.${kind}`).waitFor();
+      await this.shot(`${name}-${theme.replaceAll(" ", "-").toLowerCase()}`);
+      await this.#accessible(`${name} in ${theme}`);
+    }
+  }
+
+  /** Asks axe-core whether everything in the webview has a role, a name and enough contrast. */
+  async #accessible(what) {
+    const outer = await this.page.locator("iframe.webview.ready").first().elementHandle();
+    const inner = await (await outer.contentFrame()).waitForSelector("iframe#active-frame", { state: "attached" });
+    const frame = await inner.contentFrame();
+    axe ??= await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+    await frame.evaluate(axe);
+    // Regions and landmarks are the workbench's, of which this page is a part.
+    const { violations } = await frame.evaluate(() => globalThis.axe.run(document, { rules: { region: { enabled: false }, "page-has-heading-one": { enabled: false } } }));
+    const found = violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html, any }) => `${html.slice(0, 160)} ${any[0]?.message ?? ""}`).join(" | ")}`);
+    assert.deepEqual(found, [], what);
   }
 
   toast(text) {
@@ -154,37 +214,14 @@ export class Window {
   /** Presses a button of a toast. */
   async press(text, button) {
     const toast = this.toast(text).first();
-    await toast.waitFor();
     await toast.hover();
     await toast.getByRole("button", { name: button, exact: true }).click();
-  }
-
-  /** The inside of the webview that has this in it. */
-  async webview(selector) {
-    const end = Date.now() + LIMIT_MS;
-    for (;;) {
-      for (const frame of this.page.frames()) {
-        if (!frame.url().includes("fake.html") && frame.name() !== "active-frame") continue;
-        if ((await frame.locator(selector).count().catch(() => 0)) > 0) return frame;
-      }
-      if (Date.now() > end) {
-        await this.shot("no-webview");
-        throw new Error(`no webview has ${selector}`);
-      }
-      await this.page.waitForTimeout(100);
-    }
   }
 
   async shot(name) {
     await mkdir(SHOTS, { recursive: true });
     await this.page.screenshot({ path: path.join(SHOTS, `${name}.png`) });
   }
-
-  /** What axe-core finds wrong in a frame: roles, names, contrast. */
-  async axe(frame, rules = {}) {
-    const source = await readFile(fileURLToPath(new URL("../../node_modules/axe-core/axe.min.js", import.meta.url)), "utf8");
-    await frame.evaluate(source);
-    const { violations } = await frame.evaluate((rules) => globalThis.axe.run(document, { resultTypes: ["violations"], rules }), rules);
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" | ")}`);
-  }
 }
+
+let axe;
