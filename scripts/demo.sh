@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Does the main job for real and checks that it was: an agent in a sandbox changes a repository, is guided, stopped and
-# asked, and its exact diff comes back. Works on a small repository of its own, or on REPO=PATH.
+# asked, and its exact diff comes back; then from a repository at a forge to a merged pull request. Works on a small
+# repository of its own, or on REPO=PATH.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -55,6 +56,7 @@ aloft() { "$bin/aloft" "$@"; }
 cleanup() {
   local code=$?
   trap - EXIT
+  [ -z "${forge:-}" ] || kill "$forge" 2>/dev/null || true
   if [ -e "$scratch/data/cloud" ]; then
     aloft cloud stop >/dev/null 2>&1 || true
     if [ $code -ne 0 ] && [ -s "$scratch/data/cloud/cloud.log" ]; then
@@ -324,7 +326,62 @@ check 'applied to a checkout it is the same change' is_applied
 
 # ── 7 ──
 
-heading '7 · Nothing stays behind'
+heading '7 · From a repository you reach to a merged pull request'
+say 'on this machine: aloft-cloud dev-forge, a small forge that stands in for GitHub'
+mkdir -p "$scratch/forge/dev"
+origin=$scratch/forge/dev/project.git
+plain_git clone -q --bare --shared "$repository" "$origin"
+plain_git --git-dir "$origin" update-ref refs/heads/main "$base"
+plain_git --git-dir "$origin" symbolic-ref HEAD refs/heads/main
+"$bin/aloft-cloud" dev-forge --listen 127.0.0.1:0 --root "$scratch/forge" > "$scratch/forge.said" &
+forge=$!
+await grep -q '^dev-forge: ' "$scratch/forge.said" || die 'the forge did not start'
+address=$(sed -n 's/^dev-forge: //p' "$scratch/forge.said")
+token=$scratch/forge/.dev-forge/token
+# What the forge answers to one request of its API.
+asks_forge() {
+  exec 3<> "/dev/tcp/127.0.0.1/${address##*:}"
+  printf '%s /api/v3/repos/dev/project/%s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}' \
+    "$1" "$2" "${address#http://}" "$(cat "$token")" >&3
+  cat <&3
+  exec 3>&-
+}
+typed "aloft forge connect github --url $address --token-stdin < token"
+aloft forge connect github --url "$address" --token-stdin < "$token"
+typed 'aloft repo list'
+aloft repo list
+note="\`\`\`write $folder/note.txt
+From an agent.
+\`\`\`
+\$ test -s $folder/note.txt"
+typed "aloft new --agent shell --mode auto --repo dev/project --title 'Leave a note' --wait …"
+aloft new --agent shell --mode auto --repo dev/project --title 'Leave a note' --wait "$note" || die 'the turn failed'
+typed 'aloft pr @last'
+aloft pr @last
+asks_forge GET pulls/1 > "$scratch/pull"
+says_what_ran() { grep -qF "test -s $folder/note.txt" "$scratch/pull" && grep -qF 'exit code 0' "$scratch/pull"; }
+check 'the pull request says which command ran and how it ended' says_what_ran
+typed 'aloft pr @last'
+aloft pr @last
+has_one() { ! asks_forge GET pulls/2 | head -n 1 | grep -q ' 200 '; }
+check 'asked again it is the same pull request' has_one
+merges() { asks_forge PUT pulls/1/merge | head -n 1 | grep -q ' 200 '; }
+check 'its owner merges it' merges
+is_merged() { [ "$(plain_git --git-dir "$origin" show "main:$folder/note.txt")" = 'From an agent.' ]; }
+check 'the agent'"'"'s work is on main' is_merged
+typed 'aloft pr @last'
+aloft pr @last | tee "$scratch/merged"
+check 'and the thread knows it' grep -q 'merged' "$scratch/merged"
+keeps_token() { ! grep -rlF --file="$token" "$scratch/data" "$scratch/s" "$scratch/config" "$scratch/run" 2>/dev/null | grep -q .; }
+check 'the token is in no file of the cloud and of no sandbox' keeps_token
+aloft delete @last --yes
+kill "$forge"
+wait "$forge" 2>/dev/null || true
+forge=
+
+# ── 8 ──
+
+heading '8 · Nothing stays behind'
 typed 'aloft delete @last --yes'
 aloft delete @last --yes
 typed 'aloft cloud stop'

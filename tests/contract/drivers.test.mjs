@@ -1,15 +1,24 @@
-// From an account to a merged request, through the real programs and real git: the same for each driver. The forges are
-// doubles whose answers are held to what GitLab and Forgejo publish: not verified live.
+// From an account to a merged request, through the real programs and real git: the same for each driver. GitHub's is driven
+// against dev-forge. GitLab and Forgejo are doubles whose answers are held to what these publish: not verified live.
 
 import assert from "node:assert/strict";
 import test from "node:test";
 
 import { found, watch } from "./support/canary.mjs";
+import { DevForge } from "./support/dev_forge.mjs";
 import { Forgejo } from "./support/forgejo.mjs";
 import { GitLab } from "./support/gitlab.mjs";
 import { Person, write } from "./support/person.mjs";
 
 const FORGES = [
+  {
+    kind: "github",
+    Forge: DevForge,
+    repository: "ada/tool",
+    enough: ["repo", "read:user"],
+    tooLittle: { scopes: ["read:user"], missing: "repo" },
+    draft: "",
+  },
   {
     kind: "gitlab",
     Forge: GitLab,
@@ -77,6 +86,7 @@ for (const { kind, Forge, repository, enough, tooLittle, draft } of FORGES) {
     assert.equal(await forge.git(repository, "show", `${thread.branch}:notes/more.md`), "More.");
 
     // Merged, and seen to be.
+    await forge.ready?.(repository, 1);
     await forge.merge(repository, 1);
     assert.equal(await forge.git(repository, "show", "main:notes/hello.md"), "Hello, forge.");
     const merged = await person.does(["pr", thread.id]);
@@ -85,7 +95,12 @@ for (const { kind, Forge, repository, enough, tooLittle, draft } of FORGES) {
     // A base that is not there is refused before anything is opened.
     const other = await person.thread(listed.url, write("other.md", "Other."));
     await person.refused("BASE_UNKNOWN", ["pr", other.id, "--base", "no/such"]);
-    // Opened by somebody else meanwhile: that one is taken.
+    // Opened by somebody else meanwhile: that one is taken. Where the forge knows the branch only once it is pushed, the first
+    // attempt failed after that.
+    if (forge.denies) {
+      await forge.denies(repository);
+      await person.refused("FORGE_DENIED", ["pr", other.id]);
+    }
     await forge.open(repository, { head: other.branch, base: "main", title: "By hand", body: "" });
     assert.equal((await person.does(["pr", other.id])).pullRequest.number, 2);
     // Nothing changed, nothing to propose.

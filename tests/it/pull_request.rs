@@ -1,5 +1,7 @@
 //! From a thread to its pull request: at a forge, and at a remote that is nothing but git.
 
+mod github;
+
 use std::path::{Path, PathBuf};
 
 use aloft_tests::{

@@ -1,0 +1,141 @@
+// dev-forge, driven as a person and as its controls; every answer of its API is held to what GitHub publishes.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { createInterface } from "node:readline";
+
+import { ALOFT } from "../../jsonrpc/support/home.mjs";
+import { Contract } from "./contract.mjs";
+import { git, tip } from "./git.mjs";
+
+const PROGRAM = path.join(path.dirname(ALOFT), "aloft-cloud");
+
+export class DevForge {
+  constructor(folder) {
+    this.folder = folder;
+    this.contract = new Contract("github");
+    this.faults = [];
+    this.logins = new Map();
+  }
+
+  async listen(test) {
+    await mkdir(this.folder, { recursive: true });
+    const words = ["dev-forge", "--listen", "127.0.0.1:0", "--root", this.folder];
+    this.child = spawn(PROGRAM, words, { env: { PATH: process.env.PATH }, stdio: ["ignore", "pipe", "inherit"] });
+    test.after(async () => {
+      this.child.kill("SIGTERM");
+      if (this.child.exitCode === null) await once(this.child, "exit");
+    });
+    const lines = createInterface({ input: this.child.stdout });
+    const [line] = await once(lines, "line");
+    this.url = line.replace(/^dev-forge: /, "");
+    assert.match(this.url, /^http:\/\/127\.0\.0\.1:\d+$/, line);
+    this.master = (await readFile(path.join(this.folder, ".dev-forge/token"), "utf8")).trim();
+    return this;
+  }
+
+  /** Takes a repository in: it is there as soon as its folder is. */
+  async add(home, name, source) {
+    const to = this.#place(name);
+    await mkdir(path.dirname(to), { recursive: true });
+    await home.git(path.dirname(to), "clone", "-q", "--bare", source, to);
+    await this.#allow(name);
+  }
+
+  async token(login, scopes) {
+    const { token } = await this.control("POST", "users", { login, scopes });
+    this.logins.set(login, token);
+    for (const name of this.names ?? []) await this.#allow(name);
+    return token;
+  }
+
+  revoke(token) {
+    return this.control("POST", "tokens/revoke", { token });
+  }
+
+  git(name, ...words) {
+    return git(this.#place(name), ...words);
+  }
+
+  tip(name, branch) {
+    return tip(this.#place(name), branch);
+  }
+
+  async issue(name, { title, text, comments }) {
+    const { number } = await this.ask("POST /repos/{owner}/{repo}/issues", name.split("/"), { body: { title, body: text } }, 201);
+    for (const comment of comments) {
+      const to = [...name.split("/"), number];
+      const asked = { body: { body: comment.text } };
+      await this.ask("POST /repos/{owner}/{repo}/issues/{issue_number}/comments", to, asked, 201);
+    }
+  }
+
+  async pull(name, number) {
+    const pull = await this.ask("GET /repos/{owner}/{repo}/pulls/{pull_number}", [...name.split("/"), number]);
+    return { title: pull.title, body: pull.body, base: pull.base.ref, head: pull.head.ref, state: pull.state };
+  }
+
+  pulls(name) {
+    return this.ask("GET /repos/{owner}/{repo}/pulls", name.split("/"), { query: { state: "all" } });
+  }
+
+  open(name, { head, base, title, body }) {
+    const asked = { body: { head, base, title, body } };
+    return this.ask("POST /repos/{owner}/{repo}/pulls", name.split("/"), asked, 201);
+  }
+
+  /** A draft cannot be merged; making it ready is none of the operations of REST. */
+  ready(name, number) {
+    return this.control("PATCH", `repos/${name}/pulls/${number}`, { draft: false });
+  }
+
+  /** Does not allow to open a pull request, once. */
+  denies(name) {
+    const path = `/api/v3/repos/${name}/pulls`;
+    return this.control("POST", "faults", { method: "POST", path, times: 1, status: 403 });
+  }
+
+  merge(name, number) {
+    return this.ask("PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge", [...name.split("/"), number], { body: {} });
+  }
+
+  /** Asks its API for an operation that GitHub publishes, and holds the answer to that. */
+  async ask(operation, values = [], { query = {}, body, token = this.master } = {}, status = 200) {
+    const [method, template] = operation.split(" ");
+    const left = [...values];
+    const address = template.replace(/\{\w+\}/g, () => encodeURIComponent(left.shift()));
+    const url = new URL(`${this.url}/api/v3${address}`);
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+    const headers = { authorization: `Bearer ${token}`, accept: "application/vnd.github+json" };
+    const answer = await fetch(url, { method, headers, body: body && JSON.stringify(body) });
+    const text = await answer.text();
+    assert.equal(answer.status, status, `${method} ${address}: ${text}`);
+    const value = text ? JSON.parse(text) : undefined;
+    this.faults.push(...this.contract.request(operation, url.searchParams, body));
+    this.faults.push(...this.contract.answer(operation, status, value));
+    return value;
+  }
+
+  /** Its controls, which only tests use. */
+  async control(method, address, body) {
+    const headers = { authorization: `Bearer ${this.master}`, "content-type": "application/json" };
+    const answer = await fetch(`${this.url}/_dev/${address}`, { method, headers, body: JSON.stringify(body) });
+    const text = await answer.text();
+    assert.ok(answer.ok, `${method} /_dev/${address}: ${answer.status} ${text}`);
+    return text ? JSON.parse(text) : {};
+  }
+
+  /** Everybody with a token may write to every repository. */
+  async #allow(name) {
+    this.names = new Set([...(this.names ?? []), name]);
+    const permissions = Object.fromEntries([...this.logins.keys()].map((login) => [login, "write"]));
+    await this.control("PATCH", `repos/${name}`, { private: true, permissions });
+  }
+
+  #place(name) {
+    return path.join(this.folder, `${name}.git`);
+  }
+}

@@ -1,0 +1,210 @@
+//! The same at a forge that speaks GitHub's API, with accounts.
+
+use aloft_tests::{
+    dev_forge::DevForge,
+    git::git,
+    home::{Home, feed, items},
+    poll,
+};
+use serde_json::{Value, json};
+
+use crate::pull_request::text;
+
+/// A person, and a forge with the repository `dev/tool`.
+fn stage() -> (Home, DevForge) {
+    let home = Home::new();
+    let forge = DevForge::start(&home.path("forge"));
+    forge.repository("dev/tool");
+    (home, forge)
+}
+
+/// Connects the forge's first user.
+fn connect(home: &Home, forge: &DevForge) {
+    let words = ["forge", "connect", "github", "--url", &forge.url(), "--token-stdin", "--json"];
+    let run = feed(home.command(words), format!("{}\n", forge.token()).as_bytes());
+    assert_eq!(run.code, 0, "{}{}", run.text(), run.stderr);
+    let account: Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!(account["login"], "dev");
+}
+
+/// A thread of the `shell` agent on a repository by its name at the forge.
+fn thread(home: &Home, repository: &str, prompt: &str) -> Value {
+    let words = ["new", "--agent", "shell", "--mode", "auto", "--repo", repository, "--wait"];
+    home.json(words.into_iter().chain([prompt]))
+}
+
+fn pulls(forge: &DevForge, state: &str) -> Vec<Value> {
+    let pulls = forge.get(&format!("/repos/dev/tool/pulls?state={state}")).must(200);
+    pulls.as_array().unwrap().clone()
+}
+
+#[test]
+fn from_a_private_repository_to_a_merged_pull_request() {
+    let (home, forge) = stage();
+    let url = format!("{}/dev/tool.git", forge.url());
+    connect(&home, &forge);
+    let listed = home.json(["repo", "list"]);
+    assert_eq!(listed[0]["name"], "dev/tool", "{listed}");
+    assert_eq!(listed[0]["url"], url.as_str());
+
+    let thread = thread(&home, "dev/tool", "Fix the flag\n$ echo one > new.txt\n$ false || true");
+    let (id, branch) = (text(&thread, "id"), text(&thread, "branch"));
+    assert_eq!(thread["repository"]["url"], format!("{}/dev/tool", forge.url()));
+    let proposed = home.json(["pr", id]);
+    let request = &proposed["pullRequest"];
+    assert_eq!((text(request, "state"), request["number"].as_u64()), ("open", Some(1)));
+    let [pull] = &pulls(&forge, "open")[..] else { panic!("one pull request") };
+    assert_eq!(pull["html_url"], request["url"]);
+    assert_eq!((text(&pull["head"], "ref"), text(&pull["base"], "ref")), (branch, "main"));
+    let body = text(pull, "body");
+    for part in ["> Fix the flag", "`echo one > new.txt`: exit code 0", "`new.txt`: new, +1 -0"] {
+        assert!(body.contains(part), "{part} is not in\n{body}");
+    }
+    let bare = home.path("forge/dev/tool.git");
+    let commit = git(&bare, &["log", "-1", "--format=%an|%ae|%B", branch]);
+    assert!(commit.starts_with("dev|dev@users.noreply."), "{commit}");
+    assert!(commit.contains(&format!("Aloft-Thread: {id}")), "{commit}");
+
+    // Asked again, and by two at once after more work: the same one, brought up to date.
+    home.ok(["send", id, "--wait", "$ echo two > new.txt"]);
+    std::thread::scope(|scope| {
+        let both = [scope.spawn(|| home.json(["pr", id])), scope.spawn(|| home.json(["pr", id]))];
+        for one in both {
+            assert_eq!(one.join().unwrap()["pullRequest"]["url"], request["url"]);
+        }
+    });
+    let [pull] = &pulls(&forge, "all")[..] else { panic!("still one pull request") };
+    assert!(text(pull, "body").contains("`echo two > new.txt`: exit code 0"), "{pull}");
+    assert_eq!(git(&bare, &["show", &format!("{branch}:new.txt")]), "two");
+    home.ok(["pr", id, "--title", "Better", "--body", "By hand."]);
+    let [pull] = &pulls(&forge, "all")[..] else { panic!("still one pull request") };
+    assert_eq!((text(pull, "title"), text(pull, "body")), ("Better", "By hand."));
+    home.ok(["pr", id]);
+    assert_eq!(text(&pulls(&forge, "all")[0], "body"), "By hand.", "what a person wrote stays");
+
+    let merged = forge.call("PUT", "/repos/dev/tool/pulls/1/merge", &json!({})).must(200);
+    assert_eq!(merged["merged"], true, "{merged}");
+    assert_eq!(git(&bare, &["show", "main:new.txt"]), "two");
+    assert_eq!(home.json(["pr", id])["pullRequest"]["state"], "merged");
+    assert_eq!(pulls(&forge, "all").len(), 1, "what is merged is not proposed anew");
+    let notices = home.json(["notice", "list"]);
+    let kinds = notices.as_array().unwrap().iter().filter(|one| one["kind"] == "pullRequest");
+    assert_eq!(kinds.count(), 2, "opened and merged: {notices}");
+    // Work after the merge is a new one.
+    home.ok(["send", id, "--wait", "$ echo three > new.txt"]);
+    assert_eq!(home.json(["pr", id])["pullRequest"]["number"], 2);
+
+    // The token is nowhere but in the encrypted store.
+    let found = std::process::Command::new("grep")
+        .args(["-rlaF", forge.token()])
+        .args([home.path("data"), home.path("s"), home.path("config"), home.path("run")])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&found.stdout), "");
+    assert!(!home.events(id).iter().any(|event| event.to_string().contains(forge.token())));
+}
+
+#[test]
+fn a_private_repository_without_an_account_says_connect() {
+    let (home, forge) = stage();
+    let url = format!("{}/dev/tool.git", forge.url());
+    let words = ["new", "--agent", "shell", "--mode", "auto", "--repo", &url, "$ true"];
+    let id = text(&home.json(words), "id").to_owned();
+    let shown = home.wait_state(&id, "failed");
+    assert_eq!(shown["thread"]["error"]["reason"], "FORGE_ACCOUNT_MISSING", "{shown}");
+    assert!(text(&shown["thread"]["error"], "hint").contains("aloft forge connect"), "{shown}");
+    connect(&home, &forge);
+    home.ok(["send", &id, "--wait", "$ true"]);
+    home.ok(["forge", "disconnect", "github"]);
+    assert_eq!(home.json(["forge", "list"]), json!([]));
+    assert_eq!(home.fails(1, ["forge", "disconnect", "github"])["reason"], "FORGE_ACCOUNT_UNKNOWN");
+}
+
+#[test]
+fn a_token_is_checked_when_it_is_connected() {
+    let (home, forge) = stage();
+    let try_token = |token: &str| {
+        let words =
+            ["forge", "connect", "github", "--url", &forge.url(), "--token-stdin", "--json"];
+        let run = feed(home.command(words), token.as_bytes());
+        assert_eq!(run.code, 1, "{}{}", run.text(), run.stderr);
+        assert!(!run.text().contains(token) && !run.stderr.contains(token));
+        serde_json::from_slice::<Value>(&run.stdout).unwrap()["error"].clone()
+    };
+    assert_eq!(try_token("ghp_nobody")["reason"], "FORGE_TOKEN_REFUSED");
+    let user = forge.control("POST", "/users", &json!({"login": "ada", "scopes": ["read:user"]}));
+    let error = try_token(text(&user, "token"));
+    assert_eq!(error["reason"], "FORGE_SCOPE_MISSING");
+    assert!(text(&error, "message").contains("`repo`"), "{error}");
+    let words = ["forge", "connect", "github", "--url", "http://example.com", "--token-stdin"];
+    let run = feed(home.command(words), b"ghp_x");
+    assert!(run.stderr.contains("https only"), "{}", run.stderr);
+    assert_eq!(home.json(["forge", "list"]), json!([]));
+}
+
+#[test]
+fn an_answer_that_is_lost_makes_no_second_pull_request() {
+    let (home, forge) = stage();
+    connect(&home, &forge);
+    let thread = thread(&home, "dev/tool", "$ echo one > new.txt");
+    let id = text(&thread, "id");
+    let fault = json!({
+        "method": "POST", "path": "/api/v3/repos/dev/tool/pulls", "times": 1, "cut": "after"
+    });
+    forge.control("POST", "/faults", &fault);
+    assert_eq!(home.json(["pr", id])["pullRequest"]["number"], 1);
+    assert_eq!(pulls(&forge, "all").len(), 1);
+
+    // Revoked between two: the error says what to do, and nothing else happens.
+    home.ok(["send", id, "--wait", "$ echo two > new.txt"]);
+    forge.control("POST", "/tokens/revoke", &json!({"token": forge.token()}));
+    let error = home.fails(1, ["pr", id]);
+    assert_eq!(error["reason"], "FORGE_TOKEN_REFUSED");
+    assert!(text(&error, "hint").contains("aloft forge connect github"), "{error}");
+}
+
+#[test]
+fn who_may_not_push_is_told_so() {
+    let (home, forge) = stage();
+    let user = forge.control("POST", "/users", &json!({"login": "ada", "scopes": ["repo"]}));
+    forge.control("PATCH", "/repos/dev/tool", &json!({"permissions": {"ada": "read"}}));
+    let words = ["forge", "connect", "github", "--url", &forge.url(), "--token-stdin"];
+    let run = feed(home.command(words), text(&user, "token").as_bytes());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let thread = thread(&home, "dev/tool", "$ echo one > new.txt");
+    let id = text(&thread, "id");
+    assert_eq!(home.fails(1, ["pr", id])["reason"], "FORGE_PUSH_DENIED");
+    forge.control("PATCH", "/repos/dev/tool", &json!({"permissions": {"ada": "write"}}));
+    forge.control("PATCH", "/repos/dev/tool", &json!({"archived": true}));
+    assert_eq!(home.fails(1, ["pr", id])["reason"], "REPOSITORY_ARCHIVED");
+    forge.control("PATCH", "/repos/dev/tool", &json!({"archived": false}));
+    assert_eq!(home.fails(1, ["pr", id, "--base", "nowhere"])["reason"], "BASE_UNKNOWN");
+    assert_eq!(home.json(["pr", id, "--draft"])["pullRequest"]["state"], "draft");
+    let shown = home.show(id);
+    assert!(items(&shown, "notice").iter().any(|one| text(one, "text").contains("as a draft")));
+}
+
+#[test]
+fn a_renamed_repository_is_found_and_limits_are_told() {
+    let (home, forge) = stage();
+    connect(&home, &forge);
+    let thread = thread(&home, "dev/tool", "$ echo one > new.txt");
+    let id = text(&thread, "id");
+    let limit = json!({"token": forge.token(), "remaining": 0, "resetInSeconds": 3_000});
+    forge.control("POST", "/limit", &limit);
+    let error = home.fails(1, ["pr", id]);
+    assert_eq!((text(&error, "reason"), &error["retryable"]), ("FORGE_RATE_LIMITED", &json!(true)));
+    forge.control(
+        "POST",
+        "/limit",
+        &json!({"token": forge.token(), "remaining": 5_000, "resetInSeconds": 1}),
+    );
+    forge.control("PATCH", "/repos/dev/tool", &json!({"name": "renamed"}));
+    let proposed = home.json(["pr", id]);
+    assert!(text(&proposed["pullRequest"], "url").contains("dev/renamed"), "{proposed}");
+    poll::until("the branch to be there", || {
+        let branch = text(&thread, "branch");
+        let bare = home.path("forge/dev/renamed.git");
+        (git(&bare, &["show", &format!("{branch}:new.txt")]) == "one").then_some(())
+    });
+}
