@@ -324,6 +324,12 @@ export type ForgeAccount = {
   url: string;
 };
 
+/** `forge/awaitSignIn`: it ends when the person has confirmed the code, or it is over. */
+export type ForgeAwaitSignInParams = {
+  /** From `forge/signIn`. */
+  signInId: string;
+};
+
 /** `forge/connect`. */
 export type ForgeConnectParams = {
   /** `github`. */
@@ -362,6 +368,30 @@ export type ForgeRepository = {
   pushTime?: Time;
   /** For `thread/create`. */
   url: string;
+};
+
+/** What a person does to sign in at a forge. */
+export type ForgeSignIn = {
+  /** When it is too late. */
+  expireTime?: Time;
+  /** The forge. */
+  host: string;
+  /** For `forge/awaitSignIn`. */
+  signInId: string;
+  /** To be typed in. */
+  userCode: string;
+  /** Where, in a browser. */
+  verificationUrl: string;
+};
+
+/** `forge/signIn`. */
+export type ForgeSignInParams = {
+  /** `github`. */
+  kind: string;
+  /** Client-made. */
+  requestId?: string;
+  /** Its address in a browser; absent = the kind's own. */
+  url?: string;
 };
 
 /** One part of a message. */
@@ -1486,9 +1516,11 @@ export interface Requests {
   "budget/read": { params: BudgetReadParams; result: Budget };
   "budget/set": { params: BudgetSetParams; result: Budget };
   "cloud/status": { params: Empty; result: CloudStatus };
+  "forge/awaitSignIn": { params: ForgeAwaitSignInParams; result: ForgeAccount };
   "forge/connect": { params: ForgeConnectParams; result: ForgeAccount };
   "forge/disconnect": { params: ForgeDisconnectParams; result: Empty };
   "forge/list": { params: Empty; result: ForgeAccount[] };
+  "forge/signIn": { params: ForgeSignInParams; result: ForgeSignIn };
   "item/output": { params: ItemOutputParams; result: ItemOutputResult };
   "item/read": { params: ItemParams; result: ItemResult };
   "key/delete": { params: KeyParams; result: Empty };

@@ -72,12 +72,22 @@ pub struct Config {
     pub clean_up_days: Option<u64>,
     /// How often open pull requests are looked at, in seconds; default 60.
     pub pull_request_seconds: Option<u64>,
+    /// Forges that people sign in at by a code, by their host.
+    pub forges: BTreeMap<String, ForgeApplication>,
     /// Agents beside the known ones, by name.
     pub agents: BTreeMap<String, CustomAgent>,
     /// Which notices are posted, and where they go beside the editors.
     pub notices: Notices,
     /// What models cost.
     pub prices: Prices,
+}
+
+/// A forge that people sign in at by a code.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ForgeApplication {
+    /// Id of the OAuth application that is registered there; it is no secret.
+    pub client_id: String,
 }
 
 /// Which notices are posted, and where they go beside the editors.
@@ -225,6 +235,12 @@ impl Config {
     /// Free disk space below which the turn that uses most is stopped, in bytes.
     pub fn disk_reserve(&self) -> u64 {
         self.disk_reserve_mib.unwrap_or(512) << 20
+    }
+
+    /// By host: the application in whose name people sign in at a forge.
+    pub fn applications(&self) -> BTreeMap<String, String> {
+        let own = self.forges.iter().filter(|(_, forge)| !forge.client_id.is_empty());
+        own.map(|(host, forge)| (host.to_lowercase(), forge.client_id.clone())).collect()
     }
 
     /// How long nobody may use a thread before it is removed; zero = it is kept.

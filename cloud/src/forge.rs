@@ -4,6 +4,7 @@
 //! all else optional. No request is repeated blindly that changes something, and a token goes nowhere but to its forge.
 
 mod address;
+mod device;
 mod driver;
 mod forgejo;
 mod github;
@@ -18,6 +19,7 @@ use secrecy::SecretString;
 
 pub use self::{
     address::{Located, Web, is_long_name, is_short_name},
+    device::SignIn,
     issue::{Comment, Issue, Reference},
 };
 
@@ -54,6 +56,32 @@ pub enum Error {
         what: String,
         /// The forge.
         host: String,
+    },
+    /// No application is known in whose name a person could sign in.
+    #[error("sign in at {host} by a code: no application is configured for it")]
+    SignInUnconfigured {
+        /// The forge.
+        host: String,
+    },
+    /// The person said no.
+    #[error("sign in at {host}: it was refused there")]
+    SignInDenied {
+        /// The forge.
+        host: String,
+    },
+    /// Nobody confirmed the code in time.
+    #[error("sign in at {host}: the code is over")]
+    SignInExpired {
+        /// The forge.
+        host: String,
+    },
+    /// The forge would not, whatever the person does.
+    #[error("sign in at {host} by a code: it says {word:?}")]
+    SignInFailed {
+        /// The forge.
+        host: String,
+        /// Its word for why.
+        word: String,
     },
     /// The token may not do what is needed.
     #[error("use the token of {host}: it lacks the scope `{scope}`{}", listed(.has))]

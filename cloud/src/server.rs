@@ -96,7 +96,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let authority = authority::of(store.as_ref(), &sealer).await?;
     let vault = Arc::new(StoreVault::new(Arc::clone(&store)));
     let parts = Parts {
-        forges: Forges::new(vault.clone(), Arc::clone(&sealer)),
+        forges: Forges::new(vault.clone(), Arc::clone(&sealer), options.config.applications()),
         keys: Keys::new(vault, sealer, options.keys),
         mirrors: Arc::new(Mirrors::new(places.mirrors.clone())),
         snapshots: Arc::new(Snapshots::new(places.snapshots.clone())),

@@ -1,6 +1,7 @@
 //! From a thread to its pull request: at a forge, and at a remote that is nothing but git.
 
 mod github;
+mod sign_in;
 
 use std::path::{Path, PathBuf};
 

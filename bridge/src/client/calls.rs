@@ -97,6 +97,8 @@ calls! {
     change cloud.delete_key(DeleteKeyRequest) -> v1::DeleteKeyResponse, "Forgets a model key.";
     read cloud.test_key(TestKeyRequest) -> v1::TestKeyResponse, "Makes one small call with a model key.";
     change forges.connect_forge(ConnectForgeRequest) -> v1::ForgeAccount, "Keeps an account at a forge.";
+    change forges.begin_forge_sign_in(BeginForgeSignInRequest) -> v1::ForgeSignIn, "Asks a forge for a code that a person confirms.";
+    read forges.await_forge_sign_in(AwaitForgeSignInRequest) -> v1::AwaitForgeSignInResponse, "Waits a while for a code to be confirmed.";
     read forges.list_forges(ListForgesRequest) -> v1::ListForgesResponse, "Returns the accounts without their tokens.";
     change forges.disconnect_forge(DisconnectForgeRequest) -> v1::DisconnectForgeResponse, "Forgets an account at a forge.";
     read forges.list_repositories(ListRepositoriesRequest) -> v1::ListRepositoriesResponse, "Returns the repositories that accounts reach.";
@@ -125,6 +127,16 @@ impl Client {
             let answer = self.create_pull_request(request.clone()).await?;
             if answer.done {
                 return Ok(answer);
+            }
+        }
+    }
+
+    /// Returns the account of a sign-in, once a person has confirmed it.
+    pub async fn signed_in(&self, id: &str) -> Result<v1::ForgeAccount, Error> {
+        loop {
+            let request = v1::AwaitForgeSignInRequest { id: id.to_owned() };
+            if let Some(account) = self.await_forge_sign_in(request).await?.account {
+                return Ok(account);
             }
         }
     }

@@ -7,8 +7,8 @@ use aloft_proto::v1;
 use crate::lsp::front::Session;
 use crate::protocol::error::Error;
 use crate::protocol::request::forge::{
-    ForgeAccount, ForgeConnectParams, ForgeDisconnectParams, RepositoryListParams,
-    RepositoryListResult, ThreadCreatePullRequestParams,
+    ForgeAccount, ForgeAwaitSignInParams, ForgeConnectParams, ForgeDisconnectParams, ForgeSignIn,
+    ForgeSignInParams, RepositoryListParams, RepositoryListResult, ThreadCreatePullRequestParams,
 };
 use crate::protocol::request::{CursorResult, Empty};
 
@@ -24,6 +24,27 @@ pub(super) async fn connect(
         token: params.token,
     };
     session.mirror.client().connect_forge(request).await.map(Into::into)
+}
+
+/// `forge/signIn`.
+pub(super) async fn sign_in(
+    session: Arc<Session>,
+    params: ForgeSignInParams,
+) -> Result<ForgeSignIn, Error> {
+    let request = v1::BeginForgeSignInRequest {
+        request_id: params.request_id.unwrap_or_default(),
+        kind: params.kind,
+        url: params.url.unwrap_or_default(),
+    };
+    session.mirror.client().begin_forge_sign_in(request).await.map(Into::into)
+}
+
+/// `forge/awaitSignIn`.
+pub(super) async fn await_sign_in(
+    session: Arc<Session>,
+    params: ForgeAwaitSignInParams,
+) -> Result<ForgeAccount, Error> {
+    session.mirror.client().signed_in(&params.sign_in_id).await.map(Into::into)
 }
 
 /// `forge/list`.

@@ -112,6 +112,8 @@ methods! {
     "key/delete" => cloud::delete_key,
     "key/test" => cloud::test_key,
     "forge/connect" => forge::connect,
+    "forge/signIn" => forge::sign_in,
+    "forge/awaitSignIn" => forge::await_sign_in,
     "forge/list" => forge::list,
     "forge/disconnect" => forge::disconnect,
     "repository/list" => forge::repositories,

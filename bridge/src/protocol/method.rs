@@ -12,8 +12,8 @@ use crate::protocol::request::cloud::{
     NoticeListResult, NoticeReadParams,
 };
 use crate::protocol::request::forge::{
-    ForgeAccount, ForgeConnectParams, ForgeDisconnectParams, RepositoryListParams,
-    RepositoryListResult, ThreadCreatePullRequestParams,
+    ForgeAccount, ForgeAwaitSignInParams, ForgeConnectParams, ForgeDisconnectParams, ForgeSignIn,
+    ForgeSignInParams, RepositoryListParams, RepositoryListResult, ThreadCreatePullRequestParams,
 };
 use crate::protocol::request::outbox::{OutboxRemoveParams, OutboxResult};
 use crate::protocol::request::ssh::{
@@ -121,6 +121,8 @@ requests! {
     "key/delete": KeyParams => Empty;
     "key/test": KeyParams => KeyTestResult;
     "forge/connect": ForgeConnectParams => ForgeAccount;
+    "forge/signIn": ForgeSignInParams => ForgeSignIn;
+    "forge/awaitSignIn": ForgeAwaitSignInParams => ForgeAccount;
     "forge/list": Empty => Vec<ForgeAccount>;
     "forge/disconnect": ForgeDisconnectParams => Empty;
     "repository/list": RepositoryListParams => RepositoryListResult;

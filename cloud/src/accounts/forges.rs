@@ -2,7 +2,9 @@
 //!
 //! A change is in effect at once. A token leaves here only for its own forge: to its API, and to git on its way there.
 
-use std::sync::Arc;
+mod sign_in;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,9 @@ use crate::{
     git::Remote,
     trust::{self, Sealer},
 };
+
+pub use self::sign_in::Confirm;
+use self::sign_in::SignIns;
 
 /// Accounts are kept under this and their host.
 const PREFIX: &str = "forge/";
@@ -28,6 +33,9 @@ pub enum Error {
     /// Nothing that could be a token.
     #[error("use this as a token: it {0}")]
     InvalidToken(&'static str),
+    /// It ended, or the cloud was started anew.
+    #[error("find the sign-in {0}")]
+    NoSignIn(String),
     /// There is none of this name.
     #[error("find an account at {0}")]
     NoAccount(String),
@@ -61,6 +69,9 @@ pub enum Error {
 pub struct Forges {
     vault: Arc<dyn Vault>,
     sealer: Arc<Sealer>,
+    /// By host: what a person signs in to there, by a code.
+    applications: Arc<BTreeMap<String, String>>,
+    sign_ins: SignIns,
 }
 
 /// One account.
@@ -106,9 +117,14 @@ impl Account {
 }
 
 impl Forges {
-    /// Those in `vault`, sealed by `sealer`.
-    pub fn new(vault: Arc<dyn Vault>, sealer: Arc<Sealer>) -> Self {
-        Self { vault, sealer }
+    /// Those in `vault`, sealed by `sealer`; by host the application in whose name people sign in there.
+    pub fn new(
+        vault: Arc<dyn Vault>,
+        sealer: Arc<Sealer>,
+        applications: BTreeMap<String, String>,
+    ) -> Self {
+        let applications = Arc::new(applications);
+        Self { vault, sealer, applications, sign_ins: SignIns::default() }
     }
 
     /// Asks the forge whose token this is and whether it can do what is needed, and keeps it. An empty address is the kind's own.
@@ -121,7 +137,17 @@ impl Forges {
     ) -> Result<Account, Error> {
         let kind: Kind = kind.parse()?;
         let token = checked(token.expose_secret())?;
-        let web = Web::parse(if address.trim().is_empty() { kind.home() } else { address })?;
+        let web = at(kind, address)?;
+        self.take(owner, kind, web, token).await
+    }
+
+    async fn take(
+        &self,
+        owner: &str,
+        kind: Kind,
+        web: Web,
+        token: SecretString,
+    ) -> Result<Account, Error> {
         let person = forge::open(kind, &web, &token)?.whoami().await?;
         let account = Account { kind, web, person, token };
         self.keep(owner, &account).await?;
@@ -260,6 +286,11 @@ impl Forges {
             .map_err(|source| Error::Sealed { host, source })?;
         self.vault.put(owner, &name, sealed).await.map_err(Error::Vault)
     }
+}
+
+/// Where a forge is; an empty address is the kind's own.
+fn at(kind: Kind, address: &str) -> Result<Web, Error> {
+    Ok(Web::parse(if address.trim().is_empty() { kind.home() } else { address })?)
 }
 
 fn vault_name(host: &str) -> String {

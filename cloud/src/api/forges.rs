@@ -1,8 +1,9 @@
 //! `ForgeService`: accounts at forges and the repositories these reach.
 
 use aloft_proto::v1::{
+    AwaitForgeSignInRequest, AwaitForgeSignInResponse, BeginForgeSignInRequest,
     ConnectForgeRequest, DisconnectForgeRequest, DisconnectForgeResponse, ForgeAccount,
-    ForgeRepository, ListForgesRequest, ListForgesResponse, ListRepositoriesRequest,
+    ForgeRepository, ForgeSignIn, ListForgesRequest, ListForgesResponse, ListRepositoriesRequest,
     ListRepositoriesResponse, forge_service_server::ForgeService,
 };
 use secrecy::SecretString;
@@ -29,6 +30,35 @@ impl ForgeService for Api {
         let account =
             forges.connect(&owner, &asked.kind, &asked.url, &token).await.map_err(Error::from)?;
         Ok(Response::new(shown(account)))
+    }
+
+    async fn begin_forge_sign_in(
+        &self,
+        request: Request<BeginForgeSignInRequest>,
+    ) -> Reply<ForgeSignIn> {
+        let owner = owner(&request);
+        let asked = request.into_inner();
+        let forges = &self.runner.parts().forges;
+        let begun = forges.begin_sign_in(&owner, &asked.kind, &asked.url).await;
+        let begun = begun.map_err(Error::from)?;
+        Ok(Response::new(ForgeSignIn {
+            id: begun.id,
+            host: begun.host,
+            user_code: begun.user_code,
+            verification_url: begun.url,
+            expire_time: Some(timestamp(begun.expires)),
+        }))
+    }
+
+    async fn await_forge_sign_in(
+        &self,
+        request: Request<AwaitForgeSignInRequest>,
+    ) -> Reply<AwaitForgeSignInResponse> {
+        let owner = owner(&request);
+        let id = request.into_inner().id;
+        let account = self.runner.parts().forges.await_sign_in(&owner, &id).await;
+        let account = account.map_err(Error::from)?.map(shown);
+        Ok(Response::new(AwaitForgeSignInResponse { account }))
     }
 
     async fn list_forges(&self, request: Request<ListForgesRequest>) -> Reply<ListForgesResponse> {

@@ -12,7 +12,6 @@ use reqwest::{
     Client, Method, StatusCode, Url,
     header::{
         AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK, LOCATION, RETRY_AFTER,
-        USER_AGENT,
     },
     redirect,
 };
@@ -81,16 +80,7 @@ impl Http {
         secret.set_sensitive(true);
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, secret);
-        headers.insert(
-            USER_AGENT,
-            HeaderValue::from_static(concat!("aloft/", env!("CARGO_PKG_VERSION"))),
-        );
-        let client = Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(|error| invalid(error.to_string()))?;
+        let client = client(&host)?;
         Ok(Self { client, base, host, headers, read: Mutex::default() })
     }
 
@@ -293,6 +283,20 @@ impl Http {
     }
 }
 
+/// What sends requests to the forge at `host`, and nowhere else.
+pub(super) fn client(host: &str) -> Result<Client> {
+    Client::builder()
+        .user_agent(concat!("aloft/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TIMEOUT)
+        .redirect(redirect::Policy::none())
+        .build()
+        .map_err(|error| Error::InvalidAddress {
+            address: host.to_owned(),
+            detail: error.to_string(),
+        })
+}
+
 /// How long the forge wants to be left alone.
 fn limit(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> Option<Duration> {
     if status != StatusCode::FORBIDDEN && status != StatusCode::TOO_MANY_REQUESTS {
@@ -365,7 +369,7 @@ fn beginning(bytes: &[u8]) -> String {
 }
 
 /// What lies at the bottom of an error of the network.
-fn cause(error: &dyn std::error::Error) -> String {
+pub(super) fn cause(error: &dyn std::error::Error) -> String {
     let mut deepest = error;
     while let Some(next) = deepest.source() {
         deepest = next;

@@ -164,6 +164,19 @@ fn an_answer_that_is_lost_makes_no_second_pull_request() {
 }
 
 #[test]
+fn a_forge_that_is_down_is_told_apart_from_a_refusal() {
+    let (home, mut forge) = stage();
+    connect(&home, &forge);
+    let thread = thread(&home, "dev/tool", "$ echo one > new.txt");
+    let id = text(&thread, "id");
+    forge.stop();
+    let error = home.fails(4, ["pr", id]);
+    assert_eq!((text(&error, "reason"), &error["retryable"]), ("FORGE_UNREACHABLE", &json!(true)));
+    forge.run();
+    assert_eq!(home.json(["pr", id])["pullRequest"]["number"], 1);
+}
+
+#[test]
 fn who_may_not_push_is_told_so() {
     let (home, forge) = stage();
     let user = forge.control("POST", "/users", &json!({"login": "ada", "scopes": ["repo"]}));

@@ -16,6 +16,7 @@ const VARIABLES: [&str; 3] = ["ALOFT_FORGE_TOKEN", "GH_TOKEN", "GITHUB_TOKEN"];
 /// Arguments of `aloft forge`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
+  aloft forge connect github
   gh auth token | aloft forge connect github --token-stdin
   aloft forge connect github --url https://github.example.com --token-stdin < token.txt")]
 pub(crate) struct Args {
@@ -25,7 +26,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Connect an account; its token comes by standard input or a terminal.
+    /// Connect an account, by a code in a browser or by a token.
     Connect {
         /// github, gitlab or forgejo (gitea too).
         kind: String,
@@ -72,19 +73,27 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
     let output = context.output;
     match args.action {
         Action::Connect { kind, url, token_stdin } => {
+            let url = url.unwrap_or_default();
             let given = VARIABLES.into_iter().find_map(|name| std::env::var(name).ok());
             let given = given.filter(|token| !token_stdin && !token.trim().is_empty());
-            let token = if let Some(token) = given {
-                token
-            } else {
-                let read =
-                    || read_secret("token", "aloft forge connect github --token-stdin < FILE");
-                tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)??
+            let begun = match given {
+                None if !token_stdin => sign_in(context, &kind, &url).await?,
+                _ => None,
             };
-            let url = url.unwrap_or_default();
-            let request = v1::ConnectForgeRequest { kind, url, token, ..Default::default() };
-            let connecting = context.client.connect_forge(request);
-            let account = ForgeAccount::from(output.waiting("asking the forge", connecting).await?);
+            let account = if let Some(begun) = begun {
+                signed_in(context, &begun).await?
+            } else {
+                let token = if let Some(token) = given {
+                    token
+                } else {
+                    let read =
+                        || read_secret("token", "aloft forge connect github --token-stdin < FILE");
+                    tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)??
+                };
+                let request = v1::ConnectForgeRequest { kind, url, token, ..Default::default() };
+                let connecting = context.client.connect_forge(request);
+                ForgeAccount::from(output.waiting("asking the forge", connecting).await?)
+            };
             if output.json {
                 output.json(&account)?;
             } else {
@@ -111,6 +120,36 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         }
     }
     Ok(Exit::Done)
+}
+
+/// Begins to sign in by a code; none where the cloud knows no application for that forge, so that a token is needed.
+async fn sign_in(
+    context: &Context,
+    kind: &str,
+    url: &str,
+) -> Result<Option<v1::ForgeSignIn>, Failure> {
+    let request = v1::BeginForgeSignInRequest {
+        kind: kind.to_owned(),
+        url: url.to_owned(),
+        ..Default::default()
+    };
+    match context.client.begin_forge_sign_in(request).await {
+        Ok(begun) => Ok(Some(begun)),
+        Err(error) if error.reason == "FORGE_SIGN_IN_UNCONFIGURED" => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Says what is to be done in the browser, and waits until it is.
+async fn signed_in(context: &Context, begun: &v1::ForgeSignIn) -> Result<ForgeAccount, Failure> {
+    let output = context.output;
+    output.note(&format!(
+        "open {} and enter the code {}",
+        text::line(&begun.verification_url, 500),
+        text::line(&begun.user_code, 50)
+    ));
+    let waiting = context.client.signed_in(&begun.id);
+    Ok(output.waiting("waiting for you to confirm it", waiting).await?.into())
 }
 
 async fn list(context: &Context) -> Result<(), Failure> {

@@ -3,7 +3,21 @@
 use aloft_proto::v1;
 
 use crate::protocol::from_proto::{optional_time, text};
-use crate::protocol::request::forge::{ForgeAccount, ForgeRepository, RepositoryListResult};
+use crate::protocol::request::forge::{
+    ForgeAccount, ForgeRepository, ForgeSignIn, RepositoryListResult,
+};
+
+impl From<v1::ForgeSignIn> for ForgeSignIn {
+    fn from(begun: v1::ForgeSignIn) -> Self {
+        Self {
+            sign_in_id: begun.id,
+            host: begun.host,
+            user_code: begun.user_code,
+            verification_url: begun.verification_url,
+            expire_time: optional_time(begun.expire_time),
+        }
+    }
+}
 
 impl From<v1::ForgeAccount> for ForgeAccount {
     fn from(account: v1::ForgeAccount) -> Self {

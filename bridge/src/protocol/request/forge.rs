@@ -30,6 +30,45 @@ impl std::fmt::Debug for ForgeConnectParams {
     }
 }
 
+/// `forge/signIn`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ForgeSignInParams {
+    /// Client-made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// `github`.
+    pub kind: String,
+    /// Its address in a browser; absent = the kind's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// What a person does to sign in at a forge.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ForgeSignIn {
+    /// For `forge/awaitSignIn`.
+    pub sign_in_id: String,
+    /// The forge.
+    pub host: String,
+    /// To be typed in.
+    pub user_code: String,
+    /// Where, in a browser.
+    pub verification_url: String,
+    /// When it is too late.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expire_time: Option<Time>,
+}
+
+/// `forge/awaitSignIn`: it ends when the person has confirmed the code, or it is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ForgeAwaitSignInParams {
+    /// From `forge/signIn`.
+    pub sign_in_id: String,
+}
+
 /// An account at a forge without its token, as `aloft forge list --json` prints it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -74,6 +74,11 @@ fn connect(host: &str) -> String {
     }
 }
 
+/// How a sign-in that ended is begun anew.
+fn again(host: &str) -> String {
+    format!("nothing was kept; for a new code {}", connect(host))
+}
+
 /// What a person is told of an account that could not be used.
 pub(super) fn account_problem(error: &forges::Error, text: String) -> (Kind, Problem) {
     let (kind, reason, hint) = match error {
@@ -82,6 +87,11 @@ pub(super) fn account_problem(error: &forges::Error, text: String) -> (Kind, Pro
             Kind::Invalid,
             "FORGE_TOKEN_INVALID",
             "give the token alone, as the forge shows it".to_owned(),
+        ),
+        forges::Error::NoSignIn(_) => (
+            Kind::NotFound,
+            "FORGE_SIGN_IN_UNKNOWN",
+            "begin again with `aloft forge connect github`".to_owned(),
         ),
         forges::Error::NoAccount(_) => (
             Kind::NotFound,
@@ -120,6 +130,26 @@ fn forge_row(error: &forge::Error) -> (Kind, &'static str, String) {
         forge::Error::TokenRefused { host, .. } => {
             (Kind::Precondition, "FORGE_TOKEN_REFUSED", format!("make another token and {}", connect(host)))
         }
+        forge::Error::SignInUnconfigured { host } => (
+            Kind::Precondition,
+            "FORGE_SIGN_IN_UNCONFIGURED",
+            format!(
+                "give a token with `--token-stdin`, or set `clientId` of an OAuth application under [serve.forges.\"{host}\"]"
+            ),
+        ),
+        forge::Error::SignInDenied { host } => {
+            (Kind::Precondition, "FORGE_SIGN_IN_DENIED", again(host))
+        }
+        forge::Error::SignInExpired { host } => {
+            (Kind::Precondition, "FORGE_SIGN_IN_EXPIRED", again(host))
+        }
+        forge::Error::SignInFailed { host, .. } => (
+            Kind::Precondition,
+            "FORGE_SIGN_IN_FAILED",
+            format!(
+                "check `clientId` under [serve.forges.\"{host}\"] and that its application allows the device flow, or give a token with `--token-stdin`"
+            ),
+        ),
         forge::Error::ScopeMissing { scope, .. } => (
             Kind::Precondition,
             "FORGE_SCOPE_MISSING",
