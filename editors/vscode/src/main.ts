@@ -16,7 +16,7 @@ import { Notices } from "./notices.js";
 import { lookForOffers } from "./offers.js";
 import { followBridge } from "./ports.js";
 import { Review } from "./review.js";
-import { followWishes } from "./sandbox_file.js";
+import { SandboxFiles } from "./sandbox_files.js";
 import { Screens } from "./screens.js";
 import { OwnThread } from "./ssh.js";
 import { Status } from "./status.js";
@@ -70,11 +70,11 @@ export function activate(extension: vscode.ExtensionContext): Api {
   };
   const follows = new Follows(bridge);
   const documents = new Documents(bridge);
+  const files = new SandboxFiles(ctx);
   const panels = new ThreadPanels(ctx, follows);
   const dashboard = new Dashboard(ctx, follows);
-  const review = new Review(ctx, documents);
+  const review = new Review(ctx, documents, files);
   lookForOffers(ctx);
-  followWishes(ctx);
   const status = new Status(bridge, threads);
   const own = new OwnThread(ctx, (threadId) => void view.reveal(threadId));
   const laps: Api["laps"] = { activate: 0 };
@@ -85,7 +85,7 @@ export function activate(extension: vscode.ExtensionContext): Api {
     first.dispose();
   });
   extension.subscriptions.push(
-    log, bridge, threads, follows, documents, view, status, own, first,
+    log, bridge, threads, follows, documents, files, view, status, own, first,
     new CreateForm(ctx),
     new Notices(ctx),
     followBridge(ctx),

@@ -13,6 +13,7 @@ import { ViewedMarks } from "./review_marks.js";
 import { type Target, hunkOfCursor, pickHunks, revert, take } from "./review_take.js";
 import { type Node, PAGE, ReviewTree, pages } from "./review_tree.js";
 import { openInSandbox } from "./sandbox_file.js";
+import type { SandboxFiles } from "./sandbox_files.js";
 import { clean } from "./text.js";
 
 const t = vscode.l10n.t;
@@ -33,6 +34,7 @@ type Place = Node | vscode.Uri | undefined;
 export class Review {
   readonly #ctx: Ctx;
   readonly #documents: Documents;
+  readonly #files: SandboxFiles;
   readonly #marks: ViewedMarks;
   readonly #comments: ReviewComments;
   readonly #tree = new ReviewTree();
@@ -40,9 +42,10 @@ export class Review {
   #current: Current | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(ctx: Ctx, documents: Documents) {
+  constructor(ctx: Ctx, documents: Documents, files: SandboxFiles) {
     this.#ctx = ctx;
     this.#documents = documents;
+    this.#files = files;
     this.#marks = new ViewedMarks(ctx.extension.workspaceState);
     this.#comments = new ReviewComments(ctx, documents);
     this.#view = vscode.window.createTreeView("aloft.review", { treeDataProvider: this.#tree, manageCheckboxStateManually: true, showCollapseAll: false });
@@ -316,6 +319,7 @@ export class Review {
     const hunks = what === "hunk" ? await this.#hunks(target, t("Take back in the sandbox")) : undefined;
     if (what === "hunk" && hunks === undefined) return;
     if (!(await revert(this.#ctx, this.#documents, target, hunks))) return;
+    this.#files.refresh(target.threadId);
     // The recorded diff follows with the next turn.
     if (this.#current?.threadId === target.threadId) this.#current.reverted.add(target.path);
     this.#tree.refresh();

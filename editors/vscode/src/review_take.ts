@@ -1,21 +1,17 @@
 // Single files and hunks of a review: taken into the local checkout, or taken back in the sandbox.
 
-import { spawn } from "node:child_process";
-
 import * as vscode from "vscode";
 
-import * as config from "./config.js";
 import type { Ctx } from "./ctx.js";
 import type { Documents } from "./documents.js";
 import { RequestError } from "./errors.js";
 import { applyChanges } from "./local.js";
 import { type Patch, hunkAt, only, parse } from "./patch.js";
 import type { Against, FileDiff } from "./protocol.js";
+import { quote, runInSandbox } from "./sandbox_shell.js";
 import { clean } from "./text.js";
 
 const t = vscode.l10n.t;
-/** What git says at most of why it did not work. */
-const WORDS = 2000;
 
 export interface Target {
   threadId: string;
@@ -44,7 +40,8 @@ export async function revert(ctx: Ctx, documents: Documents, target: Target, hun
   const detail = t("The agent sees it as a change by you. Your local checkout stays as it is.");
   if ((await vscode.window.showWarningMessage(what, { modal: true, detail }, act)) !== act) return false;
   const work = async (): Promise<void> => {
-    if (file.binary) await restore(ctx, target, file);
+    // What has no patch goes back whole.
+    if (hunks === undefined && (file.binary || file.patch === undefined)) await restore(ctx, target, file);
     else await inSandbox(ctx, target.threadId, "cd /workspace && git apply -R --whitespace=nowarn -", await patchOf(documents, target, hunks));
   };
   await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: t("Reverting {0}", clean(target.path, 80)) }, work);
@@ -79,41 +76,19 @@ async function patchOf(documents: Documents, { threadId, against, path }: Target
   return hunks === undefined ? patch : only(parsed, hunks);
 }
 
-/** The content of a binary file as it was at the base. */
+/** The content of a file as it was at the base. */
 async function restore(ctx: Ctx, { threadId, against, path }: Target, file: FileDiff): Promise<void> {
   const base = against === "base" ? ctx.threads.get(threadId)?.baseCommit : against === "uncommitted" ? "HEAD" : undefined;
-  if (base === undefined) throw new RequestError(t("A binary file can be reverted in a review against the base only"), 0, "NO_PATCH");
+  if (base === undefined) throw new RequestError(t("A binary or large file can be reverted in a review against the base only"), 0, "NO_PATCH");
   const [now, before] = [quote(path), quote(file.oldPath ?? path)];
   const back = file.status === "added" ? `rm -f -- ${now}` : `git restore --source=${quote(base)} --worktree -- ${before}`;
   const gone = file.status === "renamed" ? ` && rm -f -- ${now}` : "";
   await inSandbox(ctx, threadId, `cd /workspace && ${back}${gone}`, "");
 }
 
-function quote(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
-}
-
-/** Runs a line in the sandbox. */
+/** Runs a line in the sandbox, which must work. */
 async function inSandbox(ctx: Ctx, threadId: string, line: string, input: string): Promise<void> {
-  const { program } = ctx.bridge;
-  if (!program) throw new RequestError(t("Aloft does not run"), 0, "BRIDGE_STOPPED", t("restart it"));
-  const { cloud } = config.settings();
-  const child = spawn(program.path, ["ssh", ...(cloud ? ["--cloud", cloud] : []), threadId, "--", line], {
-    env: { ...process.env, ...config.environment() },
-    stdio: ["pipe", "pipe", "pipe"],
-    windowsHide: true,
-  });
-  let words = "";
-  const hear = (bytes: Buffer): void => void (words = (words + bytes.toString("utf8")).slice(-WORDS));
-  child.stdout.on("data", hear);
-  child.stderr.on("data", hear);
-  child.stdin.on("error", () => undefined);
-  child.stdin.end(input);
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", resolve);
-  });
+  const { code, words } = await runInSandbox(ctx, threadId, line, input);
   if (code === 0) return;
-  ctx.log.warn(`${line}: exit code ${String(code)}: ${words}`);
   throw new RequestError(clean(words, 300) || t("The sandbox answered with exit code {0}", String(code)), 0, "REVERT_FAILED", t("the file may have changed since: refresh the review"));
 }
