@@ -4,6 +4,7 @@
 import * as vscode from "vscode";
 
 import type { Draft, How, Opening, ThreadAsks, ThreadTold, Verb } from "../webview/messages.js";
+import { selectionOf } from "./attach.js";
 import { inputs, link, oneOf, string, whole } from "./check.js";
 import type { Ctx, OpenOptions } from "./ctx.js";
 import { asRequestError } from "./errors.js";
@@ -12,6 +13,7 @@ import { History } from "./history.js";
 import { openItem, showDetail, showOutput } from "./items.js";
 import type { Event, Input, Item, Kept } from "./protocol.js";
 import { offers } from "./offers.js";
+import { pickThread } from "./pick.js";
 import { send } from "./send.js";
 import { slim, slimEvent } from "./slim.js";
 import { clean } from "./text.js";
@@ -51,6 +53,7 @@ export class ThreadPanels {
           else panel.dispose();
         },
       }),
+      vscode.commands.registerCommand("aloft.attachSelection", () => this.#attachSelection().catch((error: unknown) => ctx.fail(t("Add to a message"), error))),
       ctx.screens.add({ shows: (threadId) => this.#panels.get(threadId)?.visible ?? false }),
     );
   }
@@ -75,9 +78,14 @@ export class ThreadPanels {
     this.open(threadId).attach(parts);
   }
 
-  /** The thread whose panel has the focus. */
-  get active(): string | undefined {
-    return [...this.#panels.values()].find(({ panel }) => panel.active)?.threadId;
+  /** What is selected goes into the message box of the one panel that can be seen, or of a thread that a person picks. */
+  async #attachSelection(): Promise<void> {
+    const editor = vscode.window.activeTextEditor;
+    if (!editor) return;
+    const part = await selectionOf(editor.document, editor.selection);
+    const [first, ...more] = [...this.#panels.values()].filter(({ visible }) => visible);
+    const threadId = first && more.length === 0 ? first.threadId : await pickThread(this.#ctx.threads, t("Add the selection to the message to which agent?"));
+    if (threadId !== undefined) this.attach(threadId, [part]);
   }
 
   #take(threadId: string, panel: vscode.WebviewPanel): ThreadPanel {

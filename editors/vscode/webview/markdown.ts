@@ -12,7 +12,11 @@ const SCHEMES = /^(?:https?|mailto):/i;
 const LONGEST = 300_000;
 
 /** What a click on a link does. */
-export type Follow = (url: string) => void;
+export interface Follow {
+  url(url: string): void;
+  /** A file of the workspace; lines count from zero. */
+  file(path: string, line?: number): void;
+}
 
 /** A place that shows markdown which grows: blocks that did not change stay as they are. */
 export class Markdown {
@@ -131,12 +135,33 @@ function inlines(tokens: Token[], follow: Follow): Child[] {
 }
 
 function link(token: { href: string }, children: Child[], follow: Follow): Child {
-  if (!SCHEMES.test(token.href)) return h("span", { class: "dead-link", title: visible(token.href) }, ...children);
-  const go = (event: Event): void => {
-    event.preventDefault();
-    follow(token.href);
-  };
-  return h("a", { href: token.href, title: visible(token.href), rel: "noreferrer", onclick: go, onauxclick: go }, ...children);
+  const title = visible(token.href);
+  if (SCHEMES.test(token.href)) {
+    const go = (event: Event): void => {
+      event.preventDefault();
+      // The editor would follow it too.
+      event.stopPropagation();
+      follow.url(token.href);
+    };
+    return h("a", { href: token.href, title, rel: "noreferrer", onclick: go, onauxclick: go }, ...children);
+  }
+  const file = fileOf(token.href);
+  if (file === undefined) return h("span", { class: "dead-link", title }, ...children);
+  return h("button", { type: "button", class: "link", title, onclick: () => follow.file(file.path, file.line) }, ...children);
+}
+
+/** The file of the workspace that a link means: `src/a.ts`, `/workspace/src/a.ts:12`, `a.ts#L12-L20`. */
+export function fileOf(href: string): { path: string; line?: number } | undefined {
+  let plain = href;
+  try {
+    plain = decodeURIComponent(href);
+  } catch {
+    // A name with a % in it.
+  }
+  const [, path, byMark, byColon] = /^(?:(?:file:\/\/)?\/workspace\/|\.\/)?([^/:#?\\][^:#?\\]*)(?:#L(\d+)\S*|:(\d+)[\d:-]*)?$/.exec(plain) ?? [];
+  if (path === undefined || path.split("/").includes("..")) return undefined;
+  const line = Number(byMark ?? byColon ?? 0) - 1;
+  return line >= 0 ? { path, line } : { path };
 }
 
 /** The five entities that `marked` leaves in texts. */

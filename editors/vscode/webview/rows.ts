@@ -7,7 +7,7 @@ import { type Child, add, fill, h, say, show } from "./dom.js";
 import { visible } from "./escapes.js";
 import { t } from "./l10n.js";
 import type { RowView } from "./list.js";
-import { Markdown } from "./markdown.js";
+import { type Follow, Markdown } from "./markdown.js";
 import type { Shown, ThreadAsks, Verb } from "./messages.js";
 import { Output } from "./output.js";
 import { place, stat, stepRows } from "./parts.js";
@@ -115,16 +115,23 @@ function picture(part: Extract<Input, { type: "image" }>): Child {
   return h("img", { class: "picture", alt: t("Attached picture"), src: `data:${part.mimeType};base64,${part.data}` });
 }
 
+function follow(page: Page): Follow {
+  return {
+    url: (url) => page.attempt(page.ask("openUrl", { url })),
+    file: (path, line) => page.attempt(page.ask("openFile", line === undefined ? { path } : { path, line })),
+  };
+}
+
 const agentMessage: Draw<"agentMessage"> = (article, page) => {
   article.setAttribute("aria-label", t("Message of the agent"));
-  const text = new Markdown((url) => page.attempt(page.ask("openUrl", { url })));
+  const text = new Markdown(follow(page));
   add(article, text.element);
   return (item) => text.update(item.text);
 };
 
 const reasoning: Draw<"reasoning"> = (article, page, key) => {
   article.setAttribute("aria-label", t("Thoughts of the agent"));
-  const text = new Markdown((url) => page.attempt(page.ask("openUrl", { url })));
+  const text = new Markdown(follow(page));
   const head = h("span", { class: "muted" });
   let newest: Of<"reasoning"> | undefined;
   const { details, isOpen } = expander(page, key, [head], () => (text.update(newest?.text ?? ""), text.element));
@@ -325,7 +332,7 @@ export function question(item: Of<"permission">, answer: (optionId: string) => v
 
 const notice: Draw<"notice"> = (article, page) => {
   const sign = h("span", { class: "sign", role: "img" });
-  const text = new Markdown((url) => page.attempt(page.ask("openUrl", { url })));
+  const text = new Markdown(follow(page));
   const hint = h("div", { class: "muted" });
   add(article, sign, h("div", {}, text.element, hint));
   return (item) => {
@@ -336,7 +343,7 @@ const notice: Draw<"notice"> = (article, page) => {
     sign.setAttribute("aria-label", word);
     article.setAttribute("aria-label", word);
     text.update(item.text);
-    const more = [item.error && item.error.message !== item.text ? item.error.message : "", item.error?.hint].filter(Boolean).join(" · ");
+    const more = [item.error && !item.text.includes(item.error.message) ? item.error.message : "", item.error?.hint].filter(Boolean).join(" · ");
     say(hint, visible(more));
     show(hint, more !== "");
   };

@@ -1,8 +1,8 @@
 import { expect, test, vi } from "vitest";
 
-import { Markdown } from "../../webview/markdown.js";
+import { fileOf, Markdown } from "../../webview/markdown.js";
 
-const none = (): void => undefined;
+const none = { url: (): void => undefined, file: (): void => undefined };
 const drawn = (text: string): HTMLElement => new Markdown(none, text).element;
 
 test("the usual forms become elements", () => {
@@ -28,7 +28,7 @@ test("HTML is shown, never made", () => {
 });
 
 test("only addresses of the web are links, and they are opened by the extension", () => {
-  const follow = vi.fn();
+  const follow = { url: vi.fn(), file: vi.fn() };
   const text = "[a](javascript:alert(1)) [b](command:workbench.action.quit) [c](https://example.test/x) [d](data:text/html,x) [e](vscode://x) ![p](https://example.test/p.png)";
   const { element } = new Markdown(follow, text);
   expect([...element.querySelectorAll("a")].map((link) => link.getAttribute("href"))).toEqual(["https://example.test/x", "https://example.test/p.png"]);
@@ -36,7 +36,19 @@ test("only addresses of the web are links, and they are opened by the extension"
   const click = new MouseEvent("click", { bubbles: true, cancelable: true });
   element.querySelector("a")?.dispatchEvent(click);
   expect(click.defaultPrevented).toBe(true);
-  expect(follow).toHaveBeenCalledExactlyOnceWith("https://example.test/x");
+  expect(follow.url).toHaveBeenCalledExactlyOnceWith("https://example.test/x");
+});
+
+test("a link to a file of the workspace is opened at its line", () => {
+  const follow = { url: vi.fn(), file: vi.fn() };
+  const { element } = new Markdown(follow, "[here](src/a%20b.ts#L12-L20) and [there](/etc/passwd)");
+  element.querySelector("button")?.click();
+  expect(follow.file).toHaveBeenCalledExactlyOnceWith("src/a b.ts", 11);
+  expect(element.querySelector(".dead-link")?.textContent).toBe("there");
+  expect(fileOf("/workspace/src/a.ts:3:7")).toEqual({ path: "src/a.ts", line: 2 });
+  expect(fileOf("file:///workspace/./a.ts")).toEqual({ path: "./a.ts" });
+  expect(fileOf("./README.md")).toEqual({ path: "README.md" });
+  for (const other of ["../up", "a/../../up", "/etc/passwd", "#part", "", "x:y", "C:\\a", "file:///etc/passwd", "?q"]) expect(fileOf(other), other).toBeUndefined();
 });
 
 test("a link whose text turns its direction shows that", () => {
