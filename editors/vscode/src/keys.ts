@@ -22,22 +22,30 @@ export async function manageKeys(ctx: Ctx): Promise<void> {
     { placeHolder: t("Key of which provider of models?") },
   );
   if (!picked) return;
-  if (!picked.key) return setKey(ctx, picked.provider, picked.label);
+  const address = picked.key?.baseUrl ?? "";
+  if (!picked.key) return setKey(ctx, picked.provider, picked.label, address);
   const actions = { set: t("Set another key"), test: t("Test the key"), remove: t("Remove the key") };
   const action = await vscode.window.showQuickPick(Object.values(actions), { placeHolder: picked.label });
-  if (action === actions.set) await setKey(ctx, picked.provider, picked.label);
+  if (action === actions.set) await setKey(ctx, picked.provider, picked.label, address);
   if (action === actions.test) await testKey(ctx, picked.provider, picked.label);
   if (action === actions.remove) await ctx.bridge.request("key/delete", { provider: picked.provider });
 }
 
-async function setKey(ctx: Ctx, provider: string, label: string): Promise<void> {
+/** `address`: of the key that was there before. */
+async function setKey(ctx: Ctx, provider: string, label: string, address: string): Promise<void> {
   const value = await vscode.window.showInputBox({
     prompt: t("Key of {0}. It is kept encrypted by the cloud and shown nowhere again.", label),
     password: true,
     ignoreFocusOut: true,
   });
   if (!value?.trim()) return;
-  await ctx.bridge.request("key/set", { provider, value: value.trim() });
+  const baseUrl = await vscode.window.showInputBox({
+    prompt: t("Address of the API, for a gateway of your own. Empty: that of {0}.", label),
+    value: address,
+    ignoreFocusOut: true,
+  });
+  if (baseUrl === undefined) return;
+  await ctx.bridge.request("key/set", { provider, value: value.trim(), ...(baseUrl.trim() ? { baseUrl: baseUrl.trim() } : {}) });
   await testKey(ctx, provider, label);
 }
 

@@ -84,17 +84,18 @@ export class Notices implements vscode.Disposable {
   async #show(notices: Notice[]): Promise<void> {
     // A question that was answered, or a thread that came on screen, while notices were gathered.
     const open = notices.filter(({ id, threadId }) => this.#unread.has(id) && !this.#ctx.screens.seen(threadId));
-    const [first] = open;
-    if (!first) return;
-    if (open.length > 1) return this.#digest(open);
-    const actions = this.#actions(first);
-    const show = first.kind === "failed" ? vscode.window.showErrorMessage : first.kind === "needsAttention" ? vscode.window.showWarningMessage : vscode.window.showInformationMessage;
-    this.#ctx.log.info(`notice ${first.kind} of ${first.threadId}`);
-    const answer = await show(wording(first), ...actions.map(({ label }) => label));
+    // Of several of one thread, the newest says how it stands.
+    const newest = open.at(-1);
+    if (!newest) return;
+    if (open.some(({ threadId }) => threadId !== newest.threadId)) return this.#digest(open);
+    const actions = this.#actions(newest);
+    const show = newest.kind === "failed" ? vscode.window.showErrorMessage : newest.kind === "needsAttention" ? vscode.window.showWarningMessage : vscode.window.showInformationMessage;
+    this.#ctx.log.info(`notice ${newest.kind} of ${newest.threadId}`);
+    const answer = await show(wording(newest), ...actions.map(({ label }) => label));
     // Closed or answered, it has been seen; one that merely vanished is open still.
-    this.#read([first]);
+    this.#read(open);
     const action = actions.find(({ label }) => label === answer);
-    if (action) await vscode.commands.executeCommand(action.command, first.threadId);
+    if (action) await vscode.commands.executeCommand(action.command, newest.threadId);
   }
 
   async #digest(notices: Notice[]): Promise<void> {

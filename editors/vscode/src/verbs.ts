@@ -1,5 +1,8 @@
 // What can be done with one thread. Errors are the caller's to tell.
 
+import { homedir } from "node:os";
+import path from "node:path";
+
 import * as vscode from "vscode";
 
 import type { Ctx } from "./ctx.js";
@@ -105,9 +108,9 @@ export async function remove(ctx: Ctx, threadId: string): Promise<void> {
 /** Whether a file was written. */
 export async function archive(ctx: Ctx, threadId: string): Promise<boolean> {
   const slug = ctx.threads.get(threadId)?.slug ?? threadId;
-  const folder = vscode.workspace.workspaceFolders?.find(({ uri }) => uri.scheme === "file")?.uri;
   const file = await vscode.window.showSaveDialog({
-    ...(folder ? { defaultUri: vscode.Uri.joinPath(folder, `${slug}.aloft`) } : {}),
+    // Not into a checkout, where it would be a new file.
+    defaultUri: vscode.Uri.file(path.join(homedir(), `${slug}.aloft`)),
     filters: { [t("Archives of agents")]: ["aloft"] },
     title: t("Archive {0}", title(ctx, threadId)),
   });

@@ -274,6 +274,8 @@ class Panel implements Page {
     }
     const closed = this.#gone ?? (thread.state === "deleting" ? t("The thread is being deleted.") : undefined);
     this.#composer.set(works(thread), closed);
+    // What is gone can be read, and nothing be done with it.
+    this.#app.classList.toggle("gone", closed !== undefined);
   }
 
   #answer(itemId: string, optionId: string): void {
