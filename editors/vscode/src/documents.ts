@@ -12,7 +12,7 @@ import type { Against, FileDiff } from "./protocol.js";
 export const SCHEME = "aloft-document";
 
 /** Larger outputs are cut at their beginning. */
-const OUTPUT = 20 * 1024 * 1024;
+const OUTPUT = 4 * 1024 * 1024;
 const PAGE = 1024 * 1024;
 /** Files read at once. */
 const PARALLEL = 6;
@@ -48,6 +48,8 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
   readonly #changed = new vscode.EventEmitter<vscode.Uri>();
   readonly #diffs = new Map<string, Promise<FileDiff>>();
   readonly #disposables: vscode.Disposable[];
+  /** Files of the newest review whose patch is all of their text. */
+  #known: { of: string; files: Map<string, FileDiff> } | undefined;
   #busy = 0;
   #waiting: (() => void)[] = [];
 
@@ -74,7 +76,7 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
     const address = addressOf(uri);
     if (address === undefined) return vscode.l10n.t("Nothing is known of this document.");
     try {
-      return await this.#read(address);
+      return await this.#text(address);
     } catch (error) {
       // The others still show: what failed says so itself.
       const { message, hint } = asRequestError(error);
@@ -82,8 +84,25 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
     }
   }
 
+  /** What was read for a review: new files and those that are gone need not be read one by one, which takes long where they are thousands. */
+  know(threadId: string, against: Against, files: readonly FileDiff[]): void {
+    const whole = files.filter(({ status, binary, patch }) => (status === "added" || status === "deleted") && !binary && patch !== undefined);
+    this.#known = { of: JSON.stringify({ threadId, against }), files: new Map(whole.map((file) => [file.path, file])) };
+  }
+
   /** One file of a diff with its texts. */
-  diff(threadId: string, against: Against, path: string): Promise<FileDiff> {
+  async diff(threadId: string, against: Against, path: string): Promise<FileDiff> {
+    const whole = this.#known?.of === JSON.stringify({ threadId, against }) ? this.#known.files.get(path) : undefined;
+    if (whole?.patch === undefined) return this.#read(threadId, against, path);
+    const { before, after } = sides(parse(whole.patch));
+    return { ...whole, ...(whole.status === "added" ? { newText: after } : { oldText: before }) };
+  }
+
+  dispose(): void {
+    for (const disposable of this.#disposables) disposable.dispose();
+  }
+
+  #read(threadId: string, against: Against, path: string): Promise<FileDiff> {
     const key = JSON.stringify({ thread: threadId, against, path });
     const known = this.#diffs.get(key);
     if (known) return known;
@@ -94,11 +113,7 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
     return read;
   }
 
-  dispose(): void {
-    for (const disposable of this.#disposables) disposable.dispose();
-  }
-
-  async #read(address: Address): Promise<string> {
+  async #text(address: Address): Promise<string> {
     switch (address.kind) {
       case "diff": {
         const file = await this.diff(address.threadId, address.against, address.path);

@@ -76,12 +76,18 @@ export function sides(patch: Patch): { before: string; after: string } {
   const side = (sign: "-" | "+"): string =>
     patch.hunks
       .map((hunk) => {
-        const lines: string[] = [];
+        let text = "";
+        let taken = false;
         for (const line of hunk.lines) {
-          if (line.startsWith("\\")) continue;
-          if (line.startsWith(sign) || line.startsWith(" ") || line === "") lines.push(line.slice(1));
+          // The line before has no end.
+          if (line.startsWith("\\")) {
+            if (taken) text = text.slice(0, -1);
+            continue;
+          }
+          taken = line.startsWith(sign) || line.startsWith(" ") || line === "";
+          if (taken) text += `${line.slice(1)}\n`;
         }
-        return lines.map((line) => `${line}\n`).join("");
+        return text;
       })
       .join(patch.hunks.length > 1 ? "⋯\n" : "");
   return { before: side("-"), after: side("+") };

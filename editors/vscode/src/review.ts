@@ -135,7 +135,9 @@ export class Review {
 
   async #read(threadId: string, against: Against): Promise<FileDiff[]> {
     try {
-      return (await this.#ctx.bridge.request("thread/diff", { threadId, against })).files;
+      const { files } = await this.#ctx.bridge.request("thread/diff", { threadId, against });
+      this.#documents.know(threadId, against, files);
+      return files;
     } catch (error) {
       // Nothing was saved yet, so nothing is changed yet.
       if (isReason(error, "NOT_SAVED")) return [];

@@ -117,12 +117,3 @@ step("a turn alone", async () => {
   await page.locator(".quick-input-list .monaco-list-row", { hasText: "Turn 2" }).click();
   await page.getByRole("tab", { name: /Change things: turn 2.*1 file/ }).waitFor();
 });
-
-step("thousands of files come in pages", async () => {
-  await editor.done(world.folder, "$ for i in $(seq 1 1000); do echo $i > f$i.txt; done", { title: "Many files" });
-  await window.row("Many files").waitFor();
-  await window.command("Aloft: Review Changes", "Many files");
-  await page.getByRole("tab", { name: /Many files: all changes \(1 to 300 of 1000\)/ }).waitFor();
-  await page.getByRole("treeitem", { name: /Files 901 to 1000/ }).click();
-  await page.getByRole("tab", { name: /Many files: all changes \(901 to 1000 of 1000\)/ }).waitFor();
-});

@@ -22,6 +22,8 @@ const SETTINGS = {
   "extensions.autoUpdate": false,
   "extensions.autoCheckUpdates": false,
   "workbench.enableExperiments": false,
+  // What takes the focus on a busy machine does not take a choice away.
+  "workbench.quickOpen.closeOnFocusLost": false,
   "workbench.tips.enabled": false,
   "workbench.reduceMotion": "on",
   "git.openRepositoryInParentFolders": "never",

@@ -51,7 +51,7 @@ test("new and empty files, and files without a last line end", () => {
     writeFileSync(join(folder, "new.txt"), "one\ntwo");
     git(["add", "-N", "new.txt"]);
     const patch = parse(git(["diff", "new.txt"]));
-    expect(sides(patch)).toEqual({ before: "", after: "one\ntwo\n" });
+    expect(sides(patch)).toEqual({ before: "", after: "one\ntwo" });
     rmSync(join(folder, "new.txt"));
     git(["rm", "-q", "--cached", "new.txt"]);
     git(["apply", "-"], only(patch, [0]));
@@ -70,4 +70,15 @@ test("the hunk at a line of the new text", () => {
   expect([0, 1, 2, 3].map((line) => hunkAt(patch, line))).toEqual([0, 0, 0, 0]);
   expect(hunkAt(patch, 10)).toBe(-1);
   expect(hunkAt(patch, 20)).toBe(1);
+});
+
+test("the patch of a new file, and of one that is gone, is its whole text", () => {
+  withRepository((folder, git) => {
+    for (const text of ["", "one\n", "no end", "a\n\n\\ b\r\nc", "\n"]) {
+      writeFileSync(join(folder, "new.txt"), text);
+      git(["add", "."]);
+      expect(sides(parse(git(["diff", "--cached", "new.txt"])))).toEqual({ before: "", after: text });
+      expect(sides(parse(git(["diff", "--cached", "-R", "new.txt"])))).toEqual({ before: text, after: "" });
+    }
+  });
 });
