@@ -40,6 +40,19 @@ use crate::protocol::error::{Code, Error};
 /// Largest message in bytes, both ways: a diff or an image may pass tonic's 4 MiB.
 pub const LARGEST_MESSAGE: usize = 64 << 20;
 
+/// Refuses a request that no cloud takes: on its way it would break the connection, and look like a cloud out of reach.
+pub fn check_size(request: &impl prost::Message) -> Result<(), Error> {
+    let size = request.encoded_len();
+    if size <= LARGEST_MESSAGE {
+        return Ok(());
+    }
+    let (size, most) = (size.div_ceil(1 << 20), LARGEST_MESSAGE >> 20);
+    let message =
+        format!("the request has {size} MiB, more than the {most} MiB a cloud takes at once");
+    Err(Error::new(Code::InvalidParams, "MESSAGE_TOO_LARGE", message)
+        .with_hint("put what is large into a file of the repository and name it, or attach less"))
+}
+
 /// What the generated clients run on: the channel with our token.
 pub type Transport = InterceptedService<Channel, Bearer>;
 

@@ -18,7 +18,7 @@ use aloft_proto::v1;
 pub use change::Change;
 pub use seen::{Fold, Seen};
 
-use crate::client::Client;
+use crate::client::{Client, check_size};
 use crate::config::Config;
 use crate::offline::outbox::{Entry, Outbox, Record};
 use crate::protocol::error::{Code, Error};
@@ -89,6 +89,8 @@ impl Offline {
         mut request: Request,
         unreachable: Option<&Error>,
     ) -> Result<Handed<Request::Answer>, Error> {
+        // Kept, it would hold up all that come after it.
+        check_size(&request)?;
         if request.request_id().is_empty() {
             *request.request_id() = new_request_id();
         }

@@ -5,7 +5,7 @@ use std::{fs, process::Stdio, time::Instant};
 use aloft_proto::v1::{self, CreateThreadRequest, ListThreadsRequest};
 use aloft_tests::{
     cloud,
-    home::{Home, assert_whole, feed, items},
+    home::{Home, assert_whole, feed, finish, items},
     poll,
 };
 use serde_json::Value;
@@ -56,12 +56,28 @@ fn what_is_not_there_is_named() {
 fn no_usable_agent_is_said_with_the_way_out() {
     let home = Home::new();
     let repository = home.repository();
+    // Agents are looked for in PATH; the one of this machine may have some.
+    let mut start = home.command(["cloud", "start"]);
+    start.env("PATH", "/usr/bin:/bin");
+    assert_eq!(finish(start).code, 0);
     let error = home.fails(1, ["new", "--repo", repository.to_str().unwrap(), "do something"]);
-    if error["reason"] != "NO_AGENT" {
-        // An agent is installed here, which is found before: then none can be missing.
-        return;
-    }
+    assert_eq!(error["reason"], "NO_AGENT", "{error}");
     assert!(error["hint"].as_str().unwrap().contains("--agent shell"), "{error}");
+}
+
+#[test]
+fn a_message_too_large_for_any_cloud_is_refused_and_holds_nothing_up() {
+    let home = Home::new();
+    let repository = home.repository();
+    let thread = home.shell(&repository, "auto", "$ true");
+    let id = thread["id"].as_str().unwrap();
+    let large = vec![b'x'; 70 << 20];
+    let run = feed(home.command(["send", id, "--json", "-"]), &large);
+    assert_eq!(run.code, 2, "{}", run.text());
+    let error: Value = serde_json::from_str(&run.text()).unwrap();
+    assert_eq!(error["error"]["reason"], "MESSAGE_TOO_LARGE", "{error}");
+    assert_eq!(home.json(["outbox", "list"])["waiting"], Value::Array(Vec::new()));
+    home.ok(["send", id, "--wait", "$ true"]);
 }
 
 #[test]

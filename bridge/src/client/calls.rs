@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::client::{Client, Stream, retry};
+use crate::client::{Client, Stream, check_size, retry};
 use crate::protocol::error::{Code, Error};
 use crate::protocol::to_proto::new_request_id;
 
@@ -168,9 +168,10 @@ impl Client {
         send: impl Fn(Request<Message>) -> Reply,
     ) -> Result<Answer, Error>
     where
-        Message: Clone,
+        Message: Clone + prost::Message,
         Reply: Future<Output = Result<Response<Answer>, Status>>,
     {
+        check_size(&message)?;
         let deadline = tokio::time::Instant::now() + DEADLINE;
         self.repeat(deadline, || {
             let mut request = Request::new(message.clone());
