@@ -44,7 +44,10 @@ pub(super) fn get(db: &Connection, thread: &str, item: &str) -> Result<Option<It
     threads::one(db, select, [thread, item], |row| current(db, thread, row))
 }
 
-/// Returns the newest items before one, oldest first.
+/// Bytes of items in a page: far less than fits into one message, and more than anybody reads at once.
+const PAGE: usize = 16 << 20;
+
+/// Returns the newest items before one, oldest first: as many as asked for and as fit, and one at least.
 pub(super) fn page(
     db: &Connection,
     thread: &str,
@@ -66,12 +69,15 @@ pub(super) fn page(
     let mut statement = db.prepare_cached(select)?;
     let mut rows = statement.query(params![thread, position, limited(limit.saturating_add(1))])?;
     let mut page = ItemPage { cursor: log::newest(db, thread)?, ..ItemPage::default() };
+    let mut size = 0;
     while let Some(row) = rows.next()? {
-        if page.items.len() == limit {
+        let item = current(db, thread, row)?;
+        size += item.encoded_len();
+        if page.items.len() == limit || (size > PAGE && !page.items.is_empty()) {
             page.has_more = true;
             break;
         }
-        page.items.push(current(db, thread, row)?);
+        page.items.push(item);
     }
     page.items.reverse();
     Ok(page)

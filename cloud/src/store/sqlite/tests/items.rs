@@ -3,7 +3,7 @@
 use aloft_proto::v1::{Item, ItemState, Turn, TurnState, event::Payload, item::Kind};
 
 use crate::store::{
-    Error, Found, ITEM_OUTPUT, Store as _, Turns,
+    Error, Found, ITEM_OUTPUT, ItemPage, Store as _, Turns,
     sqlite::tests::{appended, command, command_of, create, event, fresh, message, write},
 };
 
@@ -208,6 +208,27 @@ async fn turns_are_as_their_newest_event_says() {
     assert_eq!(numbers, [turn(2, TurnState::Failed), turn(3, TurnState::Running)]);
     assert_eq!(store.turn_by_number("turned", 5).await.unwrap(), Some(turn(5, TurnState::Running)));
     assert_eq!(store.turn_by_number("turned", 6).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_page_holds_no_more_than_fits_into_a_message() {
+    let (_directory, store) = fresh();
+    create(&store, "large").await;
+    let large = "x".repeat(7 << 20);
+    for id in ["first", "second", "third"] {
+        let item = message(id, &large, ItemState::Completed);
+        write(&store, "large", vec![event(Payload::ItemCompleted(item))]).await;
+    }
+    let ids = |page: &ItemPage| page.items.iter().map(|item| item.id.clone()).collect::<Vec<_>>();
+    let newest = store.items("large", None, 200).await.unwrap();
+    assert_eq!((ids(&newest), newest.has_more), (vec!["second".into(), "third".into()], true));
+    let before = store.items("large", Some("second"), 200).await.unwrap();
+    assert_eq!((ids(&before), before.has_more), (vec!["first".into()], false));
+    // One that is larger than a page still comes.
+    let item = message("fourth", &"x".repeat(17 << 20), ItemState::Completed);
+    write(&store, "large", vec![event(Payload::ItemCompleted(item))]).await;
+    let newest = store.items("large", None, 200).await.unwrap();
+    assert_eq!((ids(&newest), newest.has_more), (vec!["fourth".into()], true));
 }
 
 #[tokio::test]
