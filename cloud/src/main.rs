@@ -1,6 +1,6 @@
 //! Picks the subcommand of `aloft-cloud`.
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use aloft_cloud::cli::Cli;
 use clap::Parser as _;
@@ -29,10 +29,9 @@ fn main() -> ExitCode {
 }
 
 /// Errors of this project are fragments that read after "failed to".
-#[expect(clippy::print_stderr, reason = "the one place where the program speaks to who started it")]
 fn report(error: &anyhow::Error) {
-    eprintln!("error: failed to {error}");
-    for cause in error.chain().skip(1) {
-        eprintln!("  caused by: {cause}");
-    }
+    let causes = error.chain().skip(1).map(|cause| format!("  caused by: {cause}\n"));
+    let text = format!("error: failed to {error}\n{}", causes.collect::<String>());
+    // Where it goes may be on the full disk that it tells of.
+    std::io::stderr().write_all(text.as_bytes()).ok();
 }

@@ -1,5 +1,5 @@
-//! A full disk under the cloud's own records: one clear error, nothing lost that was acknowledged, and it goes on once there is
-//! room again.
+//! A full disk. Under the cloud's own records: one clear error, nothing lost that was acknowledged, and it goes on once there is
+//! room again. Under the sandboxes: the turn that fills it is stopped, and the others go on.
 
 use std::{
     fs::File,
@@ -13,14 +13,14 @@ use aloft_tests::{
     poll,
 };
 
-/// Starts the embedded cloud with its records on a small disk of their own, which only it and this test see; gives the place to
-/// look at that disk from outside.
-fn on_a_small_disk(home: &Home, megabytes: u32) -> PathBuf {
-    let data = home.path("data/cloud");
+/// Starts the embedded cloud with a folder on a small disk of its own, which only it and this test see; gives the place to look
+/// at that disk from outside.
+fn on_a_small_disk(home: &Home, folder: &str, megabytes: u32) -> PathBuf {
+    let data = home.path(folder);
     std::fs::create_dir_all(&data).unwrap();
     let start = home.command(["cloud", "start"]);
     let mount = format!(
-        "mount -t tmpfs -o size={megabytes}m,mode=700 tmpfs \"$1\" && shift && exec \"$@\""
+        "mount -t tmpfs -o size={megabytes}m,mode=711 tmpfs \"$1\" && shift && exec \"$@\""
     );
     let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
     let mut command = Command::new("unshare");
@@ -49,7 +49,7 @@ fn on_a_small_disk(home: &Home, megabytes: u32) -> PathBuf {
 #[test]
 fn a_full_disk_refuses_clearly_and_loses_nothing() {
     let home = Home::new();
-    let disk = on_a_small_disk(&home, 64);
+    let disk = on_a_small_disk(&home, "data/cloud", 64);
     assert!(disk.join("cloud.lock").exists() || disk.read_dir().unwrap().next().is_some());
     let repository = home.repository();
     let thread = home.shell(&repository, "auto", "$ echo before");
@@ -96,4 +96,48 @@ fn a_full_disk_refuses_clearly_and_loses_nothing() {
     assert_eq!(home.wait_turn(&talks, 1)["state"], "interrupted");
     assert_whole(&home.events(&talks));
     assert_eq!(Home::processes_with(&noisy), [0; 0]);
+}
+
+#[test]
+fn the_turn_that_fills_the_disk_of_the_sandboxes_is_stopped_and_the_others_go_on() {
+    let home = Home::new();
+    home.configure("diskReserveMib = 16\n");
+    let disk = on_a_small_disk(&home, "s", 256);
+    let repository = home.repository();
+    let thread = home.shell(&repository, "auto", "$ echo before");
+    let id = thread["id"].as_str().unwrap();
+    let quiet = home.mark("quiet");
+    let beside = home.begin(&repository, "auto", &format!("$ : {quiet}; sleep 1000"));
+    Home::wait_processes(&quiet, 1);
+    let greedy = home.begin(
+        &repository,
+        "auto",
+        "$ while head -c 1000000 /dev/zero >> all; do sleep 0.01; done; sleep 1000",
+    );
+    let turn = home.wait_turn(&greedy, 1);
+    assert_eq!(turn["error"]["reason"], "DISK_FULL", "{turn}");
+    assert!(turn["error"]["hint"].as_str().unwrap().contains("free space"), "{turn}");
+    assert_eq!(Home::processes_with(&quiet).len(), 1, "the one beside it goes on");
+
+    // Without any room at all there is still a way out.
+    let mut filler = File::create(disk.join("filler")).unwrap();
+    while filler.write_all(&[0; 4096]).is_ok() {}
+    let run = home.run([
+        "new",
+        "--agent",
+        "shell",
+        "--repo",
+        repository.to_str().unwrap(),
+        "--wait",
+        "--json",
+        "$ true",
+    ]);
+    assert_ne!(run.code, 0, "{}", run.text());
+    assert!(run.text().contains("DISK_FULL"), "{}", run.text());
+    drop(filler);
+    home.ok(["delete", &greedy, "--yes"]);
+    home.wait_gone(&greedy);
+    home.ok(["send", id, "--wait", "$ echo after"]);
+    home.ok(["stop", &beside]);
+    assert_eq!(Home::processes_with(&quiet), [0; 0]);
 }

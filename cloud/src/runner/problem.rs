@@ -15,6 +15,10 @@ use crate::{
 };
 
 const FULL: &str = "free disk space in the cloud's data directory, then try again";
+const SANDBOXES_FULL: &str =
+    "free disk space, or remove threads with `aloft delete`, then send a message or `aloft resume`";
+/// What the system says of a disk that is full.
+const NO_ROOM: &str = "No space left on device";
 const AGENTS: &str = "`aloft agent list` shows the agents; one added to config.toml is known once the cloud starts again (`aloft cloud stop`)";
 const HELP: &str = "`aloft COMMAND --help` says what may be given";
 const AGAIN: &str = "send a message or `aloft resume` to try again";
@@ -118,6 +122,10 @@ impl Error {
                 return (Kind::Precondition, Problem::clone(problem));
             }
             Self::Guest(_) => (Kind::Unavailable, "SANDBOX_GUEST", AGAIN),
+            // Whoever met it, and wherever: git and the shells of a sandbox have only this text for it.
+            Self::SetUp { .. } | Self::Sandbox(_) | Self::Git(_) if text.contains(NO_ROOM) => {
+                (Kind::Exhausted, "DISK_FULL", SANDBOXES_FULL)
+            }
             Self::SetUp { .. } => (Kind::Unavailable, "WORKSPACE_FAILED", AGAIN),
             Self::Down(problem) => return (Kind::Unavailable, Problem::clone(problem)),
             Self::NoPrices => (

@@ -1,7 +1,7 @@
 //! Why the embedded cloud could not be started or ended.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::protocol::error::{Code, Error as ProtocolError};
 
@@ -86,7 +86,7 @@ impl From<&Error> for ProtocolError {
             Error::NoProgram { .. } => {
                 ("CLOUD_NOT_INSTALLED", "install aloft-cloud beside aloft, or set ALOFT_CLOUD to another cloud".to_owned())
             }
-            Error::Start { log, .. } => ("CLOUD_START_FAILED", format!("the whole log is {}", log.display())),
+            Error::Start { log, .. } => ("CLOUD_START_FAILED", after_start(log)),
             Error::Silent { .. } | Error::DoesNotEnd { .. } | Error::Shutdown { .. } => {
                 ("CLOUD_SILENT", "see `aloft cloud logs`; end its process if it hangs".to_owned())
             }
@@ -107,6 +107,16 @@ impl From<&Error> for ProtocolError {
 impl From<Error> for ProtocolError {
     fn from(error: Error) -> Self {
         Self::from(&error)
+    }
+}
+
+/// What helps where the cloud ended at once: a disk without room is told apart, for then its log tells nothing.
+fn after_start(log: &Path) -> String {
+    match (rustix::fs::statvfs(log), log.parent()) {
+        (Ok(disk), Some(folder)) if disk.f_bavail == 0 => {
+            format!("the disk of {} is full: free space there", folder.display())
+        }
+        _ => format!("the whole log is {}", log.display()),
     }
 }
 

@@ -164,7 +164,7 @@ impl Layout {
                 && source.nlink() > 0
                 && link(program, &copy).is_ok();
             if !linked {
-                fs::copy(program, &copy).map_err(Error::file("copy", program))?;
+                fs::copy(program, &copy).map_err(Error::file("copy the program to", &kept))?;
                 set_mode(&copy, 0o755)?;
             }
             fs::rename(&copy, &kept).map_err(Error::file("keep", &kept))?;
@@ -312,8 +312,14 @@ fn check_passable(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Puts a whole file in place at once.
+/// Puts a whole file in place at once. What is there already as it should be needs no room on the disk.
 fn replace(path: &Path, content: &[u8], mode: u32) -> Result<()> {
+    let has_mode = |about: fs::Metadata| about.is_file() && about.mode() & 0o7777 == mode;
+    if fs::symlink_metadata(path).is_ok_and(has_mode)
+        && fs::read(path).is_ok_and(|old| old == content)
+    {
+        return Ok(());
+    }
     let directory = path.parent().unwrap_or(Path::new("/"));
     let write = || {
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
@@ -361,6 +367,20 @@ mod tests {
         }
         assert!(layout.home("0199a3-Ab_c").is_ok());
         assert!(layout.ids().unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_there_is_not_written_again() {
+        let root = tempfile::tempdir().unwrap();
+        let prepare = || Layout::prepare(&root.path().join("s"), false).unwrap();
+        let passwd = || std::fs::metadata(prepare().etc("passwd")).unwrap();
+        let before = passwd();
+        assert_eq!(passwd().ino(), before.ino());
+        std::fs::write(prepare().etc("passwd"), "other").unwrap();
+        assert_eq!(passwd().len(), before.len());
+        let open = std::fs::Permissions::from_mode(0o666);
+        std::fs::set_permissions(prepare().etc("passwd"), open).unwrap();
+        assert_eq!(passwd().mode(), before.mode());
     }
 
     #[test]
