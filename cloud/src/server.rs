@@ -216,7 +216,13 @@ async fn probe(runtime: &dyn Runtime) -> (Vec<Check>, Vec<String>) {
                 detail: check.detail,
                 hint: check.hint,
             });
-            (checks.collect(), report.unenforced)
+            let unenforced = report.unenforced.iter().map(|limit| Check {
+                name: "limits".to_owned(),
+                ok: true,
+                detail: format!("not enforced by this host: {limit}"),
+                hint: String::new(),
+            });
+            (checks.chain(unenforced).collect(), report.unenforced)
         }
         Err(error) => {
             tracing::error!(error = whole(&error), "this host cannot run sandboxes");
