@@ -22,6 +22,10 @@ export class SandboxFiles implements vscode.FileSystemProvider, vscode.Disposabl
   readonly #ctx: Ctx;
   readonly #changed = new vscode.EventEmitter<vscode.FileChangeEvent[]>();
   readonly #disposables: vscode.Disposable[];
+  /** Files that may have changed while a person's own changes were on their way. */
+  readonly #missed = new Set<string>();
+  /** By how many milliseconds a file is told to be newer than it is, so that it is read anew. */
+  readonly #newer = new Map<string, number>();
   readonly onDidChangeFile = this.#changed.event;
 
   constructor(ctx: Ctx) {
@@ -29,6 +33,7 @@ export class SandboxFiles implements vscode.FileSystemProvider, vscode.Disposabl
     this.#disposables = [
       this.#changed,
       vscode.workspace.registerFileSystemProvider(SANDBOX, this, { isCaseSensitive: true }),
+      vscode.workspace.onDidSaveTextDocument(({ uri }) => this.#saved(uri)),
       // A turn that ended, or a rewind, may have changed what is open. Never of a paused thread: reading would resume it.
       ctx.threads.onDidChange(({ id, thread, before }) => {
         if (thread?.state === "idle" && JSON.stringify([before?.lastTurn, before?.diff]) !== JSON.stringify([thread.lastTurn, thread.diff])) this.refresh(id);
@@ -43,7 +48,7 @@ export class SandboxFiles implements vscode.FileSystemProvider, vscode.Disposabl
   async stat(uri: vscode.Uri): Promise<vscode.FileStat> {
     const [type = "", size, time] = (await this.#run(uri, (file) => `stat -L -c '%F|%s|%.3Y' -- ${file}`)).toString("utf8").trim().split("|");
     const kind = type === "directory" ? vscode.FileType.Directory : type.startsWith("regular") ? vscode.FileType.File : vscode.FileType.Unknown;
-    return { type: kind, size: Number(size), mtime: Math.round(Number(time) * 1000), ctime: 0 };
+    return { type: kind, size: Number(size), mtime: Math.round(Number(time) * 1000) + (this.#newer.get(uri.toString()) ?? 0), ctime: 0 };
   }
 
   async readFile(uri: vscode.Uri): Promise<Uint8Array> {
@@ -83,7 +88,18 @@ export class SandboxFiles implements vscode.FileSystemProvider, vscode.Disposabl
   /** What is open of a sandbox is read anew. */
   refresh(threadId: string): void {
     const open = vscode.workspace.textDocuments.filter(({ uri }) => uri.scheme === SANDBOX && uri.authority === threadId);
-    if (open.length > 0) this.#changed.fire(open.map(({ uri }) => ({ uri, type: vscode.FileChangeType.Changed })));
+    // What has changes of a person is never read over them.
+    for (const { uri } of open.filter(({ isDirty }) => isDirty)) this.#missed.add(uri.toString());
+    const clean = open.filter(({ isDirty }) => !isDirty).map(({ uri }) => ({ uri, type: vscode.FileChangeType.Changed }));
+    if (clean.length > 0) this.#changed.fire(clean);
+  }
+
+  /** What was changed between the writing and its end looks to the editor as what it wrote. */
+  #saved(uri: vscode.Uri): void {
+    const key = uri.toString();
+    if (!this.#missed.delete(key)) return;
+    this.#newer.set(key, (this.#newer.get(key) ?? 0) + 1);
+    this.#changed.fire([{ uri, type: vscode.FileChangeType.Changed }]);
   }
 
   async #run(uri: vscode.Uri, line: (file: string) => string, input?: Uint8Array): Promise<Buffer> {

@@ -66,6 +66,12 @@ export class Conversation {
     return id === undefined ? undefined : this.#turns.get(id);
   }
 
+  /** Whether a message is what its turn began with. */
+  begins(key: string): boolean {
+    const turnId = this.#items.get(key)?.turnId;
+    return turnId !== undefined && this.rows.find((row) => this.#items.get(row)?.turnId === turnId) === key;
+  }
+
   /** The turn that runs. */
   get running(): Turn | undefined {
     return [...this.#turns.values()].findLast((turn) => turn.state === "running");

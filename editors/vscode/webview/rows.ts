@@ -78,7 +78,7 @@ function view<T extends Item["type"]>(page: Page, key: string, build: Draw<T>): 
 
 // ---- messages
 
-const userMessage: Draw<"userMessage"> = (article) => {
+const userMessage: Draw<"userMessage"> = (article, page, key) => {
   const parts = h("div", { class: "parts" });
   const from = h("div", { class: "from" });
   add(article, from, parts);
@@ -86,7 +86,8 @@ const userMessage: Draw<"userMessage"> = (article) => {
   return (item) => {
     const author = item.author === undefined || item.author === "local" ? t("You") : visible(item.author);
     article.setAttribute("aria-label", t("Message: {0}", author));
-    const delivery = item.delivery === "delivered" ? t("delivered, not read yet") : "";
+    // What a turn began with is what it is about.
+    const delivery = item.delivery === "delivered" && !page.conversation().begins(key) ? t("delivered, not read yet") : "";
     say(from, [author, delivery].filter(Boolean).join(" · "));
     if (JSON.stringify(drawn) !== JSON.stringify(item.input)) fill(parts, inputs((drawn = item.input)));
   };

@@ -58,5 +58,6 @@ step("of thousands of files 300 are shown, and the others come in pages", async 
   await page.keyboard.press("End");
   await last.click();
   await page.getByRole("tab", { name: new RegExp(`Much: all changes \\(4801 to ${FILES} of ${FILES}\\)`) }).waitFor();
+  await page.locator(".multiDiffEntry").first().waitFor();
   await window.shot("large-review");
 });

@@ -138,6 +138,7 @@ step("a file of the sandbox is changed in the editor, and the agent is told", as
   await line("MINE = 1").waitFor();
   await page.keyboard.press("Control+S");
   await until("the file", async () => (await inSandbox(shell, "src/main.py")) === "FLAG = True\nMINE = 1");
+  await page.locator(".tab.dirty").waitFor({ state: "detached" });
   await window.shot("sandbox-file");
   await editor.follow(shell.id);
   await editor.request("turn/start", { threadId: shell.id, input: say("$ echo 'AGAIN = 2' > src/main.py") });

@@ -98,3 +98,8 @@ test("ten thousand items and as many events are no work", () => {
   expect(conversation.rows).toHaveLength(10_000);
   expect(conversation.row("i5")).toMatchObject({ item: { text: `text 5${"x".repeat(100)}` } });
 });
+
+test("the message a turn begins with is known from those that came later", () => {
+  const conversation = begun([said("i1", "go"), answered("i2", "well"), said("i3", "no, there"), said("i4", "next", "turn2")]);
+  expect(["i1", "i2", "i3", "i4", "none"].filter((key) => conversation.begins(key))).toEqual(["i1", "i4"]);
+});
