@@ -882,6 +882,8 @@ export type Problem = {
 export type PullRequest = {
   /** Sum of its checks: `pending`, `passing` or `failing`. */
   checks?: string;
+  /** How often somebody said something to it; absent = never. */
+  comments?: number;
   /** Its number there. */
   number: number;
   /** How it stands. */
@@ -1194,6 +1196,14 @@ export type ThreadFileDiffParams = {
   against?: Against;
   /** The file, relative to the workspace. */
   path: string;
+  /** The thread. */
+  threadId: string;
+};
+
+/** `thread/fixPullRequest`. */
+export type ThreadFixPullRequestParams = {
+  /** Client-made. */
+  requestId?: string;
   /** The thread. */
   threadId: string;
 };
@@ -1548,6 +1558,7 @@ export interface Requests {
   "thread/delete": { params: ThreadActionParams; result: ThreadResult };
   "thread/diff": { params: ThreadDiffParams; result: ThreadDiffResult };
   "thread/fileDiff": { params: ThreadFileDiffParams; result: FileDiff };
+  "thread/fixPullRequest": { params: ThreadFixPullRequestParams; result: TurnResult };
   "thread/fork": { params: ThreadForkParams; result: ThreadResult };
   "thread/list": { params: ThreadListParams; result: ThreadListResult };
   "thread/pause": { params: ThreadActionParams; result: ThreadResult };

@@ -1,7 +1,7 @@
 //! The commands of `aloft`: what they take, which runs, how errors and exit codes come out.
 //!
 //! Data goes to standard output, everything else to standard error; `output` is the one place that prints. Exit codes:
-//! 0 done, 1 failed, 2 usage, 3 not allowed, 4 cloud unreachable, 5 turn failed, 6 needs an answer, 130 left by Ctrl-C.
+//! 0 done, 1 failed, 2 usage, 3 not allowed, 4 cloud or forge unreachable, 5 turn failed, 6 needs an answer, 130 left by Ctrl-C.
 
 mod ask;
 mod command;

@@ -6,6 +6,7 @@
 mod address;
 mod device;
 mod driver;
+mod findings;
 mod forgejo;
 mod github;
 mod gitlab;
@@ -20,6 +21,7 @@ use secrecy::SecretString;
 pub use self::{
     address::{Located, Web, is_long_name, is_short_name},
     device::SignIn,
+    findings::{FailedCheck, Findings, Remark},
     issue::{Comment, Issue, Reference},
 };
 
@@ -321,6 +323,8 @@ pub struct PullRequest {
     pub base: String,
     /// The newest commit of its branch; empty = the forge does not say.
     pub head: String,
+    /// How often somebody said something to it.
+    pub comments: u64,
 }
 
 /// A pull request to be opened.
@@ -372,6 +376,8 @@ pub trait Forge: Send + Sync + fmt::Debug {
     fn pull_request<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, PullRequest>;
     /// How the checks of a commit stand; none = there are none, or the forge has none.
     fn checks<'a>(&'a self, name: &'a str, commit: &'a str) -> Answer<'a, Option<Checks>>;
+    /// What stands against a pull request, whose newest commit this is.
+    fn findings<'a>(&'a self, name: &'a str, number: u64, commit: &'a str) -> Answer<'a, Findings>;
     /// The open pull request of a branch of the repository itself.
     fn find_pull_request<'a>(
         &'a self,

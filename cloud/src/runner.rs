@@ -16,6 +16,7 @@ mod diff;
 mod disk;
 mod driver;
 mod effects;
+mod fix;
 mod follow;
 mod fork;
 mod handle;
@@ -71,6 +72,7 @@ pub use self::{
     attach::Attached,
     budgets::{Budgets, Change as BudgetChange},
     create::Create,
+    fix::Fixing,
     handle::{Applied, Handle},
     obstacle::Obstacle,
     problem::{Kind as ErrorKind, problem, whole},

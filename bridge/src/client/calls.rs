@@ -85,6 +85,7 @@ calls! {
     watch threads.get_diff(GetDiffRequest) -> v1::FileDiff, "Opens the change of a thread, file by file.";
     read threads.read_item_output(ReadItemOutputRequest) -> v1::ReadItemOutputResponse, "Returns a page of a command's output.";
     change threads.create_pull_request(CreatePullRequestRequest) -> v1::CreatePullRequestResponse, "Opens a thread's pull request or brings it up to date; it may not be done yet.";
+    change threads.fix_pull_request(FixPullRequestRequest) -> v1::FixPullRequestResponse, "Tells the agent what stands against its pull request.";
     watch threads.export_branch(ExportBranchRequest) -> v1::ExportBranchResponse, "Opens a git bundle of a thread's commits.";
     watch feed.watch_feed(WatchFeedRequest) -> v1::FeedEvent, "Opens the feed after a number.";
     read feed.list_notices(ListNoticesRequest) -> v1::ListNoticesResponse, "Returns notices, newest first.";

@@ -9,7 +9,9 @@ use crate::protocol::error::Error;
 use crate::protocol::request::forge::{
     ForgeAccount, ForgeAwaitSignInParams, ForgeConnectParams, ForgeDisconnectParams, ForgeSignIn,
     ForgeSignInParams, RepositoryListParams, RepositoryListResult, ThreadCreatePullRequestParams,
+    ThreadFixPullRequestParams,
 };
+use crate::protocol::request::turn::TurnResult;
 use crate::protocol::request::{CursorResult, Empty};
 
 /// `forge/connect`.
@@ -78,6 +80,20 @@ pub(super) async fn repositories(
         page_token: params.page_token.unwrap_or_default(),
     };
     session.mirror.client().list_repositories(request).await.map(Into::into)
+}
+
+/// `thread/fixPullRequest`.
+pub(super) async fn fix(
+    session: Arc<Session>,
+    params: ThreadFixPullRequestParams,
+) -> Result<TurnResult, Error> {
+    let request = v1::FixPullRequestRequest {
+        request_id: params.request_id.unwrap_or_default(),
+        thread_id: params.thread_id,
+    };
+    let v1::FixPullRequestResponse { turn, cursor, item, .. } =
+        session.mirror.client().fix_pull_request(request).await?;
+    Ok(v1::TurnResponse { turn, cursor, item }.into())
 }
 
 /// `thread/createPullRequest`: it ends when the pull request is there.

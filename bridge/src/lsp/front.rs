@@ -94,6 +94,7 @@ methods! {
     "thread/apply" => local::apply,
     "thread/checkout" => local::checkout,
     "thread/createPullRequest" => forge::pull_request,
+    "thread/fixPullRequest" => forge::fix,
     "thread/diff" => threads::diff,
     "thread/fileDiff" => threads::file_diff,
     "queue/list" => turns::queue_list,

@@ -267,6 +267,7 @@ impl ThreadService for Service {
 
     refused! {
         create_pull_request(CreatePullRequestRequest) -> v1::CreatePullRequestResponse;
+        fix_pull_request(FixPullRequestRequest) -> v1::FixPullRequestResponse;
         list_threads(ListThreadsRequest) -> v1::ListThreadsResponse;
         read_thread(ReadThreadRequest) -> v1::ReadThreadResponse;
         get_item(GetItemRequest) -> v1::GetItemResponse;

@@ -14,6 +14,7 @@ use crate::protocol::request::cloud::{
 use crate::protocol::request::forge::{
     ForgeAccount, ForgeAwaitSignInParams, ForgeConnectParams, ForgeDisconnectParams, ForgeSignIn,
     ForgeSignInParams, RepositoryListParams, RepositoryListResult, ThreadCreatePullRequestParams,
+    ThreadFixPullRequestParams,
 };
 use crate::protocol::request::outbox::{OutboxRemoveParams, OutboxResult};
 use crate::protocol::request::ssh::{
@@ -97,6 +98,7 @@ requests! {
     "thread/apply": ThreadLocalParams => ThreadApplyResult;
     "thread/checkout": ThreadLocalParams => ThreadCheckoutResult;
     "thread/createPullRequest": ThreadCreatePullRequestParams => CursorResult;
+    "thread/fixPullRequest": ThreadFixPullRequestParams => TurnResult;
     "thread/diff": ThreadDiffParams => ThreadDiffResult;
     "thread/fileDiff": ThreadFileDiffParams => FileDiff;
     "turn/start": TurnStartParams => TurnResult;

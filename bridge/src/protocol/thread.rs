@@ -184,6 +184,9 @@ pub struct PullRequest {
     /// Sum of its checks: `pending`, `passing` or `failing`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checks: Option<String>,
+    /// How often somebody said something to it; absent = never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comments: Option<u64>,
 }
 
 /// State of a pull request at its forge.

@@ -5,15 +5,15 @@ use std::pin::Pin;
 use aloft_proto::v1::{
     AnswerPermissionRequest, AnswerPermissionResponse, ArchiveThreadRequest, ArchiveThreadResponse,
     CreatePullRequestRequest, CreatePullRequestResponse, CreateThreadRequest, DeleteThreadRequest,
-    Event, ExportBranchRequest, ExportBranchResponse, FileDiff, ForkThreadRequest, GetDiffRequest,
-    GetItemRequest, GetItemResponse, GetThreadRequest, InterruptTurnRequest, InterruptTurnResponse,
-    ListQueueRequest, ListQueueResponse, ListRemovedThreadsRequest, ListRemovedThreadsResponse,
-    ListThreadsRequest, ListThreadsResponse, MoveQueuedRequest, PauseThreadRequest,
-    ReadItemOutputRequest, ReadItemOutputResponse, ReadThreadRequest, ReadThreadResponse,
-    RemoveQueuedRequest, RemovedThread, RestoreThreadRequest, ResumeThreadRequest,
-    RetryTurnRequest, RewindThreadRequest, RewindThreadResponse, StartTurnRequest,
-    SteerTurnRequest, ThreadResponse, TurnResponse, UpdateThreadRequest, WatchThreadRequest,
-    thread_service_server::ThreadService,
+    Event, ExportBranchRequest, ExportBranchResponse, FileDiff, FixPullRequestRequest,
+    FixPullRequestResponse, ForkThreadRequest, GetDiffRequest, GetItemRequest, GetItemResponse,
+    GetThreadRequest, InterruptTurnRequest, InterruptTurnResponse, ListQueueRequest,
+    ListQueueResponse, ListRemovedThreadsRequest, ListRemovedThreadsResponse, ListThreadsRequest,
+    ListThreadsResponse, MoveQueuedRequest, PauseThreadRequest, ReadItemOutputRequest,
+    ReadItemOutputResponse, ReadThreadRequest, ReadThreadResponse, RemoveQueuedRequest,
+    RemovedThread, RestoreThreadRequest, ResumeThreadRequest, RetryTurnRequest,
+    RewindThreadRequest, RewindThreadResponse, StartTurnRequest, SteerTurnRequest, ThreadResponse,
+    TurnResponse, UpdateThreadRequest, WatchThreadRequest, thread_service_server::ThreadService,
 };
 use futures_util::Stream;
 use tokio::io::AsyncWriteExt;
@@ -25,7 +25,7 @@ use crate::{
         machine::{Input, Update},
         time::timestamp,
     },
-    runner::{self, ARCHIVE_LIMIT, Applied, Create, Error, Propose, RequestKey},
+    runner::{self, ARCHIVE_LIMIT, Applied, Create, Error, Fixing, Propose, RequestKey},
     store::{Reading, ThreadQuery},
 };
 
@@ -360,6 +360,16 @@ impl ThreadService for Api {
         let (thread, cursor) = (Some(proposed.applied.thread), proposed.applied.cursor);
         let text = proposed.text;
         Ok(Response::new(CreatePullRequestResponse { thread, cursor, done: true, text }))
+    }
+
+    async fn fix_pull_request(
+        &self,
+        request: Request<FixPullRequestRequest>,
+    ) -> Reply<FixPullRequestResponse> {
+        let (owner, asked, key) = keyed!(request, "FixPullRequest");
+        let Fixing { applied, text } = self.runner.fix(&owner, &asked.thread_id, key).await?;
+        let Applied { turn, cursor, item, .. } = applied;
+        Ok(Response::new(FixPullRequestResponse { turn, cursor, item, text }))
     }
 
     async fn export_branch(

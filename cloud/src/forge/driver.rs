@@ -32,6 +32,15 @@ macro_rules! driver {
                 Box::pin(self.checks(name, commit))
             }
 
+            fn findings<'a>(
+                &'a self,
+                name: &'a str,
+                number: u64,
+                commit: &'a str,
+            ) -> Answer<'a, Findings> {
+                Box::pin(self.findings(name, number, commit))
+            }
+
             fn find_pull_request<'a>(
                 &'a self,
                 name: &'a str,

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::forge::{
-    Answer, Change, Checks, Error, Forge, Issue, Page, Person, Proposal, PullRequest, Repository,
-    Result, State, Web,
+    Answer, Change, Checks, Error, FailedCheck, Findings, Forge, Issue, Page, Person, Proposal,
+    PullRequest, Repository, Result, State, Web,
     driver::driver,
     github::{Remark, Ticket, ended, repos, sum},
     http::Http,
@@ -76,6 +76,8 @@ struct Pull {
     base: Option<Side>,
     #[serde(default)]
     head: Option<Side>,
+    #[serde(default)]
+    comments: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -99,6 +101,12 @@ struct CombinedStatus {
 struct CommitStatus {
     #[serde(default)]
     status: Option<String>,
+    #[serde(default)]
+    context: Option<String>,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    target_url: Option<String>,
 }
 
 impl Forgejo {
@@ -157,15 +165,32 @@ impl Forgejo {
         Ok(ticket.with(remarks))
     }
 
-    async fn checks(&self, name: &str, commit: &str) -> Result<Option<Checks>> {
+    async fn statuses(&self, name: &str, commit: &str) -> Result<Vec<CommitStatus>> {
         let url = self.http.url(&repos(name, &["commits", commit, "status"]), &[]);
         let what = format!("look at the checks of {name}");
         let found = self.http.get::<CombinedStatus>(url, &what).await.map_err(scope)?.body;
-        let statuses = found.statuses.unwrap_or_default();
-        Ok(sum(statuses.iter().map(|one| match one.status.as_deref() {
-            Some("pending") => Checks::Pending,
-            word => ended(word.unwrap_or_default()),
-        })))
+        Ok(found.statuses.unwrap_or_default())
+    }
+
+    async fn checks(&self, name: &str, commit: &str) -> Result<Option<Checks>> {
+        Ok(sum(self.statuses(name, commit).await?.iter().map(CommitStatus::stands)))
+    }
+
+    /// Remarks to lines are not among them: they lie below each review.
+    async fn findings(&self, name: &str, number: u64, commit: &str) -> Result<Findings> {
+        let mut failing = self.statuses(name, commit).await?;
+        failing.retain(|status| status.stands() == Checks::Failing);
+        let checks = failing.into_iter().map(|status| FailedCheck {
+            name: status.context.unwrap_or_default(),
+            url: status.target_url.unwrap_or_default(),
+            text: status.description.unwrap_or_default(),
+        });
+        let what = format!("read what was said at {name}");
+        let text = number.to_string();
+        let url = self.http.url(&repos(name, &["issues", &text, "comments"]), &[]);
+        let said = self.http.get::<Vec<Remark>>(url, &what).await.map_err(scope)?.body;
+        let remarks = said.into_iter().map(Remark::told).collect();
+        Ok(Findings { checks: checks.collect(), remarks }.tidied())
     }
 
     async fn pull(&self, name: &str, number: u64) -> Result<Pull> {
@@ -234,6 +259,15 @@ impl Forgejo {
 
 driver!(Forgejo);
 
+impl CommitStatus {
+    fn stands(&self) -> Checks {
+        match self.status.as_deref() {
+            Some("pending") => Checks::Pending,
+            word => ended(word.unwrap_or_default()),
+        }
+    }
+}
+
 impl Pull {
     /// Whether it is of this branch of the repository itself.
     fn is_of(&self, head: &str) -> bool {
@@ -281,6 +315,7 @@ impl From<Pull> for PullRequest {
             body: pull.body.unwrap_or_default(),
             base: pull.base.and_then(|base| base.branch).unwrap_or_default(),
             head: pull.head.and_then(|head| head.sha).unwrap_or_default(),
+            comments: pull.comments.unwrap_or_default(),
         }
     }
 }

@@ -1,13 +1,15 @@
 //! GitHub and what speaks its REST API.
 
+mod findings;
+
 use reqwest::Method;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::forge::{
-    Answer, Change, Checks, Comment, Error, Forge, Issue, Page, Person, Proposal, PullRequest,
-    Repository, Result, State, Web, driver::driver, http::Http,
+    self, Answer, Change, Checks, Comment, Error, Findings, Forge, Issue, Page, Person, Proposal,
+    PullRequest, Repository, Result, State, Web, driver::driver, http::Http,
 };
 
 /// What a classic token must be allowed, each with what includes it.
@@ -73,6 +75,10 @@ struct Pull {
     base: Option<Side>,
     #[serde(default)]
     head: Option<Side>,
+    #[serde(default)]
+    comments: Option<u64>,
+    #[serde(default)]
+    review_comments: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -124,6 +130,10 @@ pub(super) struct Ticket {
 /// A comment, at GitHub and at Forgejo.
 #[derive(Deserialize)]
 pub(super) struct Remark {
+    #[serde(default)]
+    id: u64,
+    #[serde(default)]
+    created_at: Option<String>,
     #[serde(default)]
     body: Option<String>,
     #[serde(default)]
@@ -293,6 +303,19 @@ impl GitHub {
 
 driver!(GitHub);
 
+impl Remark {
+    /// As what stands against a pull request.
+    pub(super) fn told(self) -> forge::Remark {
+        forge::Remark {
+            id: format!("comment-{}", self.id),
+            time: self.created_at.unwrap_or_default(),
+            author: self.user.and_then(|user| user.login).unwrap_or_default(),
+            place: String::new(),
+            text: self.body.unwrap_or_default(),
+        }
+    }
+}
+
 impl Ticket {
     /// The issue with these comments.
     pub(super) fn with(self, remarks: Vec<Remark>) -> Issue {
@@ -342,6 +365,7 @@ impl From<Pull> for PullRequest {
             body: pull.body.unwrap_or_default(),
             base: pull.base.and_then(|base| base.branch).unwrap_or_default(),
             head: pull.head.and_then(|head| head.sha).unwrap_or_default(),
+            comments: pull.comments.unwrap_or_default() + pull.review_comments.unwrap_or_default(),
         }
     }
 }

@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::forge::{
-    Answer, Change, Checks, Comment, Error, Forge, Issue, Page, Person, Proposal, PullRequest,
-    Repository, Result, State, Web, driver::driver, github::sum, http::Http,
+    Answer, Change, Checks, Comment, Error, FailedCheck, Findings, Forge, Issue, Page, Person,
+    Proposal, PullRequest, Remark, Repository, Result, State, Web, driver::driver, github::sum,
+    http::Http,
 };
 
 /// What a token must be allowed: nothing less opens a merge request.
@@ -90,6 +91,8 @@ struct MergeRequest {
     #[serde(default)]
     sha: Option<String>,
     #[serde(default)]
+    user_notes_count: Option<u64>,
+    #[serde(default)]
     source_project_id: Option<u64>,
     #[serde(default)]
     target_project_id: Option<u64>,
@@ -97,6 +100,12 @@ struct MergeRequest {
 
 #[derive(Deserialize)]
 struct CommitStatus {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    target_url: Option<String>,
     #[serde(default)]
     status: Option<String>,
     #[serde(default)]
@@ -117,12 +126,26 @@ struct Ticket {
 #[derive(Deserialize)]
 struct Note {
     #[serde(default)]
+    id: u64,
+    #[serde(default)]
+    created_at: Option<String>,
+    #[serde(default)]
+    position: Option<Position>,
+    #[serde(default)]
     body: Option<String>,
     #[serde(default)]
     author: Option<Author>,
     /// GitLab's own words: who was assigned, which label came.
     #[serde(default)]
     system: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Position {
+    #[serde(default)]
+    new_path: Option<String>,
+    #[serde(default)]
+    new_line: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -229,12 +252,33 @@ impl GitLab {
         })
     }
 
-    async fn checks(&self, name: &str, commit: &str) -> Result<Option<Checks>> {
+    async fn statuses(&self, name: &str, commit: &str) -> Result<Vec<CommitStatus>> {
         let parts = ["projects", name, "repository", "commits", commit, "statuses"];
         let url = self.http.url(&parts, &[("per_page", PAGE)]);
         let what = format!("look at the checks of {name}");
-        let found = self.http.get::<Vec<CommitStatus>>(url, &what).await?.body;
-        Ok(sum(found.iter().map(CommitStatus::stands)))
+        Ok(self.http.get::<Vec<CommitStatus>>(url, &what).await?.body)
+    }
+
+    async fn checks(&self, name: &str, commit: &str) -> Result<Option<Checks>> {
+        Ok(sum(self.statuses(name, commit).await?.iter().map(CommitStatus::stands)))
+    }
+
+    async fn findings(&self, name: &str, number: u64, commit: &str) -> Result<Findings> {
+        let mut failing = self.statuses(name, commit).await?;
+        failing.retain(|status| status.stands() == Checks::Failing);
+        let checks = failing.into_iter().map(|status| FailedCheck {
+            name: status.name.unwrap_or_default(),
+            url: status.target_url.unwrap_or_default(),
+            text: status.description.unwrap_or_default(),
+        });
+        let text = number.to_string();
+        let query = [("sort", "desc"), ("order_by", "created_at"), ("per_page", PAGE)];
+        let url = self.http.url(&["projects", name, "merge_requests", &text, "notes"], &query);
+        let what = format!("read what was said at {name}");
+        let mut notes = self.http.get::<Vec<Note>>(url, &what).await?.body;
+        notes.retain(|note| note.system != Some(true));
+        let remarks = notes.into_iter().map(Note::told).collect();
+        Ok(Findings { checks: checks.collect(), remarks }.tidied())
     }
 
     async fn request(&self, name: &str, number: u64) -> Result<MergeRequest> {
@@ -305,6 +349,23 @@ impl GitLab {
 
 driver!(GitLab);
 
+impl Note {
+    fn told(self) -> Remark {
+        let place = self.position.and_then(|at| Some((at.new_path?, at.new_line)));
+        Remark {
+            id: format!("note-{}", self.id),
+            time: self.created_at.unwrap_or_default(),
+            author: self.author.and_then(|author| author.username).unwrap_or_default(),
+            place: match place {
+                Some((path, Some(line))) => format!("{path}:{line}"),
+                Some((path, None)) => path,
+                None => String::new(),
+            },
+            text: self.body.unwrap_or_default(),
+        }
+    }
+}
+
 impl CommitStatus {
     /// Words that are not known here do no harm.
     fn stands(&self) -> Checks {
@@ -359,6 +420,7 @@ impl From<MergeRequest> for PullRequest {
             body: request.description.unwrap_or_default(),
             base: request.target_branch.unwrap_or_default(),
             head: request.sha.unwrap_or_default(),
+            comments: request.user_notes_count.unwrap_or_default(),
         }
     }
 }

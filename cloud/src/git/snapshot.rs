@@ -327,6 +327,14 @@ impl Snapshots {
         Ok(answer.split(|byte| *byte == 0).filter_map(entry).collect())
     }
 
+    /// What a file of a commit holds.
+    pub async fn file(&self, thread: &str, commit: &str, file: &str) -> Result<Vec<u8>> {
+        let path = self.existing(thread)?;
+        check_commits(&path, &[commit]).await?;
+        let object = format!("{commit}:{file}");
+        Git::at(&path, "read a file").args(["cat-file", "blob", &object]).run().await
+    }
+
     /// Puts the files of a snapshot as one commit on top of `parent`; gives `parent` where it holds the same files already.
     pub async fn commit(
         &self,

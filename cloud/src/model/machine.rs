@@ -49,7 +49,7 @@ pub use self::{
         Record, Refused, Session, Update,
     },
     ledger::{Tally, TurnUse, Used},
-    pull_request::Pushed,
+    pull_request::{Fix, Pushed},
     rest::{AfterTurn, Resting, SETTLE},
 };
 use crate::model::{
@@ -163,6 +163,8 @@ pub struct Memory {
     pub told: Told,
     /// What was pushed of it.
     pub pushed: Pushed,
+    /// What the agent was told of its pull request.
+    pub fix: Fix,
     /// The issue that its pull request closes, as the forge writes it; empty = none.
     pub closes: String,
 }
@@ -380,6 +382,10 @@ impl Machine {
         match input {
             Input::Message { parts, queue, author } => {
                 self.message(now, parts, queue, &author, &mut out)?;
+            }
+            Input::Fix { parts, author, commit, heard, attempt } => {
+                self.message(now, parts, false, &author, &mut out)?;
+                self.memory.fix.told(commit, heard, attempt);
             }
             Input::Steer { expected_turn, parts, author } => {
                 self.steer(now, &expected_turn, parts, &author, &mut out)?;

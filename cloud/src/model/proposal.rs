@@ -19,6 +19,19 @@ const FILES: usize = 100;
 /// Forges take no more characters than this in a pull request.
 pub const LONGEST: usize = 60_000;
 
+/// Where forges look for the template of a repository, in small letters.
+const TEMPLATES: [&str; 7] = [
+    ".github/pull_request_template.md",
+    "pull_request_template.md",
+    "docs/pull_request_template.md",
+    ".gitlab/merge_request_templates/default.md",
+    ".forgejo/pull_request_template.md",
+    ".gitea/pull_request_template.md",
+    ".github/pull_request_template.txt",
+];
+/// The longest template that is taken, in bytes.
+const TEMPLATE: u64 = 20_000;
+
 /// What a thread's log says of its work.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
@@ -58,6 +71,25 @@ pub fn renewed(old: &str, thread: &str, new: &str) -> Option<String> {
     let from = old.find(&first)?;
     let to = from + old[from..].find(&last)? + last.len();
     Some(format!("{}{new}{}", &old[..from], &old[to..]))
+}
+
+/// Which of these files, each with its size, is the template that new pull requests begin with.
+pub fn template<'a>(files: impl Iterator<Item = (&'a str, u64)>) -> Option<&'a str> {
+    let rank = |path: &str| {
+        let path = path.to_lowercase();
+        TEMPLATES.iter().position(|template| *template == path)
+    };
+    let found = files.filter(|(_, size)| *size <= TEMPLATE);
+    let ranked = found.filter_map(|(path, _)| Some((rank(path)?, path)));
+    ranked.min().map(|(_, path)| path)
+}
+
+/// The words of a new pull request, and below them the template of its repository for people to fill in.
+pub fn with_template(words: &str, template: &str) -> String {
+    match template.trim() {
+        "" => words.to_owned(),
+        template => format!("{words}\n\n{template}"),
+    }
 }
 
 /// Cut where it is longer than a forge takes.
@@ -220,6 +252,27 @@ mod tests {
         assert!(new.starts_with("Mine.") && new.ends_with("Mine too.") && new.contains("`make`"));
         assert_eq!(renewed("Rewritten by hand.", "t1", "new"), None);
         assert_eq!(renewed(&old, "t2", "new"), None, "another thread's");
+    }
+
+    #[test]
+    fn a_template_is_found_where_forges_look_for_it_and_stays_when_the_words_are_new() {
+        let files = [
+            ("docs/pull_request_template.md", 10),
+            (".github/PULL_REQUEST_TEMPLATE.md", 10),
+            ("src/pull_request_template.md", 10),
+        ];
+        assert_eq!(template(files.into_iter()), Some(".github/PULL_REQUEST_TEMPLATE.md"));
+        assert_eq!(template(files[..1].iter().copied()), Some("docs/pull_request_template.md"));
+        assert_eq!(template(files[2..].iter().copied()), None);
+        let huge = [("pull_request_template.md", TEMPLATE + 1)];
+        assert_eq!(template(huge.into_iter()), None);
+
+        let facts = Facts { thread: "t1", agent: "shell", closes: "#7", items: &[], files: &[] };
+        let old = with_template(&body(&facts), "- [ ] tested\n");
+        assert!(old.ends_with("<!-- /aloft t1 -->\n\n- [ ] tested"), "{old}");
+        let new = renewed(&old, "t1", &body(&Facts { closes: "#8", ..facts })).unwrap();
+        assert!(new.contains("Closes #8") && new.ends_with("- [ ] tested"), "{new}");
+        assert_eq!(with_template("words", " \n"), "words");
     }
 
     #[test]

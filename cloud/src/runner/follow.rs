@@ -87,7 +87,7 @@ impl Runner {
     }
 
     /// The account that sees a pull request, and the repository it is of.
-    async fn account_of(
+    pub(super) async fn account_of(
         &self,
         thread: &Thread,
         url: &str,

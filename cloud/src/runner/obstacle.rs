@@ -58,6 +58,26 @@ pub enum Obstacle {
         /// The account.
         login: String,
     },
+    /// The thread has no open pull request.
+    #[error("{slug} has no open pull request")]
+    NoPullRequest {
+        /// The thread's.
+        slug: String,
+    },
+    /// Nothing stands against it that the agent was not told.
+    #[error("no check of {url} fails and nobody said anything that the agent was not told already")]
+    NothingToFix {
+        /// The pull request.
+        url: String,
+    },
+    /// It fails again and again.
+    #[error("the checks of {url} still fail after {attempts} attempts of the agent")]
+    FixGivenUp {
+        /// How often it was told.
+        attempts: u32,
+        /// The pull request.
+        url: String,
+    },
     /// An address with a password or token in it.
     #[error(
         "the address of the repository holds a password or token; it was not used and not kept"

@@ -334,11 +334,15 @@ impl Runner {
             let text = format!("{} is up to date", now.url);
             (now, text)
         } else {
+            let body = match &propose.body {
+                Some(body) => body.clone(),
+                None => proposal::with_template(&words, &self.template(thread).await),
+            };
             let new = Proposal {
                 head: thread.branch.clone(),
                 base,
                 title: propose.title.clone().unwrap_or_else(|| thread.title.clone()),
-                body: proposal::fitting(propose.body.as_deref().unwrap_or(&words)),
+                body: proposal::fitting(&body),
                 draft: propose.draft,
             };
             let now = at.forge.open_pull_request(at.name, &new).await?;
@@ -392,6 +396,27 @@ impl Runner {
         Ok(if is_branch { began.to_owned() } else { repository.default_branch.clone() })
     }
 
+    /// The template of the repository for new pull requests, as it was where the thread began; empty = it has none.
+    async fn template(&self, thread: &Thread) -> String {
+        let (snapshots, base) = (&self.parts().snapshots, &thread.base_commit);
+        let read = async {
+            let files = snapshots.files(&thread.id, base).await?;
+            let sizes = files.iter().map(|file| (file.path.as_str(), file.size));
+            match proposal::template(sizes) {
+                Some(path) => snapshots.file(&thread.id, base, path).await,
+                None => Ok(Vec::new()),
+            }
+        };
+        match read.await {
+            Ok(text) => String::from_utf8_lossy(&text).into_owned(),
+            Err(error) => {
+                let thread = &thread.id;
+                tracing::warn!(thread, %error, "could not read the template of pull requests");
+                String::new()
+            }
+        }
+    }
+
     async fn newest_items(&self, thread: &str) -> Result<Vec<Item>, Error> {
         let page = self.parts().store.items(thread, None, ITEMS).await?;
         Ok(page.items)
@@ -411,6 +436,7 @@ pub(super) fn record(request: &PullRequest) -> v1::PullRequest {
     let mut record = v1::PullRequest {
         url: request.url.clone(),
         number: request.number,
+        comments: request.comments,
         ..v1::PullRequest::default()
     };
     record.set_state(match request.state {

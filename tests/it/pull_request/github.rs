@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::pull_request::text;
 
 /// A person, and a forge with the repository `dev/tool`.
-fn stage() -> (Home, DevForge) {
+pub(super) fn stage() -> (Home, DevForge) {
     let home = Home::new();
     let forge = DevForge::start(&home.path("forge"));
     forge.repository("dev/tool");
@@ -19,7 +19,7 @@ fn stage() -> (Home, DevForge) {
 }
 
 /// Connects the forge's first user.
-fn connect(home: &Home, forge: &DevForge) {
+pub(super) fn connect(home: &Home, forge: &DevForge) {
     let words = ["forge", "connect", "github", "--url", &forge.url(), "--token-stdin", "--json"];
     let run = feed(home.command(words), format!("{}\n", forge.token()).as_bytes());
     assert_eq!(run.code, 0, "{}{}", run.text(), run.stderr);
@@ -28,7 +28,7 @@ fn connect(home: &Home, forge: &DevForge) {
 }
 
 /// A thread of the `shell` agent on a repository by its name at the forge.
-fn thread(home: &Home, repository: &str, prompt: &str) -> Value {
+pub(super) fn thread(home: &Home, repository: &str, prompt: &str) -> Value {
     let words = ["new", "--agent", "shell", "--mode", "auto", "--repo", repository, "--wait"];
     home.json(words.into_iter().chain([prompt]))
 }
@@ -102,6 +102,32 @@ fn from_a_private_repository_to_a_merged_pull_request() {
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&found.stdout), "");
     assert!(!home.events(id).iter().any(|event| event.to_string().contains(forge.token())));
+}
+
+#[test]
+fn the_template_of_the_repository_stands_below_the_words() {
+    let (home, forge) = stage();
+    let work = home.path("work");
+    git(&home.path(""), &["clone", "-q", &forge.git_url("dev/tool"), "work"]);
+    std::fs::create_dir_all(work.join(".github")).unwrap();
+    std::fs::write(work.join(".github/PULL_REQUEST_TEMPLATE.md"), "## Checklist\n\n- [ ] told\n")
+        .unwrap();
+    git(&work, &["add", "."]);
+    git(&work, &["commit", "-q", "-m", "ask for a list"]);
+    git(&work, &["push", "-q", "origin", "HEAD:main"]);
+    connect(&home, &forge);
+    let thread = thread(&home, "dev/tool", "$ echo one > new.txt");
+    let id = text(&thread, "id");
+    home.ok(["pr", id]);
+    let body = text(&pulls(&forge, "open")[0], "body").to_owned();
+    assert!(body.contains("`new.txt`: new") && body.ends_with("- [ ] told"), "{body}");
+    // What a person ticks stays.
+    let ticked = json!({ "body": body.replace("[ ]", "[x]") });
+    forge.call("PATCH", "/repos/dev/tool/pulls/1", &ticked).must(200);
+    home.ok(["send", id, "--wait", "$ echo two > other.txt"]);
+    home.ok(["pr", id]);
+    let body = text(&pulls(&forge, "open")[0], "body").to_owned();
+    assert!(body.contains("`other.txt`: new") && body.ends_with("- [x] told"), "{body}");
 }
 
 #[test]

@@ -68,8 +68,8 @@ fn commands(help: &str) -> Vec<String> {
 fn the_page_of_commands_is_what_the_programs_print() {
     let mut page = String::from(
         "# Command line\n\nWhat `--help` prints, command by command; written by `scripts/docs.sh`. `--json` prints the shapes of\n\
-         [protocol.d.ts](protocol.d.ts). Exit codes: 0 done · 1 failed · 2 usage · 3 not signed in or not allowed · 4 cloud\n\
-         unreachable · 5 the turn or thread failed (with `--wait`) · 6 needs an answer (with `--wait` and no terminal).\n",
+         [protocol.d.ts](protocol.d.ts). Exit codes: 0 done · 1 failed · 2 usage · 3 not signed in or not allowed · 4 cloud or\n\
+         forge unreachable · 5 the turn or thread failed (with `--wait`) · 6 needs an answer (with `--wait` and no terminal).\n",
     );
     for (words, help) in helps("aloft").into_iter().chain(helps("aloft-cloud")) {
         write!(

@@ -5,6 +5,8 @@ use aloft_proto::v1;
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Outcome};
 use crate::cli::prompt;
+use crate::cli::render::Renderer;
+use crate::cli::wait::{self, Order, Show, Until};
 
 /// Arguments of `aloft pr`.
 #[derive(Debug, clap::Args)]
@@ -16,6 +18,7 @@ the branch is pushed.
 Examples:
   aloft pr @last
   aloft pr @last --draft --base develop
+  aloft pr @last --fix
   aloft pr @last --title \"Fix the parser\" --body - < NOTES.md"
 )]
 pub(crate) struct Args {
@@ -33,11 +36,24 @@ pub(crate) struct Args {
     /// The branch it is to be merged into [default: where the thread began].
     #[arg(long, value_name = "BRANCH")]
     base: Option<String>,
+    /// First let the agent mend failing checks and new comments.
+    #[arg(long, conflicts_with_all = ["title", "body", "draft", "base"])]
+    fix: bool,
 }
 
 /// Runs `aloft pr`.
 pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
-    let id = context.thread(&args.id).await?.id;
+    let (thread, before) = context.find(&args.id).await?;
+    if args.fix {
+        let exit = fix(context, &thread, before).await?;
+        if exit != Exit::Done {
+            if context.output.json {
+                context.print_thread(context.thread(&thread.id).await?, "")?;
+            }
+            return Ok(exit);
+        }
+    }
+    let id = thread.id;
     let body = match args.body.as_deref() {
         Some("-") => Some(
             tokio::task::spawn_blocking(prompt::standard_input)
@@ -58,4 +74,21 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
     let answer = context.output.waiting("pushing the branch", proposing).await?;
     context.print_thread(answer.thread.unwrap_or_default(), &answer.text)?;
     Ok(Exit::Done)
+}
+
+/// Tells the agent what stands against the pull request, and follows it to the end of its turn.
+async fn fix(context: &Context, thread: &v1::Thread, before: u64) -> Outcome {
+    let request = v1::FixPullRequestRequest { thread_id: thread.id.clone(), ..Default::default() };
+    let fixing = context.client.fix_pull_request(request);
+    let answer = context.output.waiting("asking the forge", fixing).await?;
+    context.output.note(&format!("told the agent: {}", answer.text));
+    let until = answer.turn.map_or(Until::AnyTurn, |turn| Until::Turn(turn.id));
+    let show = if context.output.json { Show::Nothing } else { Show::Items };
+    let order = Order { after: before, history: before, until, show, open: None };
+    let exit =
+        wait::follow(context, thread, order, Renderer::new(context.output, &thread.slug)).await?;
+    if exit == Exit::NeedsAnswer {
+        context.output.note("the agent waits for an answer; then: aloft pr");
+    }
+    Ok(exit)
 }

@@ -113,6 +113,7 @@ impl From<v1::PullRequest> for PullRequest {
             url: request.url,
             number: request.number,
             checks: text(request.checks),
+            comments: Some(request.comments).filter(|comments| *comments > 0),
         }
     }
 }

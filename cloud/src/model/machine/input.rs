@@ -28,6 +28,19 @@ pub enum Input {
         /// Who wrote it.
         author: String,
     },
+    /// What stands against the pull request, as a message: it begins a turn.
+    Fix {
+        /// Its parts.
+        parts: Vec<Part>,
+        /// Who asked for it.
+        author: String,
+        /// The commit it is about.
+        commit: String,
+        /// What people said that is in it.
+        heard: Vec<String>,
+        /// The how-manieth time it is, with nothing said in between.
+        attempt: u32,
+    },
     /// A correction of the running turn.
     Steer {
         /// The turn it is meant for; empty = whichever runs.
@@ -148,6 +161,7 @@ impl Input {
     pub(super) fn is_use(&self) -> bool {
         match self {
             Self::Message { .. }
+            | Self::Fix { .. }
             | Self::Steer { .. }
             | Self::Interrupt { .. }
             | Self::Retry { .. }

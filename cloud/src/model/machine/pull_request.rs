@@ -5,8 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::machine::{Accepted, Machine, Millis};
 
-/// What `checks` says where one of them failed.
+/// What `checks` says where one of them failed, and where none did.
 const FAILING: &str = "failing";
+const PASSING: &str = "passing";
+/// Remarks that are remembered as told, the newest.
+const HEARD: usize = 2_000;
 
 /// What a thread pushed to a remote.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +21,28 @@ pub struct Pushed {
     pub commit: String,
     /// The commit it is being made to point to: after a crash it may or may not.
     pub intended: String,
+}
+
+/// What the agent was told of what stands against its pull request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Fix {
+    /// The commit whose checks it was told of last.
+    pub commit: String,
+    /// Remarks of people that it was told.
+    pub heard: Vec<String>,
+    /// How often in a row, with nothing said in between and no check that passed.
+    pub attempts: u32,
+}
+
+impl Fix {
+    pub(super) fn told(&mut self, commit: String, heard: Vec<String>, attempt: u32) {
+        self.commit = commit;
+        self.attempts = attempt;
+        self.heard.extend(heard);
+        let old = self.heard.len().saturating_sub(HEARD);
+        self.heard.drain(..old);
+    }
 }
 
 impl Pushed {
@@ -63,9 +88,23 @@ impl Machine {
         let (number, url) = (request.number, &request.url);
         let is_new = before.as_ref().is_none_or(|before| before.url != request.url);
         if is_new {
+            self.memory.fix = Fix::default();
             self.charge_pull_request(now, number, out);
         } else if before.as_ref().is_some_and(|before| before.state == request.state) {
-            let known = before.map(|before| before.checks).unwrap_or_default();
+            let (known, said) =
+                before.map(|before| (before.checks, before.comments)).unwrap_or_default();
+            if request.checks == PASSING {
+                self.memory.fix.attempts = 0;
+            }
+            if request.comments > said {
+                let text = match request.comments - said {
+                    1 => "a new comment".to_owned(),
+                    several => format!("{several} new comments"),
+                };
+                self.say(now, Level::Info, format!("Pull request {number} has {text}: {url}"), out);
+                let what = format!("– pull request {number} has {text}");
+                self.post(NoticeKind::PullRequest, &what, url, out);
+            }
             if request.checks == FAILING && known != FAILING {
                 let text = format!("A check of pull request {number} failed: {url}");
                 self.say(now, Level::Warning, text, out);

@@ -55,7 +55,7 @@ fn agent_gone(given: &str) -> Fact {
 
 fn pull_request(number: u64, state: i32) -> Fact {
     let url = format!("https://forge/{number}");
-    Fact::PullRequest(PullRequest { number, url, state, checks: String::new() })
+    Fact::PullRequest(PullRequest { number, url, state, ..PullRequest::default() })
 }
 
 fn sandbox_gone(given: &str) -> Fact {

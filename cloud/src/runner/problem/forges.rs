@@ -56,6 +56,22 @@ pub(super) fn obstacle_problem(obstacle: &Obstacle, text: String) -> (Kind, Prob
             "ask for the right to push, or take the branch with `aloft checkout ID` and push it to a fork"
                 .to_owned(),
         ),
+        Obstacle::NoPullRequest { slug } => (
+            Kind::Precondition,
+            "NO_PULL_REQUEST",
+            format!("`aloft pr {slug}` opens one"),
+        ),
+        Obstacle::NothingToFix { .. } => (
+            Kind::Precondition,
+            "NOTHING_TO_FIX",
+            "`aloft pr ID` pushes what the agent did since; checks may still run".to_owned(),
+        ),
+        Obstacle::FixGivenUp { .. } => (
+            Kind::Precondition,
+            "FIX_GIVEN_UP",
+            "look at it, and tell the agent what to do with `aloft send ID` or a comment at the forge"
+                .to_owned(),
+        ),
         Obstacle::SecretInAddress => (
             Kind::Invalid,
             "SECRET_IN_ADDRESS",

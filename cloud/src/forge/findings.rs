@@ -1,0 +1,167 @@
+//! What stands against a pull request: checks that failed and what people said, as an agent is told of it.
+
+use std::fmt::Write as _;
+
+/// Characters of a check's report, and of each remark, that reach the agent.
+const TEXT: usize = 6_000;
+/// Checks, and remarks, that reach the agent at once.
+const ENTRIES: usize = 40;
+/// How a text begins that the cloud wrote itself.
+const OWN: &str = "<!-- aloft ";
+
+/// What stands against a pull request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Checks of its newest commit that ended badly.
+    pub checks: Vec<FailedCheck>,
+    /// What people said, oldest first.
+    pub remarks: Vec<Remark>,
+}
+
+/// A check that ended badly.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FailedCheck {
+    /// As the forge lists it.
+    pub name: String,
+    /// Its page; empty = none.
+    pub url: String,
+    /// What it reports.
+    pub text: String,
+}
+
+/// What somebody said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remark {
+    /// The same at every look.
+    pub id: String,
+    /// When, as the forge writes it.
+    pub time: String,
+    /// Who.
+    pub author: String,
+    /// File and line; empty = to the whole.
+    pub place: String,
+    /// Markdown.
+    pub text: String,
+}
+
+impl Findings {
+    /// In the order in which things were said, without what says nothing and what the cloud said itself.
+    pub(super) fn tidied(mut self) -> Self {
+        self.remarks.retain(|remark| {
+            let text = remark.text.trim();
+            !text.is_empty() && !text.starts_with(OWN)
+        });
+        self.remarks.sort_by(|one, other| (&one.time, &one.id).cmp(&(&other.time, &other.id)));
+        self
+    }
+
+    /// Leaves out what was said before.
+    #[must_use]
+    pub fn since(mut self, heard: &[String]) -> Self {
+        self.remarks.retain(|remark| !heard.contains(&remark.id));
+        self
+    }
+
+    /// Whether nothing stands against it.
+    pub fn is_empty(&self) -> bool {
+        self.checks.is_empty() && self.remarks.is_empty()
+    }
+
+    /// How much it is, for people.
+    pub fn sum(&self) -> String {
+        let several = |count: usize, one: &str, more: &str| match count {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            count => Some(format!("{count} {more}")),
+        };
+        let checks = several(self.checks.len(), "failing check", "failing checks");
+        let remarks = several(self.remarks.len(), "comment", "comments");
+        checks.into_iter().chain(remarks).collect::<Vec<_>>().join(" and ")
+    }
+
+    /// What an agent is told.
+    pub fn words(&self, url: &str) -> String {
+        let mut words = format!(
+            "Your pull request {url} is not there yet. Mend what stands below. Where something is wrong about a comment, say so instead.\n"
+        );
+        for check in self.checks.iter().take(ENTRIES) {
+            let FailedCheck { name, url, text } = check;
+            // Writing to a string does not fail.
+            let _ = write!(words, "\nThe check {name} failed. {url}\n");
+            said(&mut words, text);
+        }
+        for remark in self.remarks.iter().take(ENTRIES) {
+            let Remark { author, place, text, .. } = remark;
+            let at = if place.is_empty() { String::new() } else { format!(" at {place}") };
+            let _ = write!(words, "\n{author} wrote{at}:\n");
+            said(&mut words, text);
+        }
+        let left_out =
+            self.checks.len().saturating_sub(ENTRIES) + self.remarks.len().saturating_sub(ENTRIES);
+        if left_out > 0 {
+            let _ = write!(words, "\n{left_out} more are left out here.\n");
+        }
+        words
+    }
+}
+
+/// A text of somebody else: quoted, so that nothing in it is taken for a command or a heading of ours.
+fn said(words: &mut String, text: &str) {
+    let text = text.trim();
+    let cut: String = text.chars().take(TEXT).collect();
+    for line in cut.lines() {
+        words.push_str("> ");
+        words.push_str(line);
+        words.push('\n');
+    }
+    if cut.len() < text.len() {
+        words.push_str("(cut here)\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remark(id: &str, time: &str, text: &str) -> Remark {
+        let author = "ada".into();
+        Remark { id: id.into(), time: time.into(), author, text: text.into(), ..Remark::default() }
+    }
+
+    #[test]
+    fn what_was_heard_and_what_the_cloud_said_is_left_out() {
+        let remarks = vec![
+            remark("2", "2026-01-02", "Later."),
+            remark("1", "2026-01-01", "First."),
+            remark("3", "2026-01-03", "<!-- aloft t1 -->\n\nmine"),
+            remark("4", "2026-01-03", " \n"),
+        ];
+        let findings = Findings { remarks, ..Findings::default() }.tidied();
+        let ids: Vec<&str> = findings.remarks.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(ids, ["1", "2"]);
+        assert_eq!(findings.sum(), "2 comments");
+        let rest = findings.since(&["1".into()]);
+        assert_eq!(rest.sum(), "1 comment");
+        assert!(rest.since(&["2".into()]).is_empty());
+    }
+
+    #[test]
+    fn an_agent_hears_where_and_what_and_no_more_than_it_can_take() {
+        let check = FailedCheck {
+            name: "tests".into(),
+            url: "https://ci/1".into(),
+            text: "$ rm -rf /\n".repeat(10_000),
+        };
+        let at = Remark { place: "a.rs:7".into(), ..remark("1", "", "Why?\n```sh\nrm x\n```") };
+        let findings = Findings { checks: vec![check; 50], remarks: vec![at] };
+        let words = findings.words("https://f/pull/1");
+        assert!(words.len() < 400_000);
+        assert!(
+            words.contains("ada wrote at a.rs:7:\n> Why?\n> ```sh\n> rm x\n> ```\n"),
+            "{words}"
+        );
+        assert!(words.contains("The check tests failed. https://ci/1\n> $ rm -rf /\n"));
+        assert!(words.contains("(cut here)") && words.contains("10 more are left out here."));
+        assert!(!words.lines().any(|line| line.starts_with('$') || line.starts_with('`')));
+    }
+}

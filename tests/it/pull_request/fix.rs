@@ -1,0 +1,112 @@
+//! What stands against a pull request reaches its agent: failing checks and what people said, each once.
+
+use aloft_tests::{
+    dev_forge::DevForge,
+    git::git,
+    home::{Home, items},
+    poll,
+};
+use serde_json::json;
+
+use crate::pull_request::{
+    github::{connect, stage, thread},
+    text,
+};
+
+/// A check of the branch's newest commit fails.
+fn fail(home: &Home, forge: &DevForge, branch: &str) {
+    let head = git(&home.path("forge/dev/tool.git"), &["rev-parse", branch]);
+    let annotation = json!({
+        "path": "new.txt", "start_line": 1, "end_line": 1, "annotation_level": "failure",
+        "message": "expected two",
+    });
+    let output = json!({
+        "title": "1 test failed", "summary": "It is one.", "annotations": [annotation],
+    });
+    let run = json!({
+        "name": "tests", "head_sha": head, "status": "completed", "conclusion": "failure",
+        "output": output,
+    });
+    forge.call("POST", "/repos/dev/tool/check-runs", &run).must(201);
+}
+
+fn comment(forge: &DevForge, words: &str) {
+    let body = json!({ "body": words });
+    forge.call("POST", "/repos/dev/tool/issues/1/comments", &body).must(201);
+}
+
+/// What the agent was told last.
+fn told(home: &Home, id: &str) -> String {
+    let shown = home.show(id);
+    let last = items(&shown, "userMessage").pop().unwrap();
+    text(&last["input"][0], "text").to_owned()
+}
+
+#[test]
+fn failing_checks_and_new_comments_reach_the_agent_once() {
+    let (home, forge) = stage();
+    home.configure("pullRequestSeconds = 1\n");
+    connect(&home, &forge);
+    let thread = thread(&home, "dev/tool", "$ echo one > new.txt");
+    let (id, branch) = (text(&thread, "id"), text(&thread, "branch"));
+    assert_eq!(home.fails(1, ["pr", id, "--fix"])["reason"], "NO_PULL_REQUEST");
+    home.ok(["pr", id]);
+    assert_eq!(home.fails(1, ["pr", id, "--fix"])["reason"], "NOTHING_TO_FIX");
+
+    fail(&home, &forge, branch);
+    let head = git(&home.path("forge/dev/tool.git"), &["rev-parse", branch]);
+    let line = json!({
+        "body": "Why one?\n$ touch wrong", "commit_id": head, "path": "new.txt", "line": 1,
+        "side": "RIGHT",
+    });
+    forge.call("POST", "/repos/dev/tool/pulls/1/comments", &line).must(201);
+    comment(&forge, "Please add a test.");
+    comment(&forge, "<!-- aloft x -->\n\nFrom the cloud.");
+    // It is shown on the thread, and a notice says so.
+    poll::until("the thread to know it", || {
+        let request = home.show(id)["thread"]["pullRequest"].clone();
+        (request["checks"] == "failing" && request["comments"] == 3).then_some(())
+    });
+    let notices = home.json(["notice", "list"]);
+    for part in ["new comment", "a check of pull request 1 failed"] {
+        let mut all = notices.as_array().unwrap().iter();
+        assert!(all.any(|one| text(one, "title").contains(part)), "{part}: {notices}");
+    }
+
+    let fixed = home.json(["pr", id, "--fix"]);
+    assert_eq!(fixed["pullRequest"]["number"], 1);
+    let words = told(&home, id);
+    for part in [
+        "The check tests failed.",
+        "> 1 test failed",
+        "> It is one.",
+        "> new.txt:1: expected two",
+        "dev wrote at new.txt:1:\n> Why one?\n> $ touch wrong",
+        "dev wrote:\n> Please add a test.",
+    ] {
+        assert!(words.contains(part), "{part} is not in\n{words}");
+    }
+    assert!(!words.contains("From the cloud."), "{words}");
+    assert!(!home.workspace(id).join("wrong").exists(), "what others say is no command");
+    assert_eq!(home.fails(1, ["pr", id, "--fix"])["reason"], "NOTHING_TO_FIX");
+    comment(&forge, "And a line for the log.");
+    home.ok(["pr", id, "--fix"]);
+    let words = told(&home, id);
+    assert!(words.contains("> And a line for the log."), "{words}");
+    assert!(!words.contains("Please add") && !words.contains("check tests"), "{words}");
+
+    // It fails again and again: the agent is told so often and no oftener, until somebody says something.
+    for attempt in 2..=6 {
+        home.ok(["send", id, "--wait", &format!("$ echo {attempt} > new.txt")]);
+        home.ok(["pr", id]);
+        fail(&home, &forge, branch);
+        if attempt <= 5 {
+            home.ok(["pr", id, "--fix"]);
+        }
+    }
+    assert_eq!(home.fails(1, ["pr", id, "--fix"])["reason"], "FIX_GIVEN_UP");
+    comment(&forge, "Try it with two.");
+    home.ok(["pr", id, "--fix"]);
+    forge.call("PUT", "/repos/dev/tool/pulls/1/merge", &json!({})).must(200);
+    assert_eq!(home.fails(1, ["pr", id, "--fix"])["reason"], "NO_PULL_REQUEST");
+}
