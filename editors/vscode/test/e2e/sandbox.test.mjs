@@ -24,7 +24,7 @@ while read -r line; do
   esac
 done
 `;
-const SAID = "See [the flag](src/main.py#L1), [the page](https://example.test/page) and [the secret](/etc/passwd).";
+const SAID = "See [the flag](src/main.py#L1), [the page](https://example.test/page), [the secret](/etc/passwd) and [nothing](no/such.txt).";
 
 let world, editor, window, page, panel;
 
@@ -122,6 +122,8 @@ step("a link in a message opens the file at its line, and an address only after 
   await window.shot("link");
   await dialog.getByRole("button", { name: "Cancel" }).click();
   await dialog.waitFor({ state: "detached" });
+  await panel.getByRole("button", { name: "nothing" }).click();
+  await panel.getByRole("alert").getByText("There is no file no/such.txt in the sandbox").waitFor();
   await panel.getByRole("button", { name: "the flag" }).click();
   await page.getByRole("tab", { selected: true, name: /main.py \(sandbox\)/ }).waitFor();
   await line("FLAG = False").waitFor();
