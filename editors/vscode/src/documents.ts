@@ -12,7 +12,7 @@ import type { Against, FileDiff } from "./protocol.js";
 export const SCHEME = "aloft-document";
 
 /** Larger outputs are cut at their beginning. */
-const OUTPUT = 4 * 1024 * 1024;
+const OUTPUT = 2 * 1024 * 1024;
 const PAGE = 1024 * 1024;
 /** Files read at once. */
 const PARALLEL = 6;

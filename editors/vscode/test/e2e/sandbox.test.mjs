@@ -54,14 +54,16 @@ const line = (text) => page.locator(".editor-instance .view-line", { hasText: te
 /** Opens a file of the checkout and selects all of it. */
 async function select(name) {
   const input = page.locator(".quick-input-widget input[type='text']");
-  // A page that just takes the focus may swallow the key.
-  await until("the box for a file's name", async () => {
+  const file = page.locator(".quick-input-list .monaco-list-row", { hasText: name }).first();
+  const within = (what) => what.then(() => true, () => false);
+  // A page that just takes the focus may swallow the key, and a list that just fills the click.
+  await until(`${name} to be open`, async () => {
     await page.keyboard.press("Control+P");
-    return input.waitFor({ timeout: 3_000 }).then(() => true, () => false);
+    if (!(await within(input.waitFor({ timeout: 3_000 })))) return false;
+    await input.fill(name);
+    await within(file.click({ timeout: 5_000 }));
+    return within(page.getByRole("tab", { selected: true, name: new RegExp(name) }).waitFor({ timeout: 5_000 }));
   });
-  await input.fill(name);
-  await window.pick(name);
-  await page.getByRole("tab", { selected: true, name: new RegExp(name) }).waitFor();
   await line("").click();
   await page.keyboard.press("Control+A");
   await page.locator(".editor-instance .selected-text").first().waitFor();
