@@ -81,6 +81,17 @@ fn a_message_too_large_for_any_cloud_is_refused_and_holds_nothing_up() {
 }
 
 #[test]
+fn a_workspace_that_its_agent_closed_is_opened_again() {
+    let home = Home::new();
+    let repository = home.repository();
+    let thread = home.shell(&repository, "auto", "$ echo kept > kept; chmod 000 /workspace");
+    let id = thread["id"].as_str().unwrap();
+    assert_eq!(home.wait_turn(id, 1)["state"], "completed");
+    home.ok(["send", id, "--wait", "$ cat kept && echo more > more"]);
+    assert!(home.ok(["diff", id]).contains("+more"));
+}
+
+#[test]
 fn prompts_of_any_size_are_taken_or_refused_with_a_word() {
     let home = Home::new();
     let repository = home.repository();

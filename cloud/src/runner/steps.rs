@@ -12,7 +12,9 @@ const CAP: usize = 64 * 1024;
 /// A step as a command of the guest.
 pub(super) fn command(step: &Step) -> Command {
     let env = step.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    Command { env: Variables(env), ..Command::new(step.argv.iter().cloned()) }
+    // Not in the workspace, which its agent may have closed.
+    let cwd = "/".to_owned();
+    Command { cwd, env: Variables(env), ..Command::new(step.argv.iter().cloned()) }
 }
 
 /// Runs a step to its end; what it printed is the error when it fails.

@@ -3,6 +3,8 @@ set -eu
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_CONFIG GIT_CONFIG_PARAMETERS GIT_CONFIG_COUNT GIT_NAMESPACE
 workspace=$1 mirror=$2 snapshots=$3
 shift 3
+# Its own user may have closed it.
+{ [ -r "$workspace" ] && [ -w "$workspace" ] && [ -x "$workspace" ]; } || chmod u+rwx "$workspace" 2>/dev/null || true
 
 warn() {
     printf 'warning: %s\n' "$1" >&2
