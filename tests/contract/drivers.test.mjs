@@ -154,3 +154,28 @@ for (const { kind, Forge, repository, enough } of FORGES) {
     assert.deepEqual(forge.faults, []);
   });
 }
+
+for (const { kind, Forge, repository, enough } of FORGES) {
+  test(`${kind}: what stands against a request reaches the agent`, async (t) => {
+    const person = await Person.create(t);
+    const forge = await new Forge(person.home.path("forge")).listen(t);
+    await forge.add(person.home, repository, await person.home.repository("source"));
+    await person.connect(kind, forge.url, await forge.token("ada", enough));
+    const [listed] = await person.does(["repo", "list"]);
+    const thread = await person.thread(listed.url, write("first.md", "First."));
+    const { pullRequest } = await person.does(["pr", thread.id]);
+    await person.refused("NOTHING_TO_FIX", ["pr", thread.id, "--fix"]);
+
+    await forge.breaks(repository, thread.branch, "2 of 9 tests failed");
+    await forge.say(repository, pullRequest.number, "bob", "Please name it otherwise.");
+    await person.does(["pr", thread.id, "--fix"]);
+    const { items } = await person.does(["show", thread.id]);
+    const words = items.filter((item) => item.type === "userMessage").at(-1).input[0].text;
+    assert.match(words, /^The check test failed\./m);
+    assert.match(words, /^> 2 of 9 tests failed$/m);
+    assert.match(words, /^\w+ wrote:\n> Please name it otherwise\.$/m);
+    assert.doesNotMatch(words, /assigned to/, "the forge's own words are no comment");
+    await person.refused("NOTHING_TO_FIX", ["pr", thread.id, "--fix"]);
+    assert.deepEqual(forge.faults, []);
+  });
+}

@@ -49,10 +49,12 @@ impl Runner {
         if !matches!(now.state, State::Draft | State::Open) {
             return Err(Obstacle::NoPullRequest { slug: thread.slug }.into());
         }
-        let findings = forge.findings(&repository, known.number, &now.head).await?;
+        // Where the forge does not say, it is what was pushed last.
+        let commit = if now.head.is_empty() { memory.pushed.commit } else { now.head };
+        let findings = forge.findings(&repository, known.number, &commit).await?;
         let mut findings = findings.since(&memory.fix.heard);
         // What was told of this very commit was told.
-        if memory.fix.commit == now.head {
+        if memory.fix.commit == commit {
             findings.checks.clear();
         }
         if findings.is_empty() {
@@ -67,7 +69,7 @@ impl Runner {
         let input = Input::Fix {
             parts,
             author: owner.to_owned(),
-            commit: now.head,
+            commit,
             heard: findings.remarks.iter().map(|remark| remark.id.clone()).collect(),
             attempt,
         };

@@ -92,14 +92,36 @@ impl Runner {
         thread: &Thread,
         url: &str,
     ) -> Result<Option<(Account, String)>, Error> {
-        // Its page is below the repository's.
-        let repository: Vec<&str> = url.splitn(6, '/').take(5).collect();
         let forges = &self.parts().forges;
-        let found = forges.of_repository(&thread.owner, &repository.join("/")).await?;
+        let found = forges.of_repository(&thread.owner, repository_of(url)).await?;
         if found.is_some() {
             return Ok(found);
         }
         let known = thread.repository.clone().unwrap_or_default();
         Ok(forges.of_repository(&thread.owner, &known.url).await?)
+    }
+}
+
+/// The page of the repository, below which that of a pull request is.
+fn repository_of(url: &str) -> &str {
+    let marks = ["/-/merge_requests/", "/pulls/", "/pull/"];
+    let found = marks.into_iter().find_map(|mark| url.rsplit_once(mark));
+    found.map_or(url, |(repository, _)| repository)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_is_found_however_deep_it_lies() {
+        for (url, repository) in [
+            ("https://github.com/a/b/pull/7", "https://github.com/a/b"),
+            ("https://codeberg.org/a/b/pulls/7", "https://codeberg.org/a/b"),
+            ("https://gitlab.com/g/s/b/-/merge_requests/7", "https://gitlab.com/g/s/b"),
+            ("https://example.com/forge/a/pull/pull/7", "https://example.com/forge/a/pull"),
+        ] {
+            assert_eq!(repository_of(url), repository);
+        }
     }
 }

@@ -92,6 +92,22 @@ export class DevForge {
     return this.control("PATCH", `repos/${name}/pulls/${number}`, { draft: false });
   }
 
+  /** A check of the newest commit of a branch fails and reports this. */
+  async breaks(name, branch, text) {
+    const headers = { authorization: `Bearer ${this.master}`, "content-type": "application/json" };
+    const output = { title: text, summary: "" };
+    const run = { name: "test", head_sha: await this.tip(name, branch), status: "completed", conclusion: "failure", output };
+    const url = `${this.url}/api/v3/repos/${name}/check-runs`;
+    const answer = await fetch(url, { method: "POST", headers, body: JSON.stringify(run) });
+    assert.equal(answer.status, 201, await answer.text());
+  }
+
+  /** Its owner says something to a pull request. */
+  say(name, number, _author, text) {
+    const operation = "POST /repos/{owner}/{repo}/issues/{issue_number}/comments";
+    return this.ask(operation, [...name.split("/"), number], { body: { body: text } }, 201);
+  }
+
   /** Does not allow to open a pull request, once. */
   denies(name) {
     const path = `/api/v3/repos/${name}/pulls`;

@@ -101,6 +101,22 @@ export class Double {
     this.repository(name).issues.push(issue);
   }
 
+  /** A check of the newest commit of a branch fails and reports this. */
+  async breaks(name, branch, text) {
+    this.repository(name).failing = { commit: await this.tip(name, branch), text };
+  }
+
+  /** What a check of a commit reports where it fails. */
+  failing(name, commit) {
+    const { failing } = this.repository(name);
+    return failing?.commit === commit ? failing.text : undefined;
+  }
+
+  /** Somebody says something to a request. */
+  say(name, number, author, text) {
+    this.pull(name, number).notes.push({ author, text });
+  }
+
   issueOf(name, number) {
     return this.repository(name).issues.find((one) => one.number === Number(number)) ?? this.missing();
   }
@@ -112,7 +128,7 @@ export class Double {
   /** Takes a request to merge in; the numbers of a repository begin at 1. */
   open(name, pull) {
     const { pulls } = this.repository(name);
-    pulls.push({ state: "open", number: pulls.length + 1, ...pull });
+    pulls.push({ state: "open", number: pulls.length + 1, notes: [], ...pull });
     return pulls.at(-1);
   }
 

@@ -34,13 +34,15 @@ export class Forgejo extends Double {
       });
     });
     this.route("GET /repos/{owner}/{repo}/issues/{index}/comments", ({ values: [owner, repo, number] }) =>
-      this.issueOf(`${owner}/${repo}`, number).comments.map(({ author, text }) =>
-        this.contract.least("OfComment", { body: text, user: { login: author } }),
+      this.#said(`${owner}/${repo}`, number).map(({ author, text }, at) =>
+        this.contract.least("OfComment", { id: at + 1, body: text, user: { login: author } }),
       ),
     );
-    this.route("GET /repos/{owner}/{repo}/commits/{ref}/status", () =>
-      this.contract.least("OfCombinedStatus", { state: "", statuses: [] }),
-    );
+    this.route("GET /repos/{owner}/{repo}/commits/{ref}/status", ({ values: [owner, repo, commit] }) => {
+      const failing = this.failing(`${owner}/${repo}`, commit);
+      const statuses = failing ? [{ status: "failure", context: "test", description: failing, target_url: "" }] : [];
+      return this.contract.least("OfCombinedStatus", { state: failing ? "failure" : "", statuses });
+    });
     this.route("GET /repos/{owner}/{repo}/pulls", ({ values: [owner, repo], query }) => {
       const name = `${owner}/${repo}`;
       const found = this.repository(name).pulls.filter((pull) => pull.state === query.get("state"));
@@ -79,6 +81,12 @@ export class Forgejo extends Double {
     if (token.scopes.includes(scope) || token.scopes.includes(write)) return;
     const message = `token does not have at least one of required scope(s): [${scope}]`;
     throw new Refusal(403, { message, url: `${this.url}/api/swagger` });
+  }
+
+  /** To an issue or to a request: they are one kind of thing here. */
+  #said(name, number) {
+    const pull = this.repository(name).pulls.find((one) => one.number === Number(number));
+    return pull ? pull.notes : this.issueOf(name, number).comments;
   }
 
   #repository({ name, id, ...repository }) {

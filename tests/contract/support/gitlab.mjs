@@ -34,16 +34,16 @@ export class GitLab extends Double {
       });
     });
     this.route("GET /projects/{id}/issues/{iid}/notes", ({ values: [name, number] }) => {
-      const note = ({ author, text }, system = false) => {
-        const values = { body: text, author: this.#person(author), system, noteable_type: "Issue" };
-        return this.contract.least("OfNoteSchema", values);
-      };
-      const own = note({ author: "root", text: "assigned to @ada" }, true);
-      return [own, ...this.issueOf(name, number).comments.map((comment) => note(comment))];
+      return this.#notes(this.issueOf(name, number).comments, "Issue");
     });
-    this.route("GET /projects/{id}/repository/commits/{sha}/statuses", () => [
-      this.contract.least("OfCommitStatusSchema", { status: "success", name: "test" }),
-    ]);
+    this.route("GET /projects/{id}/repository/commits/{sha}/statuses", ({ values: [name, commit] }) => {
+      const failing = this.failing(name, commit);
+      const values = failing ? { status: "failed", description: failing } : { status: "success" };
+      return [this.contract.least("OfCommitStatusSchema", { name: "test", ...values })];
+    });
+    this.route("GET /projects/{id}/merge_requests/{iid}/notes", ({ values: [name, number] }) =>
+      this.#notes(this.pull(name, number).notes, "MergeRequest"),
+    );
     this.route("GET /projects/{id}/merge_requests", ({ values: [name], query }) => {
       const state = query.get("state") === "opened" ? "open" : query.get("state");
       const fits = (pull) => pull.state === state && pull.head === query.get("source_branch");
@@ -78,6 +78,16 @@ export class GitLab extends Double {
   /** Both are taken. */
   secret(headers) {
     return headers["private-token"] ?? headers.authorization?.replace(/^Bearer /, "");
+  }
+
+  /** What people said, and before it a word of the forge itself. */
+  #notes(all, kind) {
+    const note = ({ author, text }, id, system = false) => {
+      const values = { id, body: text, author: this.#person(author), system, noteable_type: kind };
+      return this.contract.least("OfNoteSchema", values);
+    };
+    const own = note({ author: "root", text: "assigned to @ada" }, 1, true);
+    return [own, ...all.map((one, at) => note(one, at + 2))];
   }
 
   #person(username) {
