@@ -102,11 +102,10 @@ impl Runner {
     }
 }
 
-/// The page of the repository, below which that of a pull request is.
+/// The page of the repository, below which that of a pull request is: a word of the forge and a number.
 fn repository_of(url: &str) -> &str {
-    let marks = ["/-/merge_requests/", "/pulls/", "/pull/"];
-    let found = marks.into_iter().find_map(|mark| url.rsplit_once(mark));
-    found.map_or(url, |(repository, _)| repository)
+    let page = url.rsplitn(3, '/').nth(2).unwrap_or(url);
+    page.strip_suffix("/-").unwrap_or(page)
 }
 
 #[cfg(test)]
@@ -120,6 +119,7 @@ mod tests {
             ("https://codeberg.org/a/b/pulls/7", "https://codeberg.org/a/b"),
             ("https://gitlab.com/g/s/b/-/merge_requests/7", "https://gitlab.com/g/s/b"),
             ("https://example.com/forge/a/pull/pull/7", "https://example.com/forge/a/pull"),
+            ("https://github.com/a/pulls/pull/7", "https://github.com/a/pulls"),
         ] {
             assert_eq!(repository_of(url), repository);
         }
