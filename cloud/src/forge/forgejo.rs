@@ -189,7 +189,7 @@ impl Forgejo {
         let text = number.to_string();
         let url = self.http.url(&repos(name, &["issues", &text, "comments"]), &[]);
         let said = self.http.get::<Vec<Remark>>(url, &what).await.map_err(scope)?.body;
-        let remarks = said.into_iter().map(Remark::told).collect();
+        let remarks = said.into_iter().map(|remark| remark.told("comment")).collect();
         Ok(Findings { checks: checks.collect(), remarks }.tidied())
     }
 

@@ -127,12 +127,12 @@ pub(super) struct Ticket {
     user: Option<Author>,
 }
 
-/// A comment, at GitHub and at Forgejo.
+/// A comment, at GitHub and at Forgejo; at GitHub a review too.
 #[derive(Deserialize)]
 pub(super) struct Remark {
     #[serde(default)]
     id: u64,
-    #[serde(default)]
+    #[serde(default, alias = "submitted_at")]
     created_at: Option<String>,
     #[serde(default)]
     body: Option<String>,
@@ -304,10 +304,10 @@ impl GitHub {
 driver!(GitHub);
 
 impl Remark {
-    /// As what stands against a pull request.
-    pub(super) fn told(self) -> forge::Remark {
+    /// As what stands against a pull request; each kind counts for itself.
+    pub(super) fn told(self, kind: &str) -> forge::Remark {
         forge::Remark {
-            id: format!("comment-{}", self.id),
+            id: format!("{kind}-{}", self.id),
             time: self.created_at.unwrap_or_default(),
             author: self.user.and_then(|user| user.login).unwrap_or_default(),
             place: String::new(),

@@ -5,7 +5,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::forge::{
     Checks, Error, FailedCheck, Findings, Remark, Result,
-    github::{GitHub, PAGE, ended, repos},
+    github::{self, GitHub, PAGE, ended, repos},
 };
 
 /// Pages of remarks that are read at most.
@@ -76,26 +76,14 @@ struct Status {
 /// A review, a remark to a line, or a comment to the whole.
 #[derive(Deserialize)]
 struct Said {
-    #[serde(default)]
-    id: u64,
-    #[serde(default)]
-    body: Option<String>,
-    #[serde(default)]
-    user: Option<Author>,
-    #[serde(default, alias = "submitted_at")]
-    created_at: Option<String>,
+    #[serde(flatten)]
+    remark: github::Remark,
     #[serde(default)]
     path: Option<String>,
     #[serde(default)]
     line: Option<u64>,
     #[serde(default)]
     original_line: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Author {
-    #[serde(default)]
-    login: Option<String>,
 }
 
 impl GitHub {
@@ -196,12 +184,6 @@ impl Said {
             (Some(path), Some(line)) => format!("{path}:{line}"),
             (path, _) => path.unwrap_or_default(),
         };
-        Remark {
-            id: format!("{kind}-{}", self.id),
-            time: self.created_at.unwrap_or_default(),
-            author: self.user.and_then(|user| user.login).unwrap_or_default(),
-            place,
-            text: self.body.unwrap_or_default(),
-        }
+        Remark { place, ..self.remark.told(kind) }
     }
 }
