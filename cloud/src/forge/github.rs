@@ -1,5 +1,6 @@
 //! GitHub and what speaks its REST API.
 
+mod checks;
 mod findings;
 
 use reqwest::Method;
@@ -87,32 +88,6 @@ struct Side {
     branch: Option<String>,
     #[serde(default)]
     sha: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct CheckRuns {
-    #[serde(default)]
-    check_runs: Vec<CheckRun>,
-}
-
-#[derive(Deserialize)]
-struct CheckRun {
-    #[serde(default)]
-    status: Option<String>,
-    #[serde(default)]
-    conclusion: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct CombinedStatus {
-    #[serde(default)]
-    statuses: Vec<CommitStatus>,
-}
-
-#[derive(Deserialize)]
-struct CommitStatus {
-    #[serde(default)]
-    state: Option<String>,
 }
 
 /// An issue, at GitHub and at Forgejo.
@@ -227,36 +202,6 @@ impl GitHub {
         let url = self.http.url(&repos(name, &["pulls", &text]), &[]);
         let what = format!("look at pull request {number} of {name}");
         Ok(self.http.get::<Pull>(url, &what).await?.body.into())
-    }
-
-    /// Both of its kinds: runs of apps, and statuses of whoever sets them.
-    async fn checks(&self, name: &str, commit: &str) -> Result<Option<Checks>> {
-        let what = format!("look at the checks of {name}");
-        let runs = repos(name, &["commits", commit, "check-runs"]);
-        let url = self.http.url(&runs, &[("filter", "latest"), ("per_page", PAGE)]);
-        let runs = match self.http.get::<CheckRuns>(url, &what).await {
-            Ok(reply) => reply.body.check_runs,
-            // A token may see statuses and no runs.
-            Err(Error::NotFound { .. } | Error::Denied { .. }) => Vec::new(),
-            Err(error) => return Err(error),
-        };
-        let url =
-            self.http.url(&repos(name, &["commits", commit, "status"]), &[("per_page", PAGE)]);
-        let statuses = match self.http.get::<CombinedStatus>(url, &what).await {
-            Ok(reply) => reply.body.statuses,
-            Err(Error::NotFound { .. } | Error::Denied { .. }) => Vec::new(),
-            Err(error) => return Err(error),
-        };
-        let of_runs =
-            runs.iter().map(|run| match (run.status.as_deref(), run.conclusion.as_deref()) {
-                (Some("completed"), conclusion) => ended(conclusion.unwrap_or("success")),
-                _ => Checks::Pending,
-            });
-        let of_statuses = statuses.iter().map(|status| match status.state.as_deref() {
-            Some("pending") | None => Checks::Pending,
-            Some(state) => ended(state),
-        });
-        Ok(sum(of_runs.chain(of_statuses)))
     }
 
     async fn find(&self, name: &str, head: &str) -> Result<Option<PullRequest>> {

@@ -1,49 +1,16 @@
-//! What stands against a pull request at GitHub: runs of checks with their reports, statuses, reviews, remarks to lines and to
-//! the whole.
+//! What stands against a pull request at GitHub: checks that failed with their reports, reviews, remarks to lines and to the whole.
 
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::forge::{
-    Checks, Error, FailedCheck, Findings, Remark, Result,
-    github::{self, GitHub, PAGE, ended, repos},
+    Checks, FailedCheck, Findings, Remark, Result,
+    github::{self, GitHub, PAGE, checks::Run, repos},
 };
 
 /// Pages of remarks that are read at most.
 const PAGES: u32 = 10;
 /// Annotations of a check that are told.
 const ANNOTATIONS: usize = 30;
-
-#[derive(Deserialize)]
-struct Runs {
-    #[serde(default)]
-    check_runs: Vec<Run>,
-}
-
-#[derive(Deserialize)]
-struct Run {
-    #[serde(default)]
-    id: u64,
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    html_url: Option<String>,
-    #[serde(default)]
-    conclusion: Option<String>,
-    #[serde(default)]
-    output: Option<Output>,
-}
-
-#[derive(Deserialize)]
-struct Output {
-    #[serde(default)]
-    title: Option<String>,
-    #[serde(default)]
-    summary: Option<String>,
-    #[serde(default)]
-    text: Option<String>,
-    #[serde(default)]
-    annotations_count: Option<u64>,
-}
 
 #[derive(Deserialize)]
 struct Annotation {
@@ -53,24 +20,6 @@ struct Annotation {
     start_line: Option<u64>,
     #[serde(default)]
     message: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Statuses {
-    #[serde(default)]
-    statuses: Vec<Status>,
-}
-
-#[derive(Deserialize)]
-struct Status {
-    #[serde(default)]
-    state: Option<String>,
-    #[serde(default)]
-    context: Option<String>,
-    #[serde(default)]
-    description: Option<String>,
-    #[serde(default)]
-    target_url: Option<String>,
 }
 
 /// A review, a remark to a line, or a comment to the whole.
@@ -89,19 +38,14 @@ struct Said {
 impl GitHub {
     pub(super) async fn findings(&self, name: &str, number: u64, commit: &str) -> Result<Findings> {
         let mut findings = Findings::default();
-        let what = format!("read the checks of {name}");
-        let runs: Runs = self.seen(name, &["commits", commit, "check-runs"], &what).await?;
-        for run in runs.check_runs {
-            if ended(run.conclusion.as_deref().unwrap_or("success")) == Checks::Failing {
-                findings.checks.push(self.run(name, run).await?);
+        for run in self.runs(name, commit).await? {
+            if run.stands() == Checks::Failing {
+                findings.checks.push(self.report(name, run).await?);
             }
         }
-        let statuses: Statuses = self.seen(name, &["commits", commit, "status"], &what).await?;
-        let failing = statuses.statuses.into_iter().filter(|status| {
-            let state = status.state.as_deref();
-            state.is_some_and(|state| ended(state) == Checks::Failing)
-        });
-        findings.checks.extend(failing.map(|status| FailedCheck {
+        let mut failing = self.statuses(name, commit).await?;
+        failing.retain(|status| status.stands() == Checks::Failing);
+        findings.checks.extend(failing.into_iter().map(|status| FailedCheck {
             name: status.context.unwrap_or_default(),
             url: status.target_url.unwrap_or_default(),
             text: status.description.unwrap_or_default(),
@@ -120,7 +64,7 @@ impl GitHub {
     }
 
     /// A run with what it reports and where.
-    async fn run(&self, name: &str, run: Run) -> Result<FailedCheck> {
+    async fn report(&self, name: &str, run: Run) -> Result<FailedCheck> {
         let mut text: Vec<String> = Vec::new();
         if let Some(output) = run.output {
             text.extend([output.title, output.summary, output.text].into_iter().flatten());
@@ -146,18 +90,6 @@ impl GitHub {
             url: run.html_url.unwrap_or_default(),
             text: text.join("\n\n"),
         })
-    }
-
-    /// What a token may see; one that may not sees nothing.
-    async fn seen<T: DeserializeOwned>(&self, name: &str, below: &[&str], what: &str) -> Result<T> {
-        let url = self.http.url(&repos(name, below), &[("per_page", PAGE)]);
-        match self.http.get::<T>(url, what).await {
-            Ok(reply) => Ok(reply.body),
-            Err(error @ (Error::NotFound { .. } | Error::Denied { .. })) => {
-                serde_json::from_str("{}").map_err(|_| error)
-            }
-            Err(error) => Err(error),
-        }
     }
 
     async fn all<T: DeserializeOwned>(&self, name: &str, below: &[&str]) -> Result<Vec<T>> {
