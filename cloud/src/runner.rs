@@ -9,6 +9,8 @@
 mod agent;
 mod archive;
 mod attach;
+mod batch;
+mod boot;
 mod budgets;
 mod by_hand;
 mod create;
@@ -16,6 +18,7 @@ mod diff;
 mod disk;
 mod driver;
 mod effects;
+mod error;
 mod fix;
 mod follow;
 mod fork;
@@ -35,23 +38,23 @@ mod rewind;
 mod snapshot;
 mod start;
 mod steps;
+mod stored;
 mod uploads;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     panic::AssertUnwindSafe,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use aloft_fault::pass;
-use aloft_proto::v1::{Item, Problem, Thread, ThreadState, item::Kind};
+use aloft_proto::v1::{Item, Thread, item::Kind};
 use futures_util::FutureExt as _;
 use secrecy::SecretString;
 use tokio::{
     net::UnixListener,
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -60,9 +63,12 @@ use crate::{
     acp::known::HostAgents,
     config::Config,
     git::{mirror::Mirrors, snapshot::Snapshots},
-    model::machine::{Input, Machine, Refused},
+    model::{
+        machine::{Input, Machine, Refused},
+        naming,
+    },
     sandbox::{Runtime, Sandbox},
-    store::{self, Store, ThreadRow},
+    store::{self, Store},
 };
 
 pub use crate::{clock::now, git::snapshot::Export};
@@ -72,6 +78,7 @@ pub use self::{
     attach::Attached,
     budgets::{Budgets, Change as BudgetChange},
     create::Create,
+    error::Error,
     fix::Fixing,
     handle::{Applied, Handle},
     obstacle::Obstacle,
@@ -84,212 +91,6 @@ pub use self::{
 
 /// How long a graceful end of the cloud waits for its threads.
 const STOP_TIME: Duration = Duration::from_secs(10);
-/// Between the break of a thread's task and taking the thread up again.
-const BROKEN: Duration = Duration::from_secs(1);
-
-/// What went wrong with a request.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The thread does not accept it as things stand.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    /// No thread has this id, prefix or slug.
-    #[error("there is no thread {name}")]
-    ThreadNotFound {
-        /// As it was asked for.
-        name: String,
-    },
-    /// Several threads begin like this.
-    #[error("{name} may mean {}", candidates.join(", "))]
-    ThreadAmbiguous {
-        /// As it was asked for.
-        name: String,
-        /// Those it may mean.
-        candidates: Vec<String>,
-    },
-    /// The thread has no such item.
-    #[error("the thread has no item {item}")]
-    ItemNotFound {
-        /// As it was asked for.
-        item: String,
-    },
-    /// The thread has no such turn.
-    #[error("the thread has no turn {number}")]
-    TurnNotFound {
-        /// As it was asked for.
-        number: u32,
-    },
-    /// The request id was used for another request.
-    #[error("request id {id} was used for another request")]
-    RequestReused {
-        /// The client's name of it.
-        id: String,
-    },
-    /// No agent has this name.
-    #[error("there is no agent {name}; known are {}", known.join(", "))]
-    AgentUnknown {
-        /// As it was asked for.
-        name: String,
-        /// Those that are known.
-        known: Vec<String>,
-    },
-    /// The agent cannot be used.
-    #[error("agent {name} cannot be used: {reason}")]
-    AgentUnusable {
-        /// The agent.
-        name: String,
-        /// Why.
-        reason: String,
-        /// How to mend it.
-        hint: String,
-    },
-    /// No agent can be used by default.
-    #[error("no agent can be used: {}", reasons.join("; "))]
-    NoAgent {
-        /// Why not, one for each.
-        reasons: Vec<String>,
-    },
-    /// The request names no repository.
-    #[error("no repository was named")]
-    RepositoryMissing,
-    /// The cloud has no such uploaded repository.
-    #[error("the cloud has no repository {id}")]
-    RepositoryUnknown {
-        /// As it was asked for.
-        id: String,
-    },
-    /// Git would not take the branch name.
-    #[error("{branch} is not a name for a branch")]
-    BranchInvalid {
-        /// As it was asked for.
-        branch: String,
-    },
-    /// Another thread has the branch.
-    #[error("branch {branch} belongs to another thread of this repository")]
-    BranchTaken {
-        /// As it was asked for.
-        branch: String,
-    },
-    /// A value is not acceptable.
-    #[error("{message}")]
-    Invalid {
-        /// Which and why.
-        message: String,
-    },
-    /// The turn has no snapshot.
-    #[error("turn {number} has no snapshot")]
-    NotSaved {
-        /// The turn.
-        number: u32,
-    },
-    /// The thread is not whole yet.
-    #[error("the thread is still being copied")]
-    Filling,
-    /// There is no such safety snapshot.
-    #[error("there is no safety snapshot {number}")]
-    SafetyNotFound {
-        /// As it was asked for.
-        number: u32,
-    },
-    /// Files were changed by hand, and a rewind would undo that.
-    #[error("files were changed by hand since the newest snapshot: {}", rewind::named(files))]
-    WorkspaceChanged {
-        /// The thread's.
-        slug: String,
-        /// Those that were changed.
-        files: Vec<String>,
-    },
-    /// A file that is no whole archive; nothing was made of it.
-    #[error("the archive cannot be used: {0}")]
-    Archive(String),
-    /// What was accepted could not be done.
-    #[error("{}", .0.message)]
-    NotDone(Box<Problem>),
-    /// The agent could not be started.
-    #[error("start agent {name}: {message}")]
-    Agent {
-        /// The agent.
-        name: String,
-        /// Why, with what it printed.
-        message: String,
-    },
-    /// The agent cannot be started on this host.
-    #[error("{}", .0.message)]
-    Launch(Box<Problem>),
-    /// A file that passes through the cloud.
-    #[error("keep a snapshot on its way")]
-    Scratch {
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The guest failed.
-    #[error(transparent)]
-    Guest(#[from] crate::sandbox::guest::Error),
-    /// A step inside the sandbox failed.
-    #[error("{step}: {message}")]
-    SetUp {
-        /// The step.
-        step: String,
-        /// What it printed.
-        message: String,
-    },
-    /// The sandbox cannot be reached, and nothing brings it back by itself.
-    #[error("{}", .0.message)]
-    Down(Box<Problem>),
-    /// Nothing inside takes connections there.
-    #[error("nothing listens on {address} in the sandbox")]
-    NotListening {
-        /// As it was asked for.
-        address: String,
-    },
-    /// An SSH key could not be used.
-    #[error(transparent)]
-    SshKey(#[from] crate::accounts::ssh_keys::Error),
-    /// The certificate authority failed.
-    #[error(transparent)]
-    Authority(#[from] crate::trust::authority::Error),
-    /// Money cannot be counted.
-    #[error("no model has a price in this cloud, so a limit of money would never be reached")]
-    NoPrices,
-    /// The thread's task ended while it was asked.
-    #[error("the cloud is stopping")]
-    Ended,
-    /// Something stands between the thread and its remote.
-    #[error(transparent)]
-    Obstacle(#[from] Obstacle),
-    /// An account at a forge could not be used.
-    #[error(transparent)]
-    Forges(#[from] crate::accounts::forges::Error),
-    /// What several waited for failed.
-    #[error("{0}")]
-    Same(std::sync::Arc<Self>),
-    /// A model key could not be used.
-    #[error(transparent)]
-    Key(#[from] crate::accounts::keys::Error),
-    /// The store failed.
-    #[error("{0}")]
-    Store(#[source] store::Error),
-    /// Git failed.
-    #[error(transparent)]
-    Git(#[from] crate::git::Error),
-    /// The sandbox failed.
-    #[error(transparent)]
-    Sandbox(#[from] crate::sandbox::Error),
-}
-
-impl From<store::Error> for Error {
-    /// What a person named wrongly is told as such; the rest is the store's.
-    fn from(error: store::Error) -> Self {
-        match error {
-            store::Error::UnknownThread(name) => Self::ThreadNotFound { name },
-            store::Error::UnknownItem { item, .. } => Self::ItemNotFound { item },
-            store::Error::PageToken(token) => {
-                Self::Invalid { message: format!("pageToken: {token} is not one of a list") }
-            }
-            error => Self::Store(error),
-        }
-    }
-}
 
 /// What a runner stands on.
 #[derive(Clone, Debug)]
@@ -381,103 +182,6 @@ impl Runner {
         &self.shared.parts
     }
 
-    /// Takes up every thread where the last cloud left it: turns that ran are interrupted, sandboxes that live are kept.
-    pub async fn boot(&self) -> Result<(), Error> {
-        pass!("boot.before");
-        let rows = self.parts().store.all_threads().await?;
-        let known: HashSet<&str> = rows.iter().map(|row| row.thread.id.as_str()).collect();
-        self.clear_leftovers(&known).await?;
-        let mut alive = HashSet::new();
-        for listed in self.parts().runtime.list().await? {
-            if !known.contains(listed.id.as_str()) {
-                tracing::warn!(sandbox = listed.id, "removing a sandbox no thread has");
-                self.parts().runtime.destroy(&listed.id).await?;
-            } else if listed.running {
-                alive.insert(listed.id);
-            }
-        }
-        for row in rows {
-            if driver::memory(&row).filling {
-                self.take_back(&row.thread.id).await;
-                continue;
-            }
-            if is_settled(&row.thread) && !alive.contains(&row.thread.id) {
-                continue;
-            }
-            let id = row.thread.id.clone();
-            // One that cannot be taken up keeps nobody else from going on; it is tried again when somebody asks for it.
-            if let Err(error) = self.take_up(row).await {
-                tracing::error!(thread = id, error = whole(&error), "could not take up a thread");
-            }
-            pass!("boot.thread");
-        }
-        pass!("boot.after");
-        Ok(())
-    }
-
-    /// Goes on with a thread that nobody holds although it was at work: what its last holder left is looked at, not believed.
-    async fn take_up(&self, row: ThreadRow) -> Result<Handle, Error> {
-        let id = row.thread.id.clone();
-        let _one_at_a_time = self.shared.taking_up.lock().await;
-        if let Some(handle) = self.live(&id) {
-            return Ok(handle);
-        }
-        let sandbox = self.find_sandbox(&id).await?;
-        let found = Input::Restarted { sandbox: sandbox.is_some() };
-        let machine = driver::restore(self.parts(), row).await?;
-        let (reply, taken) = oneshot::channel();
-        let handle = self.begin(&id, machine, sandbox, Some(handle::Ask::TakeUp { found, reply }));
-        taken.await.map_err(|_| Error::Ended)??;
-        Ok(handle)
-    }
-
-    /// The same after the thread's task broke.
-    async fn take_up_broken(&self, id: &str) {
-        tokio::select! {
-            () = self.shared.stop.cancelled() => return,
-            // One that breaks again and again does not keep the cloud busy.
-            () = tokio::time::sleep(BROKEN) => {}
-        }
-        let taken = async {
-            match self.parts().store.thread(id).await? {
-                Some((row, _)) => self.take_up(row).await.map(drop),
-                None => Ok(()),
-            }
-        };
-        if let Err(error) = taken.await {
-            tracing::error!(thread = id, error = whole(&error), "could not take up a thread");
-        }
-    }
-
-    /// Removes repositories that a crash left unfinished, or without the row of whom they belonged to.
-    async fn clear_leftovers(&self, threads: &HashSet<&str>) -> Result<(), Error> {
-        let Parts { store, mirrors, snapshots, .. } = self.parts();
-        snapshots.clear_leftovers(threads.iter().map(|id| (*id).to_owned()).collect()).await?;
-        let mut known = HashSet::new();
-        for id in mirrors.list().await? {
-            if store.repository(&id).await?.is_some() {
-                known.insert(id);
-            }
-        }
-        Ok(mirrors.clear_leftovers(known).await?)
-    }
-
-    /// The sandbox an earlier cloud left running; one that does not answer is ended.
-    async fn find_sandbox(&self, id: &str) -> Result<Option<Sandbox>, Error> {
-        match self.parts().runtime.attach(id).await {
-            Ok(sandbox) => Ok(sandbox),
-            Err(error) => {
-                tracing::warn!(
-                    thread = id,
-                    error = whole(&error),
-                    "a sandbox could not be reached"
-                );
-                self.parts().runtime.suspend(id).await?;
-                Ok(None)
-            }
-        }
-    }
-
     /// The thread of this id, prefix or slug, with the newest cursor of its log.
     pub async fn find(&self, owner: &str, name: &str) -> Result<(Thread, u64), Error> {
         only_one(self.parts().store.find_thread(owner, name).await?, name)
@@ -521,13 +225,13 @@ impl Runner {
         let Some((row, _)) = self.parts().store.thread(id).await? else {
             return Err(Error::ThreadNotFound { name: id.to_owned() });
         };
-        if driver::memory(&row).filling {
+        if stored::memory(&row).filling {
             return Err(Error::Filling);
         }
-        if !is_settled(&row.thread) {
+        if !boot::is_settled(&row.thread) {
             return self.take_up(row).await;
         }
-        let machine = driver::restore(self.parts(), row).await?;
+        let machine = stored::restore(self.parts(), row).await?;
         Ok(self.begin(id, machine, None, None))
     }
 
@@ -610,7 +314,7 @@ impl Runner {
             return Ok(None);
         };
         request.check(&known)?;
-        driver::decode_answer(&known).map(Some)
+        stored::decode_answer(&known).map(Some)
     }
 
     /// Fills in what only the log knows.
@@ -620,7 +324,7 @@ impl Runner {
             return Err(Error::ThreadNotFound { name: thread.to_owned() });
         };
         let mut parts = Vec::new();
-        for id in driver::memory(&row).messages {
+        for id in stored::memory(&row).messages {
             if let Some(Item { kind: Some(Kind::UserMessage(message)), .. }) =
                 self.parts().store.item(thread, &id).await?
             {
@@ -654,7 +358,11 @@ pub fn only_one(found: store::Found, name: &str) -> Result<(Thread, u64), Error>
     }
 }
 
-/// Whether nothing of a thread is at work, so that nobody need hold it.
-fn is_settled(thread: &Thread) -> bool {
-    matches!(thread.state(), ThreadState::Paused | ThreadState::Failed)
+/// A new id of what this cloud makes.
+fn new_id() -> String {
+    let mut bytes = [0; 12];
+    bytes.copy_from_slice(&uuid::Uuid::new_v4().as_bytes()[..12]);
+    // Four bits of a version 4 UUID are fixed; the tail has none of them.
+    bytes[6] = uuid::Uuid::new_v4().as_bytes()[0];
+    naming::id(bytes)
 }

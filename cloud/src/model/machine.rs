@@ -22,8 +22,11 @@
 //!
 //! Waiting and Prompted turns are held at a limit of their budget and go on when it is raised.
 
+mod accepted;
 mod age;
 mod allowance;
+mod effect;
+mod fact;
 mod input;
 mod ledger;
 mod lifecycle;
@@ -43,11 +46,11 @@ use aloft_proto::v1::{
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    accepted::{Accepted, ModelCall, Record, Refused},
     age::Told,
-    input::{
-        Accepted, Access, ByHand, Deadline, Effect, Ending, Fact, Input, Millis, ModelCall, Point,
-        Record, Refused, Session, Update,
-    },
+    effect::{Access, Deadline, Effect},
+    fact::{ByHand, Ending, Fact, Session},
+    input::{Input, Millis, Point, Update},
     ledger::{Tally, TurnUse, Used},
     pull_request::{Fix, Pushed},
     rest::{AfterTurn, Resting, SETTLE},

@@ -26,9 +26,8 @@ use crate::{
         time::timestamp,
     },
     runner::{
-        Applied, Error, RequestKey, Runner,
-        driver::{self, encode_answer, encode_memory},
-        now,
+        Applied, Error, RequestKey, Runner, new_id, now,
+        stored::{encode_answer, encode_memory},
     },
     store::{self, Commit, Repository, RepositoryKey, ThreadRow},
 };
@@ -148,7 +147,7 @@ impl Runner {
         let free = is_id
             && store.thread(&known.id).await?.is_none()
             && !self.parts().snapshots.path(&known.id)?.exists();
-        let id = if free { known.id.clone() } else { naming::id(driver::random()) };
+        let id = if free { known.id.clone() } else { new_id() };
         let is_slug = !known.slug.is_empty()
             && known.slug.len() <= 64
             && known
@@ -202,7 +201,7 @@ impl Runner {
         {
             return Ok(row);
         }
-        let id = naming::id(driver::random());
+        let id = new_id();
         let (url, remote_url) =
             if fetched { (known.url, String::new()) } else { (String::new(), known.url) };
         let identity = if fetched { String::new() } else { format!("archive:{id}") };

@@ -19,7 +19,7 @@ use crate::{
         machine::{Input, Memory, Millis},
         usage::{self, Money, Price, Prices, Tokens},
     },
-    runner::{Error, RequestKey, Runner, driver, now, whole},
+    runner::{Error, RequestKey, Runner, now, stored, whole},
     store::{Store, USAGE_DAYS},
 };
 
@@ -180,7 +180,7 @@ impl Runner {
             let Some((row, _)) = self.parts().store.thread(&thread.id).await? else {
                 return Err(Error::ThreadNotFound { name: name.to_owned() });
             };
-            let Memory { tally, .. } = driver::memory(&row);
+            let Memory { tally, .. } = stored::memory(&row);
             let usage = row.thread.usage.unwrap_or_default();
             let since = budgets.working_since(&thread.id).unwrap_or(now);
             let total = Spent {

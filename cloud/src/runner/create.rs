@@ -9,7 +9,7 @@ use crate::{
         naming,
         time::timestamp,
     },
-    runner::{Applied, Error, Obstacle, RequestKey, Runner, driver, now},
+    runner::{Applied, Error, Obstacle, RequestKey, Runner, new_id, now, stored},
     store::{self, RepositoryKey},
 };
 
@@ -74,7 +74,7 @@ impl Runner {
             }
             closes = found.closes;
         }
-        let id = naming::id(driver::random());
+        let id = new_id();
         let title = match create.title.trim() {
             "" => naming::title(&create.parts),
             given => naming::given_title(given).ok_or(Refused::Title)?,
@@ -105,7 +105,7 @@ impl Runner {
         };
         thread.set_mode(mode);
         let author = thread.owner.clone();
-        let mut machine = Machine::new(thread, create.carry, driver::resting(&self.parts().config));
+        let mut machine = Machine::new(thread, create.carry, stored::resting(&self.parts().config));
         machine.closes(closes);
         let first = if create.parts.is_empty() {
             Input::Resume
@@ -181,7 +181,7 @@ impl Runner {
             row
         } else {
             store::Repository {
-                id: naming::id(driver::random()),
+                id: new_id(),
                 owner: owner.to_owned(),
                 url: asked.url.clone(),
                 name: repository_name(&asked.url),

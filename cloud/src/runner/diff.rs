@@ -15,7 +15,7 @@ use crate::{
         snapshot::{Export, SnapshotName},
     },
     model::machine::{Memory, Refused},
-    runner::{Error, Runner, driver, whole},
+    runner::{Error, Runner, stored, whole},
 };
 
 /// How long a diff waits for news of its base branch.
@@ -95,7 +95,7 @@ impl Runner {
         let (thread, _) = self.find(owner, name).await?;
         let row = self.parts().store.thread(&thread.id).await?;
         let (row, _) = row.ok_or_else(|| Error::ThreadNotFound { name: name.to_owned() })?;
-        let memory = driver::memory(&row);
+        let memory = stored::memory(&row);
         Ok((row.thread, memory))
     }
 

@@ -6,10 +6,7 @@
 use std::time::Duration;
 
 use aloft_fault::pass;
-use aloft_proto::v1::{
-    Event, Notice, Thread, ThreadResponse, ThreadState, TurnResponse, event::Payload,
-};
-use prost::Message as _;
+use aloft_proto::v1::{Event, Notice};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
@@ -17,25 +14,21 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{self, Config},
     model::{
-        machine::{
-            Accepted, Access, AfterTurn, Deadline, Effect, Fact, Input, Machine, Memory, ModelCall,
-            Record, Resting, Stored,
-        },
-        naming,
+        machine::{Accepted, Access, Deadline, Effect, Fact, Input, Machine, ModelCall, Record},
         time::timestamp,
-        transcript,
     },
     notices::is_posted,
     runner::{
         Error, Opened, Parts,
         attach::Waiting,
+        batch::Batch,
         effects::World,
         handle::{Applied, Ask, Handle},
         marks::Marks,
-        now,
+        new_id, now,
         request::RequestKey,
+        stored::{encode_answer, encode_memory},
         whole,
     },
     sandbox::Sandbox,
@@ -76,13 +69,6 @@ pub(super) struct Driver {
     at_limit: watch::Sender<bool>,
     /// Of the owners' default budgets.
     changes: watch::Receiver<u64>,
-}
-
-/// What is written at once.
-#[derive(Debug, Default)]
-struct Batch {
-    accepted: Accepted,
-    raws: Vec<(usize, String)>,
 }
 
 impl Driver {
@@ -457,56 +443,6 @@ impl Driver {
     }
 }
 
-impl Batch {
-    fn add(&mut self, accepted: Accepted, raw: String) {
-        if !raw.is_empty() && !accepted.events.is_empty() {
-            self.raws.push((self.accepted.events.len(), raw));
-        }
-        self.accepted.events.extend(accepted.events);
-        self.accepted.effects.extend(accepted.effects);
-        self.accepted.notices.extend(accepted.notices);
-        self.accepted.usage.extend(accepted.usage);
-        self.accepted.ledger.extend(accepted.ledger);
-    }
-
-    fn clone_records(&self) -> Self {
-        let accepted = Accepted {
-            events: self.accepted.events.clone(),
-            notices: self.accepted.notices.clone(),
-            usage: self.accepted.usage.clone(),
-            ledger: self.accepted.ledger.clone(),
-            ..Accepted::default()
-        };
-        Self { accepted, raws: self.raws.clone() }
-    }
-
-    /// Joins appends to the same text that follow each other; the JSON behind a joined one is its delta, so it is dropped.
-    fn merge_appends(&mut self) {
-        let events = std::mem::take(&mut self.accepted.events);
-        let mut raws = std::mem::take(&mut self.raws).into_iter().peekable();
-        for (at, record) in events.into_iter().enumerate() {
-            let raw = raws.next_if(|(first, _)| *first == at).map(|(_, raw)| raw);
-            let Record { turn_id, payload } = record;
-            let payload = match payload {
-                Payload::ItemAppended(more) => match self.accepted.events.last_mut() {
-                    Some(Record { payload: Payload::ItemAppended(last), .. }) => {
-                        match transcript::merge(last, more) {
-                            None => continue,
-                            Some(more) => Payload::ItemAppended(more),
-                        }
-                    }
-                    _ => Payload::ItemAppended(more),
-                },
-                other => {
-                    self.raws.extend(raw.map(|raw| (self.accepted.events.len(), raw)));
-                    other
-                }
-            };
-            self.accepted.events.push(Record { turn_id, payload });
-        }
-    }
-}
-
 /// Whether what follows this report must see its effects first.
 fn ends_batch(fact: &Fact) -> bool {
     !matches!(fact, Fact::Agent(_) | Fact::Step(_))
@@ -515,100 +451,8 @@ fn ends_batch(fact: &Fact) -> bool {
 fn name_notice(mut notice: Notice, time: i64) -> Notice {
     // One that is told once has its name already.
     if notice.id.is_empty() {
-        notice.id = naming::id(random());
+        notice.id = new_id();
     }
     notice.create_time = Some(timestamp(time));
     notice
-}
-
-/// Random bytes for ids.
-pub(super) fn random() -> [u8; 12] {
-    let mut bytes = [0; 12];
-    bytes.copy_from_slice(&uuid::Uuid::new_v4().as_bytes()[..12]);
-    // Four bits of a version 4 UUID are fixed; the tail has none of them.
-    bytes[6] = uuid::Uuid::new_v4().as_bytes()[0];
-    bytes
-}
-
-/// How threads rest.
-pub(super) fn resting(config: &Config) -> Resting {
-    Resting {
-        after_turn: match config.after_turn {
-            config::AfterTurn::Freeze => AfterTurn::Freeze,
-            config::AfterTurn::Suspend => AfterTurn::Suspend,
-            config::AfterTurn::Run => AfterTurn::Run,
-        },
-        idle: i64::try_from(config.idle().as_millis()).unwrap_or(i64::MAX),
-        remove_after: i64::try_from(config.clean_up().as_millis()).unwrap_or(i64::MAX),
-    }
-}
-
-/// A machine as the store has it.
-pub(super) async fn restore(parts: &Parts, row: ThreadRow) -> Result<Machine, Error> {
-    let memory = memory(&row);
-    let turn = match memory.turns {
-        0 => None,
-        number => parts.store.turn_by_number(&row.thread.id, number).await?,
-    };
-    let open = parts.store.open_items(&row.thread.id).await?;
-    let stored = Stored { thread: row.thread, memory, turn, open };
-    Ok(Machine::restore(stored, resting(&parts.config)))
-}
-
-/// A machine without its turn and items: enough to tell its age.
-pub(super) fn sketch(parts: &Parts, row: ThreadRow) -> Machine {
-    let stored = Stored { memory: memory(&row), thread: row.thread, ..Stored::default() };
-    Machine::restore(stored, resting(&parts.config))
-}
-
-/// What a machine knows beside its row.
-pub(super) fn memory(row: &ThreadRow) -> Memory {
-    serde_json::from_slice(&row.private).unwrap_or_else(|error| {
-        tracing::error!(thread = row.thread.id, %error, "the thread's memory is not readable");
-        Memory {
-            items: 1 << 32,
-            turns: row.thread.last_turn.as_ref().map_or(0, |turn| turn.number),
-            ..Memory::default()
-        }
-    })
-}
-
-pub(super) fn encode_memory(memory: &Memory) -> Vec<u8> {
-    serde_json::to_vec(memory).unwrap_or_default()
-}
-
-/// An answer as it is remembered, beside the cursor: thread, then turn and item, then the queue.
-pub(super) fn encode_answer(applied: &Applied) -> Vec<u8> {
-    // It outlives a deletion: then it holds nothing of what the thread was about.
-    let deleting = applied.thread.state() == ThreadState::Deleting;
-    let remembered = if deleting {
-        let Thread { id, owner, state, .. } = applied.thread.clone();
-        Thread { id, owner, state, ..Thread::default() }
-    } else {
-        applied.thread.clone()
-    };
-    let mut bytes = Vec::new();
-    let thread = ThreadResponse { thread: Some(remembered), cursor: 0 };
-    let turn = TurnResponse { turn: applied.turn.clone(), cursor: 0, item: applied.item.clone() };
-    let queue = aloft_proto::v1::ListQueueResponse { items: applied.queue.clone() };
-    bytes.extend(thread.encode_length_delimited_to_vec());
-    bytes.extend(turn.encode_length_delimited_to_vec());
-    bytes.extend(queue.encode_length_delimited_to_vec());
-    bytes
-}
-
-pub(super) fn decode_answer(known: &store::Request) -> Result<Applied, Error> {
-    let mut rest = known.answer.as_slice();
-    let broken = |_| Error::Invalid { message: "the remembered answer is not readable".to_owned() };
-    let thread = ThreadResponse::decode_length_delimited(&mut rest).map_err(broken)?;
-    let turn = TurnResponse::decode_length_delimited(&mut rest).map_err(broken)?;
-    let queue =
-        aloft_proto::v1::ListQueueResponse::decode_length_delimited(&mut rest).map_err(broken)?;
-    Ok(Applied {
-        thread: thread.thread.unwrap_or_default(),
-        cursor: known.cursor,
-        turn: turn.turn,
-        item: turn.item,
-        queue: queue.items,
-    })
 }

@@ -8,13 +8,12 @@ use aloft_proto::v1::{Event, Item, ItemState, Thread, ThreadState, TurnSummary, 
 use crate::{
     model::{
         machine::{Input, Machine, Memory, Point, Saved, Stored},
-        naming,
         time::timestamp,
     },
     runner::{
-        Applied, Error, RequestKey, Runner,
-        driver::{self, encode_memory},
-        now, whole,
+        Applied, Error, RequestKey, Runner, new_id, now,
+        stored::{self, encode_memory},
+        whole,
     },
     store::{self, Commit, ThreadRow},
 };
@@ -69,7 +68,7 @@ impl Runner {
             self.fork_log(&source.id, &thread, &memory).await?;
             let turn = self.parts().store.turn_by_number(&thread.id, number).await?;
             let stored = Stored { thread, memory, turn, open: Vec::new() };
-            let machine = Machine::restore(stored, driver::resting(&self.parts().config));
+            let machine = Machine::restore(stored, stored::resting(&self.parts().config));
             let handle = self.begin(&id, machine, None, None);
             handle.ask(Input::Resume, request.clone()).await
         };
@@ -90,7 +89,7 @@ impl Runner {
 
     /// The record of the new thread.
     async fn forked(&self, source: &Thread, number: u32) -> Result<Thread, Error> {
-        let id = naming::id(driver::random());
+        let id = new_id();
         let title = match source.title.strip_suffix(" (fork)") {
             Some(_) => source.title.clone(),
             None => format!("{} (fork)", source.title),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::{
     clock,
     model::machine::{Input, Refused},
-    runner::{Error, Runner, driver, whole},
+    runner::{Error, Runner, stored, whole},
 };
 
 /// Between two looks. A cloud that was down looks as soon as it is up.
@@ -30,7 +30,7 @@ impl Runner {
         for row in self.parts().store.all_threads().await? {
             let id = row.thread.id.clone();
             // Read as it is stored: hardly any of them needs its task to begin.
-            if !driver::sketch(self.parts(), row).is_due(clock::now()) {
+            if !stored::sketch(self.parts(), row).is_due(clock::now()) {
                 continue;
             }
             match self.handle(&id).await?.ask(Input::Review, None).await {

@@ -6,8 +6,7 @@ use aloft_fault::pass;
 
 use crate::{
     git::BUNDLE_LIMIT,
-    model::naming,
-    runner::{Error, Runner, driver, now},
+    runner::{Error, Runner, new_id, now},
     store::{Repository, RepositoryKey},
 };
 
@@ -62,7 +61,7 @@ impl Runner {
             let _one_at_a_time = self.shared.repositories.lock().await;
             let key = RepositoryKey::Identity(upload.identity.clone());
             let known = self.parts().store.find_repository(&upload.owner, key).await?;
-            let id = known.map_or_else(|| naming::id(driver::random()), |known| known.id);
+            let id = known.map_or_else(new_id, |known| known.id);
             let row = Repository {
                 id: id.clone(),
                 owner: upload.owner,

@@ -1,0 +1,82 @@
+//! What a cloud that begins anew makes of what it finds.
+
+use super::*;
+
+#[test]
+fn a_restart_interrupts_what_the_agent_had_and_goes_on_with_what_it_had_not() {
+    let mut machine = prompted();
+    let out = take(&mut machine, vec![Input::Restarted { sandbox: true }]);
+    assert_eq!(out.effects, [Effect::KillAgent]);
+    let out = take(&mut machine, vec![Input::Fact(Fact::AgentKilled), snapshot("t1")]);
+    assert_eq!(ends(&out), [(1, TurnState::Interrupted)]);
+
+    let mut machine = self::machine();
+    take(&mut machine, vec![message("go")]);
+    let out = take(&mut machine, vec![Input::Restarted { sandbox: false }]);
+    assert_eq!(out.effects, [Effect::Start]);
+}
+
+#[test]
+fn after_a_restart_a_message_waits_until_the_old_agent_is_gone() {
+    let (mut machine, _) = resting(AfterTurn::Freeze);
+    let out = take(&mut machine, vec![Input::Restarted { sandbox: true }, message("more")]);
+    assert_eq!(out.effects, [Effect::KillAgent]);
+    let out = take(&mut machine, vec![Input::Fact(Fact::AgentKilled)]);
+    let [Effect::Look { .. }, Effect::StartAgent] = out.effects.as_slice() else {
+        panic!("{out:?}")
+    };
+}
+
+#[test]
+fn a_pause_and_a_stop_are_remembered_over_a_crash() {
+    let mut machine = rested();
+    take(&mut machine, vec![Input::Pause { by: "me".into() }]);
+    let mut machine = again(&machine);
+    let out = take(&mut machine, vec![Input::Restarted { sandbox: true }]);
+    assert_eq!(out.effects, [Effect::Suspend]);
+    take(&mut machine, vec![Input::Fact(Fact::Suspended)]);
+    assert_eq!(machine.thread().state(), ThreadState::Paused);
+
+    // In a turn: stopped by whom it was, then paused.
+    let mut machine = prompted();
+    take(&mut machine, vec![Input::Pause { by: "me".into() }]);
+    let mut machine = again(&machine);
+    take(&mut machine, vec![Input::Restarted { sandbox: true }]);
+    let out = take(&mut machine, vec![Input::Fact(Fact::AgentKilled), snapshot("t1")]);
+    assert!(out.effects.contains(&Effect::Suspend), "{:?}", out.effects);
+    let last = machine.last.as_ref().unwrap();
+    assert_eq!((last.state(), last.stopped_by.as_str()), (TurnState::Interrupted, "me"));
+
+    // Before the agent had it: the turn does not go on after all.
+    let mut machine = self::machine();
+    take(&mut machine, vec![message("one"), stop("t1")]);
+    let mut machine = again(&machine);
+    take(&mut machine, vec![Input::Restarted { sandbox: false }]);
+    assert_eq!(machine.last.as_ref().unwrap().stopped_by, "me");
+    assert!(machine.turn().is_none());
+}
+
+#[test]
+fn a_turn_nobody_had_is_given_again_but_not_for_ever() {
+    for sandbox in [false, true] {
+        let mut machine = rested();
+        take(&mut machine, vec![message("two"), looked("t2", false)]);
+        for time in 0..3 {
+            let gone = if sandbox { sandbox_gone("t1") } else { agent_gone("t1") };
+            let out = take(&mut machine, vec![Input::Fact(gone)]);
+            let wanted = if sandbox { Effect::Start } else { Effect::StartAgent };
+            assert_eq!(out.effects.contains(&wanted), time < 2, "{:?}", out.effects);
+            let ready = if sandbox { started() } else { Input::Fact(Fact::AgentReady(session())) };
+            if time < 2 {
+                let out = take(&mut machine, vec![ready, looked("t2", false)]);
+                assert!(out.effects.iter().any(|effect| matches!(effect, Effect::Prompt { .. })));
+            }
+        }
+        // One that had it has it once.
+        let mut machine = prompted();
+        let gone = if sandbox { sandbox_gone("t1") } else { agent_gone("t1") };
+        let out = take(&mut machine, vec![Input::Fact(gone)]);
+        let twice = [Effect::Start, Effect::StartAgent];
+        assert!(out.effects.iter().all(|effect| !twice.contains(effect)), "{:?}", out.effects);
+    }
+}
