@@ -165,7 +165,8 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
   }
 }
 
-function sideOf(file: FileDiff, side: Side): string {
+/** What a document shows of one side of a file. */
+export function sideOf(file: FileDiff, side: Side): string {
   const mode = side === "before" ? file.oldMode : file.newMode;
   if (mode === undefined && (side === "before" ? file.status === "added" : file.status === "deleted")) return "";
   if (file.binary) return `${vscode.l10n.t("(binary file)")}\n`;

@@ -19,6 +19,11 @@ export class RequestError extends Error {
     this.name = "RequestError";
   }
 
+  /** Nobody said no: what was asked for may have been done. Asked again, it needs the same request id. */
+  get unsure(): boolean {
+    return !REFUSALS.includes(this.code);
+  }
+
   /** What happened and what to do next, for people. */
   get whole(): string {
     return this.hint ? `${this.message}. ${capital(this.hint)}.` : this.message;
@@ -26,6 +31,8 @@ export class RequestError extends Error {
 }
 
 export const METHOD_NOT_FOUND = -32601;
+/** Codes of what was certainly not done, as docs/json-rpc.md lists them. */
+const REFUSALS: readonly number[] = [METHOD_NOT_FOUND, -32602, -32010, -32011, -32012, -32013, -32015];
 const INTERNAL = -32603;
 
 /** As a RequestError, whatever it was. */

@@ -1,34 +1,16 @@
-// Comments on lines of a review: native comment threads, collected until they are sent to the agent as one message.
+// Comments on lines of a review as native comment threads, collected until they are sent to the agent as one message.
 
 import { randomUUID } from "node:crypto";
 
 import * as vscode from "vscode";
 
 import type { Ctx } from "./ctx.js";
-import { type Documents, addressOf, uriOf } from "./documents.js";
-import type { Against, Input } from "./protocol.js";
-import { locate } from "./review_anchor.js";
+import { type Documents, addressOf, sideOf, uriOf } from "./documents.js";
+import { type Draft, Drafts } from "./review_drafts.js";
 import { send } from "./send.js";
 import { clean } from "./text.js";
 
 const t = vscode.l10n.t;
-const KEY = "aloft.review.comments";
-
-/** A comment that was not sent yet. */
-export interface Draft {
-  id: string;
-  threadId: string;
-  against: Against;
-  path: string;
-  side: "before" | "after";
-  start: number;
-  end: number;
-  /** The lines that it is about. */
-  text: string;
-  body: string;
-  /** Its lines are not there any more. */
-  outdated?: boolean;
-}
 
 class Remark implements vscode.Comment {
   mode = vscode.CommentMode.Preview;
@@ -52,14 +34,14 @@ export class ReviewComments implements vscode.Disposable {
   readonly #controller: vscode.CommentController;
   readonly #shown = new Map<string, vscode.CommentThread>();
   readonly #changed = new vscode.EventEmitter<void>();
-  /** Under which the collection is sent, so that another try does nothing twice. */
-  #requestId: string | undefined;
+  readonly #drafts: Drafts;
 
   readonly onDidChange = this.#changed.event;
 
   constructor(ctx: Ctx, documents: Documents) {
     this.#ctx = ctx;
     this.#documents = documents;
+    this.#drafts = new Drafts(ctx.extension.workspaceState, () => this.#changed.fire());
     this.#controller = vscode.comments.createCommentController("aloft.review", t("Review for the agent"));
     this.#controller.options = { prompt: t("Comment for the agent…"), placeHolder: t("What should be different here?") };
     this.#controller.commentingRangeProvider = {
@@ -90,26 +72,21 @@ export class ReviewComments implements vscode.Disposable {
 
   /** Comments that were not sent, of one thread or all. */
   all(threadId?: string): Draft[] {
-    const drafts = this.#ctx.extension.workspaceState.get<Draft[]>(KEY, []);
-    return threadId === undefined ? drafts : drafts.filter((draft) => draft.threadId === threadId);
+    return this.#drafts.all(threadId);
   }
 
   /** All comments on a thread's changes, as one message. */
   async send(threadId: string): Promise<number> {
-    const drafts = this.all(threadId);
-    if (drafts.length === 0) return 0;
-    this.#requestId ??= randomUUID();
-    await send(this.#ctx.bridge, threadId, message(drafts), "guide", this.#requestId);
-    this.#requestId = undefined;
-    const sent = new Set(drafts.map(({ id }) => id));
-    await this.#store(this.all().filter(({ id }) => !sent.has(id)));
-    for (const id of sent) this.#hide(id);
-    return drafts.length;
+    const sent = await this.#drafts.send(threadId, (input, requestId) => send(this.#ctx.bridge, threadId, input, "guide", requestId));
+    const left = new Set(this.all(threadId).map(({ id }) => id));
+    for (const { id } of sent) if (!left.has(id)) this.#hide(id);
+    return sent.length;
   }
 
   async discard(threadId: string): Promise<void> {
-    for (const { id } of this.all(threadId)) this.#hide(id);
-    await this.#store(this.all().filter((draft) => draft.threadId !== threadId));
+    const ids = this.all(threadId).map(({ id }) => id);
+    for (const id of ids) this.#hide(id);
+    await this.#drafts.remove(...ids);
   }
 
   /** Shows a comment at its lines. */
@@ -120,17 +97,8 @@ export class ReviewComments implements vscode.Disposable {
 
   /** Finds the lines of the comments again after the files changed. */
   async anchor(threadId: string): Promise<void> {
-    const moved: Draft[] = [];
-    for (const draft of this.all(threadId)) {
-      const file = await this.#documents.diff(threadId, draft.against, draft.path).catch(() => undefined);
-      const content = (draft.side === "after" ? file?.newText : file?.oldText) ?? "";
-      const at = locate(draft, content);
-      moved.push(at ? { ...draft, ...at, outdated: false } : { ...draft, outdated: true });
-    }
-    if (moved.length === 0) return;
-    const byId = new Map(moved.map((draft) => [draft.id, draft]));
-    await this.#store(this.all().map((draft) => byId.get(draft.id) ?? draft));
-    for (const draft of moved) this.#show(draft);
+    await this.#drafts.anchor(threadId, async ({ against, path, side }) => sideOf(await this.#documents.diff(threadId, against, path), side));
+    for (const draft of this.all(threadId)) this.#show(draft);
   }
 
   dispose(): void {
@@ -147,7 +115,7 @@ export class ReviewComments implements vscode.Disposable {
     const lines = Array.from({ length: last - range.start.line + 1 }, (_, index) => document.lineAt(range.start.line + index).text);
     const { threadId, against, path, side } = address;
     const draft: Draft = { id: randomUUID(), threadId, against, path, side, start: range.start.line, end: last, text: lines.join("\n"), body: text };
-    await this.#store([...this.all(), draft]);
+    await this.#drafts.add(draft);
     // A second comment on the same lines is one of its own: the first thread keeps its own.
     thread.dispose();
     this.#show(draft);
@@ -161,7 +129,7 @@ export class ReviewComments implements vscode.Disposable {
     if (remark.body.trim() === "") return this.#remove(remark.id);
     remark.before = remark.body;
     this.#set(remark, { mode: vscode.CommentMode.Preview });
-    await this.#store(this.all().map((draft) => (draft.id === remark.id ? { ...draft, body: remark.body } : draft)));
+    await this.#drafts.change(remark.id, { body: remark.body });
   }
 
   #cancel(remark: Remark): void {
@@ -171,7 +139,7 @@ export class ReviewComments implements vscode.Disposable {
 
   async #remove(id: string): Promise<void> {
     this.#hide(id);
-    await this.#store(this.all().filter((draft) => draft.id !== id));
+    await this.#drafts.remove(id);
   }
 
   async #removeThread(thread: vscode.CommentThread): Promise<void> {
@@ -208,27 +176,6 @@ export class ReviewComments implements vscode.Disposable {
   #uri({ threadId, against, path, side }: Draft): vscode.Uri {
     return uriOf(path, { kind: "diff", threadId, against, path, side });
   }
-
-  async #store(drafts: Draft[]): Promise<void> {
-    this.#requestId = undefined;
-    await this.#ctx.extension.workspaceState.update(KEY, drafts);
-    this.#changed.fire();
-  }
-}
-
-/** The message that the agent gets: each comment behind the lines it is about. */
-export function message(drafts: readonly Draft[]): Input[] {
-  const sorted = [...drafts].sort((a, b) => (a.path === b.path ? a.start - b.start : a.path < b.path ? -1 : 1));
-  const parts = sorted.flatMap((draft): Input[] => {
-    const where = draft.start === draft.end ? `${draft.path}:${draft.start + 1}` : `${draft.path}:${draft.start + 1}-${draft.end + 1}`;
-    const note = draft.outdated ? " (these lines have changed since)" : draft.side === "before" ? " (as it was before your change)" : "";
-    const range = { start: { line: draft.start, character: 0 }, end: { line: draft.end + 1, character: 0 } };
-    return [
-      { type: "selection", path: draft.path, range, text: draft.text },
-      { type: "text", text: `${where}${note}:\n${draft.body}` },
-    ];
-  });
-  return [{ type: "text", text: drafts.length === 1 ? "A comment on your changes:" : `${drafts.length} comments on your changes:` }, ...parts];
 }
 
 /** A comment in one line. */

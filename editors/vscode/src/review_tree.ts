@@ -5,7 +5,8 @@ import { posix } from "node:path";
 import * as vscode from "vscode";
 
 import type { FileDiff } from "./protocol.js";
-import { type Draft, summary } from "./review_comments.js";
+import { summary } from "./review_comments.js";
+import type { Draft } from "./review_drafts.js";
 import { clean, iconless } from "./text.js";
 
 const t = vscode.l10n.t;

@@ -1,5 +1,8 @@
 // As much of `vscode` as modules touch that need no editor. Whatever needs more is tested inside VS Code.
 
+import { rename, rm } from "node:fs/promises";
+import path from "node:path";
+
 export class Disposable {
   constructor(readonly dispose: () => void) {}
 }
@@ -18,9 +21,45 @@ export class EventEmitter<T> {
   }
 }
 
+/** A file of this machine. */
+export class Uri {
+  private constructor(readonly path: string) {}
+  static file = (file: string): Uri => new Uri(file);
+  static joinPath = (base: Uri, ...parts: string[]): Uri => new Uri(path.join(base.path, ...parts));
+  get fsPath(): string {
+    return this.path;
+  }
+  with(different: { path: string }): Uri {
+    return new Uri(different.path);
+  }
+}
+
 export const env = { appName: "Test", language: "en", uriScheme: "vscode" };
 export const version = "1.100.0";
-export const window = { state: { focused: true } };
+/** What a test shows and answers in the place of a person, it puts in here. */
+export const window: Record<string, unknown> = {
+  state: { focused: true },
+  onDidChangeWindowState: new EventEmitter<unknown>().event,
+  withProgress: (_: unknown, work: () => unknown) => work(),
+  showInformationMessage: async () => undefined,
+  showWarningMessage: async () => undefined,
+  showErrorMessage: async () => undefined,
+};
+export const workspace = {
+  getConfiguration: () => ({ get: (_: string, other: unknown) => other }),
+  fs: { delete: (uri: Uri) => rm(uri.path), rename: (from: Uri, to: Uri) => rename(from.path, to.path) },
+};
+export const ProgressLocation = { Window: 10 };
 export const l10n = {
   t: (text: string, ...values: unknown[]) => text.replace(/\{(\d+)\}/g, (_, index: string) => String(values[Number(index)])),
 };
+
+/** What an editor keeps for an extension. */
+export function memento() {
+  const kept = new Map<string, unknown>();
+  return {
+    get: <T>(key: string, other?: T) => (kept.has(key) ? structuredClone(kept.get(key)) : other) as T,
+    update: async (key: string, value: unknown) => void (value === undefined ? kept.delete(key) : kept.set(key, structuredClone(value))),
+    keys: () => [...kept.keys()],
+  };
+}
