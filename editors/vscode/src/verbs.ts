@@ -1,5 +1,6 @@
 // What can be done with one thread. Errors are the caller's to tell.
 
+import { randomUUID } from "node:crypto";
 import { homedir } from "node:os";
 import path from "node:path";
 
@@ -115,9 +116,15 @@ export async function archive(ctx: Ctx, threadId: string): Promise<boolean> {
     title: t("Archive {0}", title(ctx, threadId)),
   });
   if (!file) return false;
-  // The dialog has asked whether an old file may go.
-  await vscode.workspace.fs.delete(file).then(undefined, () => undefined);
-  await busy(t("Archiving {0}", title(ctx, threadId)), () => ctx.bridge.request("thread/archive", { threadId, path: file.fsPath }));
+  // The dialog has asked whether an old file may go: it goes when the new one is whole.
+  const beside = file.with({ path: `${file.path}.${randomUUID().slice(0, 8)}` });
+  try {
+    await busy(t("Archiving {0}", title(ctx, threadId)), () => ctx.bridge.request("thread/archive", { threadId, path: beside.fsPath }));
+    await vscode.workspace.fs.rename(beside, file, { overwrite: true });
+  } catch (error) {
+    await vscode.workspace.fs.delete(beside).then(undefined, () => undefined);
+    throw error;
+  }
   void vscode.window.showInformationMessage(t("The agent is archived in {0}.", file.fsPath));
   return true;
 }
