@@ -30,8 +30,9 @@ export class Claims {
   async #tidy(): Promise<void> {
     for (const name of await readdir(this.#folder)) {
       const file = path.join(this.#folder, name);
-      const { mtimeMs } = await stat(file);
-      if (Date.now() - mtimeMs > KEPT_MS) await rm(file, { force: true });
+      // Another window tidies too, and what it took away is gone.
+      const found = await stat(file).catch(() => undefined);
+      if (found && Date.now() - found.mtimeMs > KEPT_MS) await rm(file, { force: true }).catch(() => undefined);
     }
   }
 }

@@ -28,6 +28,7 @@ export class Notices implements vscode.Disposable {
   readonly #unread = new Map<string, Notice>();
   #gathered: Notice[] = [];
   #timer: NodeJS.Timeout | undefined;
+  /** Those that were posted while this bridge was not there were asked for. */
   #told = false;
 
   constructor(ctx: Ctx) {
@@ -36,6 +37,7 @@ export class Notices implements vscode.Disposable {
     this.#disposables = [
       ctx.bridge.onNotification("notice/didPost", ({ notice }) => void this.#take(notice)),
       ctx.bridge.onNotification("notice/didRead", ({ noticeId }) => this.#unread.delete(noticeId)),
+      ctx.bridge.onDidStart(() => (this.#told = false)),
       ctx.threads.onDidLoad(() => void this.#waiting()),
       ctx.screens.onDidShow((threadId) => this.#see(threadId)),
       vscode.window.onDidChangeWindowState(({ focused }) => {
@@ -49,7 +51,7 @@ export class Notices implements vscode.Disposable {
     for (const disposable of this.#disposables) disposable.dispose();
   }
 
-  /** Those that were posted while no editor was there, once after the start. */
+  /** Those that were posted while no bridge was there, once after the start of each. */
   async #waiting(): Promise<void> {
     if (this.#told || !this.#ctx.threads.loaded) return;
     this.#told = true;
