@@ -113,10 +113,11 @@ export class Bridge implements vscode.Disposable {
   /** Another try, with the settings as they are now. */
   async restart(): Promise<void> {
     this.#quickDeaths = 0;
-    this.#generation++;
+    const mine = ++this.#generation;
     clearTimeout(this.#timer);
     await this.#end();
-    if (!this.#closed) this.start();
+    // Of several that were asked for meanwhile, the last one starts it.
+    if (mine === this.#generation && !this.#closed) this.start();
   }
 
   /** Asks the bridge; waits for one that is about to start. */

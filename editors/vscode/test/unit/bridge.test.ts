@@ -108,6 +108,16 @@ test("one that always dies is given up with its last words, until somebody wants
   expect(await bridge.request("outbox/list", {})).toBeDefined();
 });
 
+test("two restarts at once start one bridge", async () => {
+  open(ALOFT);
+  await bridge.request("outbox/list", {});
+  const { pid } = bridge;
+  await Promise.all([bridge.restart(), bridge.restart(), bridge.restart()]);
+  await bridge.request("outbox/list", {});
+  expect(bridge.pid).not.toBe(pid);
+  expect(lines.filter((line) => line.startsWith("starting "))).toHaveLength(2);
+});
+
 test("the program comes from the setting, else from the extension, else from PATH", async () => {
   const extension = path.join(root, "extension");
   await script("extension/bin/aloft", `#!/bin/sh\nexec ${ALOFT} "$@"\n`);
