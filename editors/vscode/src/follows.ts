@@ -16,6 +16,8 @@ interface Followed {
   readonly listeners: Set<Listener>;
   /** The newest event that was told; absent before there is a subscription. */
   cursor?: number;
+  /** After which it was followed. */
+  from?: number;
   /** The subscription asked for now or last. */
   asked: Promise<void>;
 }
@@ -25,6 +27,8 @@ export interface Opened extends vscode.Disposable {
   readonly page: ThreadReadResult;
 }
 
+/** How often a page that is older than what is followed is read again. */
+const AGAIN = 3;
 const EVENTS = ["turn/didStart", "turn/didComplete", "item/didStart", "item/didAppend", "item/didComplete", "thread/didChangeDiff", "thread/didChange"] as const;
 
 export class Follows implements vscode.Disposable {
@@ -63,10 +67,15 @@ export class Follows implements vscode.Disposable {
     let followed = this.#followed.get(threadId);
     if (followed === undefined) this.#followed.set(threadId, (followed = { listeners: new Set(), asked: Promise.resolve() }));
     followed.listeners.add(early);
+    const told = followed.cursor;
     try {
-      const page = await this.#bridge.request("thread/read", { threadId, limit });
+      let page = await this.#bridge.request("thread/read", { threadId, limit });
+      // What came between such a page and what is followed is told to nobody any more.
+      for (let again = 0; again < AGAIN && page.cursor < (told ?? followed.from ?? 0); again++) {
+        page = await this.#bridge.request("thread/read", { threadId, limit });
+      }
       if (followed.cursor === undefined) {
-        followed.cursor = page.cursor;
+        followed.cursor = followed.from = page.cursor;
         followed.asked = this.#subscribe(threadId, followed);
       }
       setImmediate(() => {

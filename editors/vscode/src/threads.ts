@@ -25,6 +25,8 @@ export class Threads implements vscode.Disposable {
   /** The number of the feed that all is known up to. */
   #feed = 0;
   #generation = 0;
+  /** Those that are gone: an answer that comes late brings none of them back. */
+  readonly #deleted = new Set<string>();
 
   readonly onDidChange = this.#changed.event;
   /** The whole list was read, the first time or anew. */
@@ -67,7 +69,7 @@ export class Threads implements vscode.Disposable {
   /** Takes in a thread that came as an answer, which no notification may have told of yet. */
   learn(thread: Thread): void {
     const before = this.#threads.get(thread.id);
-    if (before && before.updateTime >= thread.updateTime) return;
+    if (this.#deleted.has(thread.id) || (before && before.updateTime >= thread.updateTime)) return;
     this.#threads.set(thread.id, thread);
     this.#changed.fire({ id: thread.id, thread, ...(before ? { before } : {}) });
   }
@@ -88,7 +90,7 @@ export class Threads implements vscode.Disposable {
       } while (pageToken);
       if (generation !== this.#generation) return;
       this.#threads.clear();
-      for (const thread of threads) this.#threads.set(thread.id, thread);
+      for (const thread of threads) this.#put(thread);
       this.#feed = feed;
       this.loaded = true;
       this.problem = undefined;
@@ -110,8 +112,17 @@ export class Threads implements vscode.Disposable {
     if (feed <= this.#feed) return;
     this.#feed = feed;
     const before = this.#threads.get(id);
-    if (thread) this.#threads.set(id, thread);
-    else this.#threads.delete(id);
+    if (thread) this.#put(thread);
+    else {
+      this.#threads.delete(id);
+      this.#deleted.add(id);
+    }
     this.#changed.fire({ id, ...(thread ? { thread } : {}), ...(before ? { before } : {}) });
+  }
+
+  #put(thread: Thread): void {
+    this.#threads.set(thread.id, thread);
+    // It may be back from an archive.
+    this.#deleted.delete(thread.id);
   }
 }

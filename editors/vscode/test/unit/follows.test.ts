@@ -6,7 +6,8 @@ import type { Event } from "../../src/protocol.js";
 import { EventEmitter } from "./vscode.stub.js";
 
 /** A bridge that remembers what it was asked; what it tells is told here. */
-function fake(cursor = 5) {
+function fake(...cursors: number[]) {
+  let pages: Promise<unknown>[] = [];
   const handlers = new Map<string, Set<(params: unknown) => void>>();
   const started = new EventEmitter<void>();
   const asked: [string, Record<string, unknown>][] = [];
@@ -21,13 +22,18 @@ function fake(cursor = 5) {
     },
     request: async (method: string, params: Record<string, unknown>) => {
       asked.push([method, params]);
-      if (method === "thread/read") return { thread: { id: params["threadId"] }, cursor, items: [], turns: [], hasMore: false };
+      if (method === "thread/read") {
+        const cursor = cursors.shift() ?? 5;
+        // The answers come in the order that a test wants.
+        await pages.shift();
+        return { thread: { id: params["threadId"] }, cursor, items: [], turns: [], hasMore: false };
+      }
       if (refuse !== undefined && method === "thread/subscribe") throw refuse as Error;
       return {};
     },
   };
   const tell = (at: number): void => handlers.get("item/didAppend")?.forEach((handler) => handler({ threadId: "t", cursor: at, type: "itemAppended" }));
-  return { bridge: bridge as unknown as Bridge, asked, tell, restart: () => started.fire(), refuse: (error: unknown) => (refuse = error) };
+  return { bridge: bridge as unknown as Bridge, asked, tell, restart: () => started.fire(), wait: (...all: Promise<unknown>[]) => (pages = all), refuse: (error: unknown) => (refuse = error) };
 }
 
 function listener() {
@@ -39,7 +45,7 @@ function listener() {
 const as = (one: ReturnType<typeof listener>) => ({ event: one.event, lost: one.onLost });
 
 test("two who look at one thread share a subscription, and each hears each event after its page once", async () => {
-  const { bridge, asked, tell } = fake();
+  const { bridge, asked, tell } = fake(5, 6);
   const follows = new Follows(bridge);
   const [one, two] = [listener(), listener()];
   const first = await follows.open("t", as(one), 10);
@@ -59,6 +65,22 @@ test("two who look at one thread share a subscription, and each hears each event
   await expect.poll(() => asked.at(-1)?.[0]).toBe("thread/unsubscribe");
   tell(8);
   expect(one.heard).toEqual([6, 7]);
+});
+
+test("of two pages whose answers cross the older one is read again, so that no event is missing", async () => {
+  const { bridge, asked, tell, wait } = fake(5, 7, 7);
+  const follows = new Follows(bridge);
+  const [one, two] = [listener(), listener()];
+  let come = (): void => undefined;
+  wait(new Promise<void>((resolve) => (come = resolve)));
+  const slow = follows.open("t", as(one), 10);
+  expect((await follows.open("t", as(two), 10)).page.cursor).toBe(7);
+  come();
+  expect((await slow).page.cursor).toBe(7);
+  await new Promise(setImmediate);
+  tell(8);
+  expect([one.heard, two.heard]).toEqual([[8], [8]]);
+  expect(asked.filter(([method]) => method === "thread/read")).toHaveLength(3);
 });
 
 test("another bridge goes on after the newest event", async () => {
