@@ -38,6 +38,12 @@ export function options(): Record<string, unknown> {
   return Object.fromEntries(Object.entries({ cloud, agent, model, mode, log }).filter(([, value]) => value !== ""));
 }
 
+/** Words of a command line for the cloud of this window. */
+export function cloudWords(): string[] {
+  const { cloud } = settings();
+  return cloud ? ["--cloud", cloud] : [];
+}
+
 /** Variables of the bridge: the editor's proxy, where the environment names none. */
 export function environment(of: NodeJS.ProcessEnv = process.env): Record<string, string> {
   const proxy = vscode.workspace.getConfiguration("http").get("proxy", "").trim();

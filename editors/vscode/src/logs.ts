@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 
 import * as vscode from "vscode";
 
-import { settings } from "./config.js";
+import { cloudWords, environment, settings } from "./config.js";
 import type { Ctx } from "./ctx.js";
 import { busy } from "./verbs.js";
 
@@ -34,14 +34,14 @@ async function report(ctx: Ctx): Promise<string> {
   };
   const list = Object.entries(facts).map(([name, value]) => `- ${name}: ${value}`);
   const program = bridge.program?.path;
-  const doctor = program ? await words(program, ["doctor"]) : "";
+  const doctor = program ? await words(program, ["doctor", ...cloudWords()]) : "";
   const cloud = program ? await words(program, ["cloud", "logs"]) : "";
   const parts = [["aloft doctor", doctor], ["aloft cloud logs", cloud], ["Log of the extension", await ownLog(ctx)]] as const;
   return ["# Aloft", ...list, "", ...parts.flatMap(([name, text]) => [`## ${name}`, "```", text.trimEnd().replaceAll("```", "'''"), "```", ""])].join("\n");
 }
 
 async function words(program: string, args: string[]): Promise<string> {
-  const told = await run(program, args, { timeout: LIMIT_MS, env: { ...process.env, NO_COLOR: "1" }, maxBuffer: 1 << 24 }).catch(
+  const told = await run(program, args, { timeout: LIMIT_MS, env: { ...process.env, ...environment(), NO_COLOR: "1" }, maxBuffer: 1 << 24 }).catch(
     (error: { stdout?: string; stderr?: string; message: string }) => ({ stdout: error.stdout ?? "", stderr: error.stderr || error.message }),
   );
   return tail([told.stdout, told.stderr].filter(Boolean).join("\n"));

@@ -24,8 +24,7 @@ export async function runInSandbox(ctx: Ctx, threadId: string, line: string, inp
   await ctx.bridge.request("thread/read", { threadId, limit: 1 });
   const { program } = ctx.bridge;
   if (!program) throw new RequestError(t("Aloft does not run"), 0, "BRIDGE_STOPPED", t("restart it"));
-  const { cloud } = config.settings();
-  const child = spawn(program.path, ["ssh", ...(cloud ? ["--cloud", cloud] : []), threadId, "--", line], {
+  const child = spawn(program.path, ["ssh", ...config.cloudWords(), threadId, "--", line], {
     env: { ...process.env, ...config.environment() },
     stdio: ["pipe", "pipe", "pipe"],
     windowsHide: true,

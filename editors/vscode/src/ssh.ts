@@ -2,7 +2,7 @@
 
 import * as vscode from "vscode";
 
-import { settings } from "./config.js";
+import { cloudWords, settings } from "./config.js";
 import type { Ctx } from "./ctx.js";
 import type { SshConnectResult } from "./protocol.js";
 import { hostOfAuthority, resolverFor } from "./remote.js";
@@ -34,12 +34,11 @@ export async function openSsh(ctx: Ctx, threadId: string, window?: "new" | "same
 export async function openTerminal(ctx: Ctx, threadId: string): Promise<void> {
   const { program } = ctx.bridge;
   if (!program) return;
-  const { cloud } = settings();
   vscode.window
     .createTerminal({
       name: title(ctx, threadId),
       shellPath: program.path,
-      shellArgs: ["ssh", ...(cloud ? ["--cloud", cloud] : []), threadId],
+      shellArgs: ["ssh", ...cloudWords(), threadId],
       iconPath: new vscode.ThemeIcon("remote"),
     })
     .show();
