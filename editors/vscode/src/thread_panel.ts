@@ -192,7 +192,7 @@ export class ThreadPanel {
     return undefined;
   }
 
-  async #open(limit: number): Promise<Opening> {
+  async #open(): Promise<Opening> {
     this.#release();
     const generation = this.#generation;
     const opened = await this.#follows.open(
@@ -201,7 +201,7 @@ export class ThreadPanel {
         event: (event) => generation === this.#generation && this.#hear(event),
         lost: (error) => generation === this.#generation && this.#lost(error),
       },
-      limit,
+      PAGE,
     );
     if (generation !== this.#generation) {
       opened.dispose();
@@ -217,7 +217,6 @@ export class ThreadPanel {
       items: items.map(slim),
       history: this.#history.all(),
       offers: offers(),
-      draft: this.#ctx.extension.workspaceState.get<Draft>(DRAFT + this.threadId),
       attached: this.#waiting.splice(0),
       trouble: this.#trouble(),
       words: vscode.l10n.bundle as Record<string, string> | undefined,
@@ -247,11 +246,12 @@ export class ThreadPanel {
     }
   }
 
-  async #queue(): Promise<Item[]> {
+  /** Undefined where it cannot be read: that says nothing of what waits. */
+  async #queue(): Promise<Item[] | undefined> {
     try {
       return (await this.#ctx.bridge.request("queue/list", { threadId: this.threadId })).items;
     } catch {
-      return [];
+      return undefined;
     }
   }
 
@@ -265,7 +265,8 @@ export class ThreadPanel {
   }
 
   async #tellQueue(items?: Item[]): Promise<null> {
-    tell<ThreadTold, "queue">(this.panel.webview, "queue", items ?? (await this.#queue()));
+    const waiting = items ?? (await this.#queue());
+    if (waiting) tell<ThreadTold, "queue">(this.panel.webview, "queue", waiting);
     return null;
   }
 
@@ -282,9 +283,9 @@ export class ThreadPanel {
     const { threadId } = this;
     const { bridge } = this.#ctx;
     return {
-      ready: async ({ limit }) => {
+      ready: async () => {
         try {
-          const opening = await this.#open(limit === undefined ? PAGE : Math.min(1000, whole(limit, "limit")));
+          const opening = await this.#open();
           this.#failed = false;
           return opening;
         } catch (error) {
@@ -305,9 +306,10 @@ export class ThreadPanel {
       openDiff: async ({ itemId, index }) => (await openItem(this.#ctx, threadId, string(itemId, "itemId"), whole(index, "index")), null),
       openUrl: async ({ url }) => (await vscode.env.openExternal(vscode.Uri.parse(link(url), true)), null),
       openFile: async ({ path, line }) => (await openInSandbox(this.#ctx, threadId, string(path, "path"), line), null),
-      draft: async ({ draft: { text, attached, requestId, editing } }) => {
-        const kept: Draft | undefined = text === "" && attached.length === 0 ? undefined : { text, attached, requestId, editing };
-        await this.#ctx.extension.workspaceState.update(DRAFT + threadId, kept);
+      unsent: async () => this.#ctx.extension.workspaceState.get<Draft>(DRAFT + threadId) ?? null,
+      draft: async ({ draft }) => {
+        const { text, attached, aside } = draft;
+        await this.#ctx.extension.workspaceState.update(DRAFT + threadId, text === "" && attached.length === 0 && !aside ? undefined : draft);
         return null;
       },
       send: async ({ input, how, requestId }) => {

@@ -24,9 +24,9 @@ export function serve<A extends Asks<A>>(webview: vscode.Webview, handlers: Hand
       const result = await handlers[asks as keyof A](params);
       await webview.postMessage({ answers: id, result: result ?? null });
     } catch (error) {
-      const { message: words, reason, hint } = asRequestError(error);
+      const { message: words, reason, hint, unsure } = asRequestError(error);
       log.debug(`${asks}: ${reason}: ${words}`);
-      await webview.postMessage({ answers: id, error: { message: words, reason, hint } });
+      await webview.postMessage({ answers: id, error: { message: words, reason, hint, unsure } });
     }
   });
 }

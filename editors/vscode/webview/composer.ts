@@ -1,14 +1,12 @@
 // The message box. While a turn runs a message guides it, or waits for its end; what was not sent is never lost.
 
 import type { Input } from "../src/protocol.js";
+import { chip, pasted, walked } from "./box.js";
 import { fill, h, say, show } from "./dom.js";
 import { History } from "./history.js";
 import { t } from "./l10n.js";
+import { Refused } from "./link.js";
 import type { Draft, How } from "./messages.js";
-import { place } from "./parts.js";
-
-/** Pictures larger than this are refused. */
-const PICTURE = 5 * 1024 * 1024;
 
 export interface Wishes {
   send(input: Input[], how: How, requestId: string): Promise<unknown>;
@@ -31,6 +29,8 @@ export class Composer {
   #sending = false;
   /** Something was written or attached since the page is there. */
   #touched = false;
+  /** Who opened the page is asked what was not sent last: until then nothing can be written. */
+  #restored = false;
   #works = false;
   #closed: string | undefined;
 
@@ -38,7 +38,8 @@ export class Composer {
     this.#wishes = wishes;
     this.#box = h("textarea", {
       id: "message", rows: 1, "aria-label": t("Message to the agent"), "aria-describedby": "message-hint",
-      oninput: () => this.#typed(), onkeydown: (event) => this.#key(event as KeyboardEvent), onpaste: (event) => this.#paste(event as ClipboardEvent),
+      oninput: () => this.#typed(), onkeydown: (event) => this.#key(event as KeyboardEvent), 
+      onpaste: (event) => pasted(event as ClipboardEvent, (picture) => this.attach([picture]), (words) => this.#fail(words)),
     });
     this.#chips = h("div", { class: "chips" });
     this.#send = h("button", { type: "button", class: "primary send", onclick: () => void this.send("guide") }, t("Send"));
@@ -66,24 +67,25 @@ export class Composer {
 
   attach(parts: readonly Input[]): void {
     this.#draft.attached = [...this.#draft.attached, ...parts];
-    delete this.#draft.requestId;
-    this.#changed();
+    this.#another();
     this.focus();
   }
 
-  /** Takes what was not sent when the page was last there, unless something is written already. */
-  restore(draft: Draft): void {
-    if (this.#touched) return;
-    this.#replace(draft);
+  /** Takes what was not sent when the page was last there, unless something is attached already. */
+  restore(draft: Draft | undefined): void {
+    this.#restored = true;
+    if (draft && !this.#touched) this.#replace(draft);
     this.#show();
     this.#grow();
   }
 
-  /** Takes a waiting message into the box; what was being written stays in the history. */
+  /** Takes a waiting message into the box; what was being written comes back afterwards. */
   edit(itemId: string, input: readonly Input[]): void {
-    if (this.#draft.text.trim() !== "") this.history.add(this.#draft.text);
+    const { text: words, attached, editing } = this.#draft;
+    if (editing !== undefined && words.trim() !== "") this.history.add(words);
+    const aside = editing !== undefined ? this.#draft.aside : words.trim() !== "" || attached.length > 0 ? this.#draft : undefined;
     const text = input.filter((part) => part.type === "text").map((part) => part.text).join("\n");
-    this.#replace({ text, attached: input.filter((part) => part.type !== "text"), editing: itemId });
+    this.#replace({ text, attached: input.filter((part) => part.type !== "text"), editing: itemId, ...(aside ? { aside } : {}) });
     this.#changed();
     this.#grow();
     this.focus();
@@ -100,21 +102,22 @@ export class Composer {
     const draft = this.#draft;
     const { text, attached } = draft;
     if (this.#sending || this.#closed !== undefined || (text.trim() === "" && attached.length === 0)) return;
-    draft.requestId ??= crypto.randomUUID();
+    if (draft.requestId === undefined) [draft.requestId, draft.how] = [crypto.randomUUID(), draft.editing === undefined ? how : "queue"];
     const input: Input[] = [...(text.trim() === "" ? [] : [{ type: "text" as const, text }]), ...attached];
     this.#sending = true;
     this.#fail(undefined);
     this.#changed();
     try {
       if (draft.editing !== undefined) await this.#wishes.edit(draft.editing, input, draft.requestId);
-      else await this.#wishes.send(input, how, draft.requestId);
+      else await this.#wishes.send(input, draft.how ?? how, draft.requestId);
       if (text.trim() !== "") this.history.add(text);
       // What came into the box while this was on its way stays there.
-      if (this.#draft === draft) this.#replace({ text: "", attached: draft.attached.filter((part) => !attached.includes(part)) });
+      if (this.#draft === draft) this.#next(draft.attached.filter((part) => !attached.includes(part)));
+      else if (this.#draft.aside === draft) delete this.#draft.aside;
     } catch (error) {
-      // It stays in the box. An answer that never came is asked for again under the same id.
-      const { message, hint, reason } = error as { message: string; hint?: string; reason?: string };
-      if (reason !== undefined) delete draft.requestId;
+      // It stays in the box. What may have been done all the same is asked for again under the same id, in the same way.
+      const { message, hint, reason, unsure } = error instanceof Refused ? error : new Refused(String(error), undefined, undefined, true);
+      if (!unsure) this.#forget(draft);
       if (reason === "ITEM_NOT_QUEUED" || reason === "NOT_QUEUED") delete draft.editing;
       this.#fail([message, hint].filter(Boolean).join(" · "));
     } finally {
@@ -124,6 +127,23 @@ export class Composer {
     }
   }
 
+  /** Other words, or something else that goes along, are another message. */
+  #another(): void {
+    this.#forget(this.#draft);
+    this.#changed();
+  }
+
+  #forget(draft: Draft): void {
+    delete draft.requestId;
+    delete draft.how;
+  }
+
+  /** What was put aside comes back, and what came meanwhile goes along with it. */
+  #next(came: readonly Input[] = []): void {
+    const { text, attached, ...rest }: Draft = this.#draft.aside ?? { text: "", attached: [] };
+    this.#replace({ text, attached: [...attached, ...came], ...(came.length === 0 ? rest : {}) });
+  }
+
   #replace(draft: Draft): void {
     this.#draft = draft;
     this.#box.value = draft.text;
@@ -131,10 +151,8 @@ export class Composer {
 
   #typed(): void {
     this.#draft.text = this.#box.value;
-    // Other words are another message.
-    delete this.#draft.requestId;
     this.history.typed();
-    this.#changed();
+    this.#another();
     this.#grow();
   }
 
@@ -145,50 +163,22 @@ export class Composer {
       void this.send(event.altKey && this.#works ? "queue" : "guide");
       return;
     }
-    if (event.key === "Escape" && this.#draft.editing !== undefined) {
+    if (event.key === "Escape" && !this.#cancel.hidden) {
       event.preventDefault();
       this.#stopEditing();
       return;
     }
-    if (event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
-    const { selectionStart, selectionEnd, value } = this.#box;
-    if (event.key === "ArrowUp" && selectionStart === selectionEnd && !value.slice(0, selectionStart).includes("\n")) {
-      this.#put(event, this.history.back(value));
-    } else if (event.key === "ArrowDown" && selectionStart === selectionEnd && !value.slice(selectionEnd).includes("\n")) {
-      this.#put(event, this.history.forward());
-    }
-  }
-
-  #put(event: Event, text: string | undefined): void {
+    const text = walked(event, this.#box, this.history);
     if (text === undefined) return;
     event.preventDefault();
     this.#box.value = this.#draft.text = text;
-    delete this.#draft.requestId;
     this.#box.setSelectionRange(text.length, text.length);
-    this.#changed();
+    this.#another();
     this.#grow();
   }
 
-  #paste(event: ClipboardEvent): void {
-    const files = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));
-    if (files.length === 0) return;
-    event.preventDefault();
-    for (const file of files) {
-      if (file.size > PICTURE) {
-        this.#fail(t("The picture is larger than 5 MB: attach a smaller one."));
-        continue;
-      }
-      const reader = new FileReader();
-      reader.onload = () => {
-        const data = (reader.result as string).replace(/^[^,]*,/, "");
-        this.attach([{ type: "image", mimeType: file.type, data }]);
-      };
-      reader.readAsDataURL(file);
-    }
-  }
-
   #stopEditing(): void {
-    this.#replace({ text: "", attached: [] });
+    this.#next();
     this.#fail(undefined);
     this.#changed();
     this.#grow();
@@ -207,31 +197,25 @@ export class Composer {
   }
 
   #show(): void {
-    const { text, attached, editing } = this.#draft;
+    const { text, attached, editing, aside } = this.#draft;
     const empty = text.trim() === "" && attached.length === 0;
     say(this.#send, editing !== undefined ? t("Save") : this.#works ? t("Guide") : t("Send"));
     this.#send.title = this.#works ? t("Stops what the agent does now; it goes on with this message (Enter)") : t("Sends the message (Enter)");
     this.#later.title = t("Sends the message when this turn has ended (Alt+Enter)");
     show(this.#later, this.#works && editing === undefined);
-    show(this.#cancel, editing !== undefined);
+    show(this.#cancel, editing !== undefined || aside !== undefined);
     this.#send.disabled = this.#later.disabled = empty || this.#sending || this.#closed !== undefined;
-    this.#box.readOnly = this.#sending;
+    this.#box.readOnly = this.#sending || !this.#restored;
     this.#box.placeholder = this.#closed ?? (this.#works ? t("Guide the agent, or give it something for after this turn") : t("What should the agent do next?"));
     say(this.#hint, this.#sending ? t("Sending…") : editing !== undefined ? t("Changing a waiting message") : t("Shift+Enter for a new line, ↑ for earlier messages"));
     show(this.#error, this.#error.textContent !== "");
-    fill(this.#chips, attached.map((part, index) => this.#chip(part, index)));
-    show(this.#chips, attached.length > 0);
-  }
-
-  #chip(part: Input, index: number): HTMLElement {
-    const name = part.type === "image" ? t("Picture") : part.type === "text" ? part.text : place(part);
-    const drop = (): void => {
+    const drop = (index: number): void => {
       this.#draft.attached = this.#draft.attached.filter((_, at) => at !== index);
-      delete this.#draft.requestId;
-      this.#changed();
+      this.#another();
       this.focus();
     };
-    return h("span", { class: "chip" }, name, h("button", { type: "button", class: "icon", "aria-label": t("Remove {0}", name), onclick: drop }, "×"));
+    fill(this.#chips, attached.map((part, index) => chip(part, () => drop(index))));
+    show(this.#chips, attached.length > 0);
   }
 
   #grow(): void {

@@ -3,16 +3,13 @@
 import "./style.css";
 import "./create.css";
 
-import type { Input } from "../src/protocol.js";
+import { chip, pasted, walked } from "./box.js";
 import type { CreateAsks, CreateTold, Facts, Form } from "./create_messages.js";
 import { fill, h, say, show } from "./dom.js";
 import { History } from "./history.js";
 import { t, translate } from "./l10n.js";
 import { Link, Refused, vscode } from "./link.js";
-import { place } from "./parts.js";
 
-/** Pictures larger than this are refused. */
-const PICTURE = 5 * 1024 * 1024;
 const NEEDS_KEY = ["NO_AGENT", "NO_MODEL_KEY", "AGENT_UNUSABLE", "MODEL_KEY_UNUSABLE"];
 
 const link = new Link<CreateAsks, CreateTold>(vscode(), {
@@ -22,7 +19,6 @@ const link = new Link<CreateAsks, CreateTold>(vscode(), {
     void look();
     prompt.focus();
   },
-  progress: ({ text }) => say(progress, text),
 });
 
 let form: Form;
@@ -30,7 +26,7 @@ let facts: Facts = { agents: [], uncommitted: 0, stale: [] };
 let creating = false;
 const history = new History();
 
-const prompt = h("textarea", { id: "prompt", rows: 8, oninput: () => change({ prompt: prompt.value }), onkeydown: (event) => key(event as KeyboardEvent), onpaste: (event) => paste(event as ClipboardEvent) });
+const prompt = h("textarea", { id: "prompt", rows: 8, oninput: () => (history.typed(), change({ prompt: prompt.value })), onkeydown: (event) => key(event as KeyboardEvent), onpaste: (event) => paste(event as ClipboardEvent) });
 const chips = h("div", { class: "chips" });
 const files = h("button", { type: "button", class: "secondary", onclick: () => void pickFiles() });
 const source = h("button", { type: "button", id: "source", class: "secondary choice", onclick: () => void pickSource() });
@@ -114,32 +110,26 @@ function draw(): void {
   show(dirtyRow, facts.uncommitted > 0);
   const label = dirtyRow.querySelector("label");
   if (label) say(label, t("Uncommitted changes ({0})", facts.uncommitted));
-  fill(chips, form.attached.map(chip));
+  const drop = (index: number) => change({ attached: form.attached.filter((_, at) => at !== index) });
+  fill(chips, form.attached.map((part, index) => chip(part, () => drop(index), facts.stale[index])));
   show(chips, form.attached.length > 0);
   const sourced = path !== undefined || repository !== undefined;
   create.disabled = creating || !sourced || (form.prompt.trim() === "" && form.attached.length === 0);
   prompt.readOnly = creating;
 }
 
-function chip(part: Input, index: number): HTMLElement {
-  const name = part.type === "image" ? t("Picture") : part.type === "text" ? part.text : place(part);
-  const stale = facts.stale[index] ?? false;
-  const drop = () => change({ attached: form.attached.filter((_, at) => at !== index) });
-  return h(
-    "span",
-    { class: stale ? "chip stale" : "chip", title: stale ? t("What is there now is something else. The agent gets the text as it was.") : undefined },
-    stale ? t("{0} (changed since)", name) : name,
-    h("button", { type: "button", class: "icon", "aria-label": t("Remove {0}", name), onclick: drop }, "×"),
-  );
-}
-
 function change(different: Partial<Form>): void {
   form = { ...form, ...different };
   // Something else is another request.
   delete form.requestId;
-  void link.ask("changed", { form });
+  keep();
   draw();
   if ("attached" in different) void look();
+}
+
+/** Has it written down, for after a reload. */
+function keep(): void {
+  void link.ask("changed", { form });
 }
 
 async function look(): Promise<void> {
@@ -168,15 +158,19 @@ async function submit(): Promise<void> {
   if (create.disabled) return;
   creating = true;
   form.requestId ??= crypto.randomUUID();
+  keep();
   fail();
   say(progress, t("The agent is being created…"));
   draw();
   try {
     await link.ask("create", { form });
   } catch (refused) {
-    const { message, hint, reason } = refused as Refused;
-    // It stays in the form. What was refused is asked for under a new id, what was not answered under the same.
-    if (reason !== undefined) delete form.requestId;
+    const { message, hint, reason, unsure } = refused as Refused;
+    // It stays in the form. What was refused is asked for under a new id, what may have been done all the same under the same.
+    if (!unsure) {
+      delete form.requestId;
+      keep();
+    }
     fail([message, hint].filter(Boolean).join(" · "), NEEDS_KEY.includes(reason ?? ""));
   } finally {
     creating = false;
@@ -198,33 +192,15 @@ function key(event: KeyboardEvent): void {
     void submit();
     return;
   }
-  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  const { selectionStart, selectionEnd, value } = prompt;
-  const back = event.key === "ArrowUp" && selectionEnd === 0;
-  const forward = event.key === "ArrowDown" && selectionStart === value.length;
-  const text = back ? history.back(value) : forward ? history.forward() : undefined;
+  const text = walked(event, prompt, history);
   if (text === undefined) return;
   event.preventDefault();
   change({ prompt: text });
-  prompt.setSelectionRange(back ? 0 : text.length, back ? 0 : text.length);
+  prompt.setSelectionRange(text.length, text.length);
 }
 
 function paste(event: ClipboardEvent): void {
-  const pictures = [...(event.clipboardData?.files ?? [])].filter(({ type }) => type.startsWith("image/"));
-  if (pictures.length === 0) return;
-  event.preventDefault();
-  for (const picture of pictures) {
-    if (picture.size > PICTURE) {
-      fail(t("The picture is larger than 5 MB: attach a smaller one."));
-      continue;
-    }
-    const reader = new FileReader();
-    reader.onload = () => {
-      const data = (reader.result as string).replace(/^[^,]*,/, "");
-      change({ attached: [...form.attached, { type: "image", mimeType: picture.type, data }] });
-    };
-    reader.readAsDataURL(picture);
-  }
+  pasted(event, (picture) => change({ attached: [...form.attached, picture] }), fail);
 }
 
 void link.ask("ready", {}).then((ready) => {

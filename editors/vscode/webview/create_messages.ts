@@ -49,5 +49,4 @@ export interface CreateAsks {
 export interface CreateTold {
   /** A draft from elsewhere: a selection that was delegated, for one. */
   form: Form;
-  progress: { text: string };
 }

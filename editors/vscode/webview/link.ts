@@ -13,6 +13,8 @@ export class Refused extends Error {
     message: string,
     readonly reason?: string,
     readonly hint?: string,
+    /** It may have been done all the same. */
+    readonly unsure = false,
   ) {
     super(message);
   }
@@ -36,8 +38,8 @@ export class Link<A extends { [K in keyof A]: Asks[string] }, T extends object> 
         const waiting = this.#waiting.get(message.answers);
         this.#waiting.delete(message.answers);
         if ("error" in message) {
-          const error = message.error as { message?: unknown; reason?: unknown; hint?: unknown };
-          waiting?.reject(new Refused(String(error.message), text(error.reason), text(error.hint)));
+          const error = message.error as { message?: unknown; reason?: unknown; hint?: unknown; unsure?: unknown };
+          waiting?.reject(new Refused(String(error.message), text(error.reason), text(error.hint), error.unsure === true));
         } else if ("result" in message) waiting?.resolve(message.result as never);
       } else if ("tells" in message && typeof message.tells === "string" && Object.hasOwn(told, message.tells)) {
         told[message.tells as keyof T]((message as unknown as { value: T[keyof T] }).value);

@@ -27,8 +27,12 @@ export interface Draft {
   attached: Input[];
   /** The id under which it was sent without an answer: sent again it does nothing twice. */
   requestId?: string | undefined;
+  /** The way it was sent then. */
+  how?: How | undefined;
   /** A waiting message that is being changed. */
   editing?: string | undefined;
+  /** What was being written before that. */
+  aside?: Draft | undefined;
 }
 
 export interface Opening {
@@ -37,12 +41,11 @@ export interface Opening {
   items: Shown[];
   hasMore: boolean;
   cursor: number;
-  queue: Item[];
+  /** Absent where it could not be read. */
+  queue?: Item[] | undefined;
   kept: Kept[];
   history: string[];
   offers: Offers;
-  /** What was not sent when the page was last there. */
-  draft?: Draft | undefined;
   /** For the message box: what was attached while there was no page. */
   attached: Input[];
   trouble?: Trouble | undefined;
@@ -55,7 +58,9 @@ export type How = "guide" | "queue";
 
 /** What the thread panel asks. */
 export interface ThreadAsks {
-  ready: { params: { limit?: number }; result: Opening };
+  ready: { params: Record<string, never>; result: Opening };
+  /** What was not sent when the page was last there: the extension knows it at once, also where the cloud is slow. */
+  unsent: { params: Record<string, never>; result: Draft | null };
   older: { params: { before: string }; result: { turns: Turn[]; items: Shown[]; hasMore: boolean } };
   item: { params: { itemId: string }; result: Item };
   output: { params: { itemId: string; offset: number; limit: number }; result: { data: string; nextOffset: number; totalBytes: number } };

@@ -36,6 +36,8 @@ class Panel implements Page {
   #events: Event[] = [];
   #frame = 0;
   #loading = false;
+  /** The page is read anew. */
+  #opening = true;
   #kept: Kept[] = [];
   #trouble: Trouble | undefined;
   #gone: string | undefined;
@@ -64,7 +66,7 @@ class Panel implements Page {
       queue: (items) => this.#setQueue(items),
       kept: (kept) => {
         this.#kept = kept;
-        this.#setQueue(this.#queue.items);
+        this.#setQueue(this.#queue.items, false);
       },
       trouble: (trouble) => {
         this.#trouble = trouble ?? undefined;
@@ -149,16 +151,23 @@ class Panel implements Page {
 
   // ---- opening
 
+  /** What was not sent when the page was last there. */
+  async restore(): Promise<void> {
+    const unsent = await this.ask("unsent", {}).catch(() => null);
+    this.#composer.restore(unsent ?? undefined);
+  }
+
   async open(): Promise<void> {
     let opening: Opening;
-    // What is told from now on waits for the page.
-    this.#conversation = undefined;
+    // What is told from now on waits for the page. What is shown stays until there is another.
+    this.#opening = true;
     try {
       opening = await this.ask("ready", {});
     } catch (error) {
       this.#fail(error);
       return;
     }
+    this.#opening = false;
     translate(opening.words);
     this.#events = this.#events.filter((event) => event.cursor > opening.cursor);
     this.#gone = undefined;
@@ -167,13 +176,12 @@ class Panel implements Page {
     this.#header.offers = opening.offers;
     this.#conversation = new Conversation(opening);
     this.#composer.history.reset(opening.history);
-    if (opening.draft) this.#composer.restore(opening.draft);
     if (opening.attached.length > 0) this.#composer.attach(opening.attached);
     const top = this.#memory.top;
     this.#list.reset(this.#conversation.rows);
     this.#remember({ threadId: opening.thread.id });
     show(this.#older, this.#conversation.hasMore);
-    this.#setQueue(opening.queue);
+    this.#setQueue(opening.queue ?? this.#queue.items, opening.queue !== undefined);
     this.#showAll();
     this.#showBanner();
     if (top !== undefined) await this.#find(top);
@@ -215,14 +223,14 @@ class Panel implements Page {
 
   #hear(events: Event[]): void {
     this.#events.push(...events);
-    if (this.#conversation === undefined || this.#frame !== 0) return;
+    if (this.#opening || this.#frame !== 0) return;
     this.#frame = requestAnimationFrame(() => this.#flush());
   }
 
   #flush(): void {
     this.#frame = 0;
     const conversation = this.#conversation;
-    if (conversation === undefined || this.#events.length === 0) return;
+    if (conversation === undefined || this.#opening || this.#events.length === 0) return;
     const events = this.#events;
     this.#events = [];
     const change = conversation.apply(events);
@@ -235,9 +243,10 @@ class Panel implements Page {
     }
   }
 
-  #setQueue(items: Item[]): void {
+  /** `known`: it was read, so that what is not in it waits no longer. */
+  #setQueue(items: Item[], known = true): void {
     this.#queue.set(items, this.#kept);
-    this.#composer.gone(new Set(items.map((item) => item.id)));
+    if (known) this.#composer.gone(new Set(items.map((item) => item.id)));
   }
 
   // ---- showing
@@ -316,4 +325,6 @@ function memory(stored: unknown): Memory {
   return typeof stored === "object" && stored !== null ? (stored) : {};
 }
 
-void new Panel().open();
+const panel = new Panel();
+void panel.restore();
+void panel.open();

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test, vi } from "vitest";
 
+import { RequestError } from "../../src/errors.js";
 import type { Input } from "../../src/protocol.js";
 import { Composer } from "../../webview/composer.js";
 import type { Draft } from "../../webview/messages.js";
@@ -19,6 +20,7 @@ beforeEach(() => {
 
 function open(stored?: Draft): { composer: Composer; box: HTMLTextAreaElement; button: (name: string) => HTMLButtonElement; press: (key: string, more?: KeyboardEventInit) => void; type: (text: string) => void } {
   const composer = new Composer({ send, edit: edit as never, changed: (now) => (draft = structuredClone(now)) }, stored);
+  composer.restore(undefined);
   document.body.replaceChildren(composer.element);
   const box = composer.element.querySelector("textarea")!;
   return {
@@ -85,14 +87,69 @@ test("a message that was refused stays in the box; one without an answer is sent
   await expect.poll(() => composer.element.querySelector("[role=alert]")?.textContent).toBe("the thread is gone · create another");
   expect(box.value).toBe("keep me");
   expect(draft?.requestId).toBeUndefined();
-  send.mockRejectedValueOnce(new Error("no answer"));
+  // As the extension answers where the bridge died meanwhile.
+  const { message, reason, hint, unsure } = new RequestError("The bridge ended before it answered", -32014, "BRIDGE_GONE", "Try again", true);
+  send.mockRejectedValueOnce(new Refused(message, reason, hint, unsure));
   press("Enter");
   await expect.poll(() => send.mock.calls.length).toBe(2);
   await expect.poll(() => box.readOnly).toBe(false);
-  press("Enter");
+  // The same message in another way would be another request.
+  composer.set(true);
+  press("Enter", { altKey: true });
   await expect.poll(() => send.mock.calls.length).toBe(3);
-  expect(send.mock.calls[2]?.[2]).toBe(send.mock.calls[1]?.[2]);
+  expect(send.mock.calls[2]).toEqual(send.mock.calls[1]);
   expect(send.mock.calls[1]?.[2]).not.toBe(send.mock.calls[0]?.[2]);
+});
+
+test("a refusal is known by its code", () => {
+  const unsure = (code: number) => new RequestError("", code, "ANY").unsure;
+  expect([-32601, -32602, -32010, -32011, -32012, -32013, -32015].filter(unsure)).toEqual([]);
+  expect([-32603, -32800, -32014].filter(unsure)).toHaveLength(3);
+});
+
+test("what is put aside to change a waiting message comes back, with what was attached", async () => {
+  const picture: Input = { type: "image", mimeType: "image/png", data: "" };
+  const { composer, box, button, press, type } = open();
+  const aside = async (end: () => void) => {
+    await expect.poll(() => box.readOnly).toBe(false);
+    type("half a th");
+    if (draft?.attached.length === 0) composer.attach([picture]);
+    composer.edit("q1", [{ type: "text", text: "waits" }]);
+    composer.edit("q2", [{ type: "text", text: "waits too" }]);
+    end();
+    await expect.poll(() => draft).toEqual({ text: "half a th", attached: [picture] });
+    expect(box.value).toBe("half a th");
+  };
+  await aside(() => press("Escape"));
+  await aside(() => button("Save").click());
+  expect(edit).toHaveBeenCalledTimes(1);
+  // A reload in the middle, after which the other message waits no longer.
+  composer.edit("q3", [{ type: "text", text: "sent" }]);
+  const again = open(draft);
+  again.composer.gone(new Set());
+  again.button("Cancel").click();
+  expect(again.box.value).toBe("half a th");
+});
+
+test("what was on its way while a waiting message is changed does not come back", async () => {
+  let arrive = (): void => undefined;
+  send.mockImplementation(() => new Promise<void>((resolve) => (arrive = resolve)));
+  const { composer, box, press, type } = open();
+  type("sent");
+  press("Enter");
+  composer.edit("q1", [{ type: "text", text: "waits" }]);
+  arrive();
+  await expect.poll(() => draft?.aside).toBeUndefined();
+  press("Escape");
+  expect(box.value).toBe("");
+});
+
+test("nothing can be written before it is known what was not sent last", () => {
+  const composer = new Composer({ send, edit: edit as never, changed: (now) => (draft = structuredClone(now)) }, undefined);
+  const box = composer.element.querySelector("textarea")!;
+  expect(box.readOnly).toBe(true);
+  composer.restore({ text: "half a th", attached: [] });
+  expect([box.readOnly, box.value]).toEqual([false, "half a th"]);
 });
 
 test("two quick presses send once", async () => {

@@ -26,8 +26,7 @@ function opening(items: Shown[], more: Partial<Opening> = {}): Opening {
   return { thread: thread(), turns: [turn(1)], items, hasMore: false, cursor: 10, queue: [], kept: [], history: [], attached: [], offers: { pullRequest: false }, ...more };
 }
 
-async function open(page: Opening): Promise<HTMLElement> {
-  answers["ready"] = () => page;
+async function load(): Promise<void> {
   document.body.innerHTML = '<div id="app"></div>';
   vi.resetModules();
   const add = window.addEventListener.bind(window);
@@ -36,6 +35,11 @@ async function open(page: Opening): Promise<HTMLElement> {
     add(name, listener as EventListener);
   });
   await import("../../webview/thread.js");
+}
+
+async function open(page: Opening): Promise<HTMLElement> {
+  answers["ready"] = () => page;
+  await load();
   await expect.poll(() => document.querySelector("header h1")?.textContent).toBe(page.thread.title);
   return document.getElementById("app")!;
 }
@@ -166,17 +170,52 @@ test("what was attached while there was no page is in the message box when there
 });
 
 test("what was not sent is kept outside of the page, and comes back with it", async () => {
-  const app = await open(opening([said("u", "go")], { draft: { text: "half a th", attached: [] } }));
+  answers["unsent"] = () => ({ text: "half a th", attached: [] });
+  const app = await open(opening([said("u", "go")]));
   const box = app.querySelector("textarea")!;
-  expect(box.value).toBe("half a th");
+  await expect.poll(() => box.value).toBe("half a th");
   box.value = "half a thought";
   box.dispatchEvent(new Event("input"));
   expect(asked.at(-1)).toMatchObject({ asks: "draft", params: { draft: { text: "half a thought" } } });
   // Read anew, the page does not take back what was written since.
-  answers["ready"] = () => opening([said("u", "go")], { draft: { text: "half a th", attached: [] } });
   tell("again", null);
   await frame();
   expect(box.value).toBe("half a thought");
+});
+
+test("what was not sent is there while the cloud does not answer yet", async () => {
+  answers["unsent"] = () => ({ text: "half a th", attached: [] });
+  answers["ready"] = () => {
+    throw new Error("the cloud cannot be reached");
+  };
+  await load();
+  await expect.poll(() => document.querySelector("textarea")?.value).toBe("half a th");
+  expect(document.querySelector("textarea")!.readOnly).toBe(false);
+});
+
+test("a page that cannot be read anew shows what it showed", async () => {
+  const app = await open(opening([said("u", "go"), answered("a", "done")], { hasMore: true }));
+  answers["ready"] = () => {
+    throw new Error("the cloud cannot be reached");
+  };
+  tell("again", null);
+  await expect.poll(() => app.querySelector(".banner")?.textContent).toContain("the cloud cannot be reached");
+  answers["older"] = () => ({ turns: [], items: [said("older", "earlier")], hasMore: false });
+  app.querySelector<HTMLButtonElement>(".older")!.click();
+  await expect.poll(() => app.querySelector("[data-key=older] .text")?.textContent).toBe("earlier");
+});
+
+test("waiting messages that cannot be read still wait", async () => {
+  const wait: Shown = { ...said("w1", "one", undefined, "queued"), state: "inProgress" };
+  const app = await open(opening([said("u", "go")], { queue: [wait] }));
+  app.querySelector<HTMLButtonElement>("[data-at=edit-w1]")!.click();
+  answers["ready"] = () => opening([said("u", "go")], { queue: undefined });
+  tell("again", null);
+  await expect.poll(() => asked.filter(({ asks }) => asks === "ready").length).toBe(2);
+  await frame();
+  expect(app.querySelector<HTMLElement>(".queue")!.hidden).toBe(false);
+  app.querySelector<HTMLButtonElement>(".send")!.click();
+  expect(asked.at(-1)).toMatchObject({ asks: "queueEdit", params: { itemId: "w1" } });
 });
 
 test("waiting messages are moved, changed and dropped", async () => {
@@ -230,9 +269,7 @@ test("hostile texts do nothing", async () => {
   ];
   const evilThread = thread({ title: evil, branch: evil, agent: evil, repository: { name: evil }, error: { message: evil, reason: "X" } });
   answers["ready"] = () => opening(hostile, { thread: evilThread, queue: [said("w", evil, undefined, "queued")] });
-  document.body.innerHTML = '<div id="app"></div>';
-  vi.resetModules();
-  await import("../../webview/thread.js");
+  await load();
   await expect.poll(() => document.querySelectorAll("article").length).toBe(hostile.length);
   for (const details of document.querySelectorAll("details")) {
     details.open = true;
