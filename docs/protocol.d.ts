@@ -1160,6 +1160,14 @@ export type ThreadCreatePullRequestParams = {
   title?: string;
 };
 
+/** The pull request, or the push where the remote has no pull requests. */
+export type ThreadCreatePullRequestResult = {
+  /** The newest event. */
+  cursor: number;
+  /** What was done, for people: its address, or what was pushed where and where to open one. */
+  text: string;
+};
+
 /** A thread, and how far its log is. */
 export type ThreadCreateResult = {
   /** Its newest event. */
@@ -1554,7 +1562,7 @@ export interface Requests {
   "thread/archive": { params: ThreadArchiveParams; result: ThreadResult };
   "thread/checkout": { params: ThreadLocalParams; result: ThreadCheckoutResult };
   "thread/create": { params: ThreadCreateParams; result: ThreadCreateResult };
-  "thread/createPullRequest": { params: ThreadCreatePullRequestParams; result: CursorResult };
+  "thread/createPullRequest": { params: ThreadCreatePullRequestParams; result: ThreadCreatePullRequestResult };
   "thread/delete": { params: ThreadActionParams; result: ThreadResult };
   "thread/diff": { params: ThreadDiffParams; result: ThreadDiffResult };
   "thread/fileDiff": { params: ThreadFileDiffParams; result: FileDiff };

@@ -6,13 +6,13 @@ use aloft_proto::v1;
 
 use crate::lsp::front::Session;
 use crate::protocol::error::Error;
+use crate::protocol::request::Empty;
 use crate::protocol::request::forge::{
     ForgeAccount, ForgeAwaitSignInParams, ForgeConnectParams, ForgeDisconnectParams, ForgeSignIn,
     ForgeSignInParams, RepositoryListParams, RepositoryListResult, ThreadCreatePullRequestParams,
-    ThreadFixPullRequestParams,
+    ThreadCreatePullRequestResult, ThreadFixPullRequestParams,
 };
 use crate::protocol::request::turn::TurnResult;
-use crate::protocol::request::{CursorResult, Empty};
 
 /// `forge/connect`.
 pub(super) async fn connect(
@@ -100,7 +100,7 @@ pub(super) async fn fix(
 pub(super) async fn pull_request(
     session: Arc<Session>,
     params: ThreadCreatePullRequestParams,
-) -> Result<CursorResult, Error> {
+) -> Result<ThreadCreatePullRequestResult, Error> {
     let request = v1::CreatePullRequestRequest {
         request_id: params.request_id.unwrap_or_default(),
         thread_id: params.thread_id,
@@ -110,5 +110,5 @@ pub(super) async fn pull_request(
         base: params.base.unwrap_or_default(),
     };
     let answer = session.mirror.client().propose(request).await?;
-    Ok(CursorResult { cursor: answer.cursor, kept: false })
+    Ok(ThreadCreatePullRequestResult { cursor: answer.cursor, text: answer.text })
 }

@@ -14,7 +14,7 @@ use crate::protocol::request::cloud::{
 use crate::protocol::request::forge::{
     ForgeAccount, ForgeAwaitSignInParams, ForgeConnectParams, ForgeDisconnectParams, ForgeSignIn,
     ForgeSignInParams, RepositoryListParams, RepositoryListResult, ThreadCreatePullRequestParams,
-    ThreadFixPullRequestParams,
+    ThreadCreatePullRequestResult, ThreadFixPullRequestParams,
 };
 use crate::protocol::request::outbox::{OutboxRemoveParams, OutboxResult};
 use crate::protocol::request::ssh::{
@@ -97,7 +97,7 @@ requests! {
     "thread/retry": ThreadActionParams => TurnResult;
     "thread/apply": ThreadLocalParams => ThreadApplyResult;
     "thread/checkout": ThreadLocalParams => ThreadCheckoutResult;
-    "thread/createPullRequest": ThreadCreatePullRequestParams => CursorResult;
+    "thread/createPullRequest": ThreadCreatePullRequestParams => ThreadCreatePullRequestResult;
     "thread/fixPullRequest": ThreadFixPullRequestParams => TurnResult;
     "thread/diff": ThreadDiffParams => ThreadDiffResult;
     "thread/fileDiff": ThreadFileDiffParams => FileDiff;

@@ -162,6 +162,16 @@ pub struct ThreadFixPullRequestParams {
     pub thread_id: String,
 }
 
+/// The pull request, or the push where the remote has no pull requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadCreatePullRequestResult {
+    /// The newest event.
+    pub cursor: u64,
+    /// What was done, for people: its address, or what was pushed where and where to open one.
+    pub text: String,
+}
+
 /// `thread/createPullRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
