@@ -50,7 +50,7 @@ step("SSH to agent asks before it touches the config of ssh, then opens the sand
 
 step("a bridge that was killed comes back, and nothing is shown twice", async () => {
   await window.agents();
-  await window.command("Aloft: Restart Bridge");
+  await world.killBridges();
   await window.row(/Third.*done/).waitFor();
   const { id } = await world.home.json("new", "--repo", world.folder, "--agent", "shell", "--mode", "auto", "--title", "Fourth", "$ true");
   await window.row(/Fourth.*done/).waitFor();

@@ -4,6 +4,7 @@ import path from "node:path";
 
 import * as vscode from "vscode";
 
+import type { RequestError } from "../../src/errors.js";
 import { agent, aloft, cli, folder, until } from "./support.js";
 
 const call = (name: string, ...given: unknown[]) => vscode.commands.executeCommand(`aloft.${name}`, ...given);
@@ -47,7 +48,12 @@ suite("verbs", () => {
   });
 
   test("a thread that is gone is told about, not thrown", async () => {
-    await aloft();
+    const { ctx } = await aloft();
+    const fail = ctx.fail.bind(ctx);
+    const told: string[] = [];
+    Object.assign(ctx, { fail: (what: string, error: unknown) => void told.push(`${what}: ${(error as RequestError).reason}`) });
     await call("mute", "no-such-thread");
+    Object.assign(ctx, { fail });
+    assert.deepEqual(told, ["Mute an agent: THREAD_NOT_FOUND"]);
   });
 });

@@ -17,6 +17,7 @@ const manifest = JSON.parse(text("package.json")) as {
 };
 const names = JSON.parse(text("package.nls.json")) as Record<string, string>;
 const sources = readdirSync(new URL("src", root)).map((file) => text(`src/${file}`));
+const pages = readdirSync(new URL("webview", root)).filter((file) => file.endsWith(".ts")).map((file) => text(`webview/${file}`));
 const commands = manifest.contributes.commands.map(({ command }) => command);
 
 test("each text of the manifest has its words, and no words are left over", () => {
@@ -37,14 +38,16 @@ test("the files that the manifest names are there", () => {
   for (const file of files) expect(text(file).length).toBeGreaterThan(0);
 });
 
-test("each setting is read", () => {
-  const unread = Object.keys(manifest.contributes.configuration.properties)
-    .map((name) => name.replace(/^aloft\./, ""))
-    .filter((name) => !sources.some((source) => source.includes(`"${name}"`)));
-  expect(unread).toEqual([]);
+test("each setting is read, and no other", () => {
+  const read = [...text("src/config.ts").matchAll(/\bat\.get(?:<[^>]+>)?\("([\w.]+)"/g)].map(([, name]) => `aloft.${name}`);
+  expect(read.sort()).toEqual(Object.keys(manifest.contributes.configuration.properties).sort());
 });
 
 test("each sentence for people can be translated", () => {
-  const bundle = JSON.parse(text("l10n/bundle.l10n.json")) as Record<string, string>;
-  for (const sentence of ["Create an agent", "Needs you", "{0} running"]) expect(bundle).toHaveProperty([sentence]);
+  const bundle = Object.keys(JSON.parse(text("l10n/bundle.l10n.json")) as Record<string, string>);
+  // Comments speak of it too.
+  const code = [...sources, ...pages].map((source) => source.replace(/^\s*(?:\/\/|\*|\/\*).*$/gm, ""));
+  const firsts = code.flatMap((source) => [...source.matchAll(/(?<![\w$.]|function )(?:vscode\.l10n\.)?t\(\s*("(?:[^"\\]|\\.)*"|[^\s)].{0,40})/g)].map(([, first]) => first!));
+  expect(firsts.length).toBeGreaterThan(200);
+  expect(firsts.filter((first) => !first.startsWith('"') || !bundle.includes(JSON.parse(first) as string))).toEqual([]);
 });
