@@ -6,7 +6,9 @@ import * as vscode from "vscode";
 
 import { repositoryOf } from "./git.js";
 import type { Input } from "./protocol.js";
+import { plain } from "./text.js";
 
+const t = vscode.l10n.t;
 /** Longer selections are the file's to tell. */
 const LONGEST = 100_000;
 
@@ -19,8 +21,21 @@ export async function selectionOf(document: vscode.TextDocument, selection: vsco
   return { type: "selection", path: where.path, range, text, ...(where.commit ? { commit: where.commit } : {}) };
 }
 
-export async function fileOf(uri: vscode.Uri): Promise<Input> {
-  return { type: "file", path: (await place(uri)).path };
+/** A file of the repository that an agent begins with, by default the file's own; the agent would not find others. */
+export async function fileOf(uri: vscode.Uri, root?: string): Promise<Input> {
+  const folder = root ?? (await rootOf(uri));
+  const below = folder !== undefined && uri.scheme === "file" ? path.relative(folder, uri.fsPath) : "";
+  if (below === "" || below === ".." || below.startsWith(`..${path.sep}`) || path.isAbsolute(below)) {
+    const name = plain(path.basename(uri.path));
+    throw new Error(folder === undefined ? t("{0} is in no repository of this window", name) : t("{0} is not in {1}", name, folder));
+  }
+  return { type: "file", path: slashed(below) };
+}
+
+/** The folder of the repository that a file is in, else that of this window. */
+export async function rootOf(uri: vscode.Uri): Promise<string | undefined> {
+  if (uri.scheme !== "file") return undefined;
+  return (await repositoryOf(uri))?.rootUri.fsPath ?? vscode.workspace.getWorkspaceFolder(uri)?.uri.fsPath;
 }
 
 /** Whether what was attached is not any more what is there: the text has changed, or the commit. */
@@ -41,11 +56,13 @@ export async function isStale(part: Input, root: string): Promise<boolean> {
 
 /** The path in its repository, and the commit there. */
 async function place(uri: vscode.Uri): Promise<{ path: string; commit?: string }> {
-  const repository = await repositoryOf(uri);
-  const folder = repository?.rootUri ?? vscode.workspace.getWorkspaceFolder(uri)?.uri;
-  const below = folder && uri.scheme === "file" ? path.relative(folder.fsPath, uri.fsPath) : path.basename(uri.path);
-  const commit = repository?.state.HEAD?.commit;
-  return { path: below.split(path.sep).join("/"), ...(commit ? { commit } : {}) };
+  const root = await rootOf(uri);
+  const commit = (await repositoryOf(uri))?.state.HEAD?.commit;
+  return { path: root === undefined ? path.basename(uri.path) : slashed(path.relative(root, uri.fsPath)), ...(commit ? { commit } : {}) };
+}
+
+function slashed(file: string): string {
+  return file.split(path.sep).join("/");
 }
 
 function rangeOf({ start, end }: vscode.Range) {
@@ -58,10 +75,10 @@ export class Delegation implements vscode.CodeActionProvider {
 
   provideCodeActions(document: vscode.TextDocument, range: vscode.Range, context: vscode.CodeActionContext): vscode.CodeAction[] {
     const actions: vscode.CodeAction[] = [];
-    const title = vscode.l10n.t("Delegate to an agent");
+    const title = t("Delegate to an agent");
     if (!range.isEmpty) actions.push(action(title, vscode.CodeActionKind.RefactorRewrite, { uri: document.uri, range }));
     for (const diagnostic of context.diagnostics.slice(0, 1)) {
-      const prompt = vscode.l10n.t("Fix this: {0}", diagnostic.message);
+      const prompt = t("Fix this: {0}", diagnostic.message);
       const fix = action(title, vscode.CodeActionKind.QuickFix, { uri: document.uri, range: diagnostic.range, prompt });
       fix.diagnostics = [diagnostic];
       actions.push(fix);

@@ -2,26 +2,27 @@
 
 import * as vscode from "vscode";
 
+import { needsAccount } from "../webview/account.js";
 import type { Ctx } from "./ctx.js";
+import { connectFor, manageForges } from "./forges.js";
 import { collectLogs } from "./logs.js";
 import { manageKeys } from "./keys.js";
 import { applyChanges, checkOut } from "./local.js";
-import { pickThread } from "./pick.js";
+import { pickThread, threadOf, type Given } from "./pick.js";
 import { forwardPort, listPorts } from "./ports.js";
 import type { Thread } from "./protocol.js";
 import { openSsh, openTerminal } from "./ssh.js";
 import { clean } from "./text.js";
-import type { Row, ThreadsView } from "./threads_view.js";
+import type { ThreadsView } from "./threads_view.js";
 import * as verbs from "./verbs.js";
-
-/** What a command may be called with: a row of the list, an id, or nothing, which asks. */
-export type Target = string | Row | undefined;
 
 interface Verb {
   /** For the question which thread, and for errors. */
   readonly what: () => string;
   /** Threads for which it is possible. */
   readonly fits?: (thread: Thread) => boolean;
+  /** Of the panel that one is in it makes no sense. */
+  readonly another?: boolean;
   readonly run: (ctx: Ctx, threadId: string, turn?: number) => Promise<unknown>;
 }
 
@@ -30,7 +31,7 @@ const runs = ({ state }: Thread) => state === "running" || state === "requiresAc
 const changed = ({ diff }: Thread) => diff.files > 0;
 
 const VERBS: Readonly<Record<string, Verb>> = {
-  openThread: { what: () => t("Open an agent"), run: async (ctx, id) => ctx.openThread(id) },
+  openThread: { what: () => t("Open an agent"), another: true, run: async (ctx, id) => ctx.openThread(id) },
   stop: { what: () => t("Stop an agent"), fits: runs, run: verbs.stop },
   finish: { what: () => t("Let an agent finish up"), fits: runs, run: verbs.finish },
   pause: { what: () => t("Pause an agent"), fits: ({ state }) => state === "idle", run: verbs.pause },
@@ -50,6 +51,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   copyBranch: { what: () => t("Copy a branch's name"), run: verbs.copyBranch },
   copyId: { what: () => t("Copy an agent's id"), run: verbs.copyId },
   createPullRequest: { what: () => t("Create a pull request"), fits: changed, run: verbs.createPullRequest },
+  connect: { what: () => t("Connect an account"), fits: ({ error }) => needsAccount(error?.reason), run: connectFor },
   openPullRequest: { what: () => t("Open a pull request"), fits: ({ pullRequest }) => pullRequest !== undefined, run: verbs.openPullRequest },
   apply: { what: () => t("Apply changes"), fits: changed, run: (ctx, id) => applyChanges(ctx, id) },
   checkout: { what: () => t("Check out a branch"), run: checkOut },
@@ -67,16 +69,19 @@ export function registerCommands(ctx: Ctx, view: ThreadsView): void {
       vscode.commands.registerCommand(`aloft.${name}`, async (...given: unknown[]) => run(...(given as never[]))),
     );
 
-  for (const [name, { what, fits, run }] of Object.entries(VERBS)) {
-    add(name, async (target: Target, turn?: unknown) => {
-      const threadId = idOf(target) ?? (await pickThread(ctx.threads, what(), fits));
+  for (const [name, { what, fits, another, run }] of Object.entries(VERBS)) {
+    add(name, async (given: Given, turn?: unknown) => {
+      const threadId = another && given === undefined ? await pickThread(ctx.threads, what(), fits) : await threadOf(ctx, given, what(), fits);
       if (threadId === undefined) return;
-      try {
-        return await run(ctx, threadId, typeof turn === "number" ? turn : undefined);
-      } catch (error) {
-        const thread = ctx.threads.get(threadId);
-        ctx.fail(thread ? `${what()}: ${clean(thread.title, 60)}` : what(), error);
-      }
+      const attempt = async (): Promise<unknown> => {
+        try {
+          return await run(ctx, threadId, typeof turn === "number" ? turn : undefined);
+        } catch (error) {
+          const thread = ctx.threads.get(threadId);
+          return ctx.fail(thread ? `${what()}: ${clean(thread.title, 60)}` : what(), error, { repository: thread?.repository.url, again: attempt });
+        }
+      };
+      return attempt();
     });
   }
 
@@ -95,6 +100,7 @@ export function registerCommands(ctx: Ctx, view: ThreadsView): void {
   whole("dashboard", () => t("Open the dashboard"), () => ctx.openDashboard());
   whole("restore", () => t("Restore an archived agent"), () => verbs.restore(ctx));
   whole("keys", () => t("Model keys"), () => manageKeys(ctx));
+  whole("forges", () => t("Accounts at forges"), () => manageForges(ctx));
   whole("collectLogs", () => t("Collect logs"), () => collectLogs(ctx));
   whole("openSettings", () => t("Open the settings"), () =>
     vscode.commands.executeCommand("workbench.action.openSettings", "@ext:aloft.aloft"));
@@ -104,11 +110,6 @@ export function registerCommands(ctx: Ctx, view: ThreadsView): void {
     const threadId = await pickThread(ctx.threads, t("Go to an agent: title, branch, repository or state"));
     if (threadId !== undefined) ctx.openThread(threadId);
   });
-}
-
-function idOf(target: Target): string | undefined {
-  if (typeof target === "string") return target;
-  return target && "threadId" in target ? target.threadId : undefined;
 }
 
 /** Filters as one types; Escape brings back what was there before. */

@@ -1,18 +1,17 @@
 // The form for a new agent: what it is filled with, what is chosen for it with the editor's own means, and the request at its end.
 
-import path from "node:path";
-
 import * as vscode from "vscode";
 
-import type { CreateAsks, CreateTold, Facts, Form, Source } from "../webview/create_messages.js";
-import { Delegation, fileOf, isStale, selectionOf, type Delegated } from "./attach.js";
+import { short, type CreateAsks, type CreateTold, type Facts, type Form, type Source } from "../webview/create_messages.js";
+import { Delegation, fileOf, isStale, rootOf, selectionOf, type Delegated } from "./attach.js";
 import { inputs, oneOf, string } from "./check.js";
 import { settings } from "./config.js";
 import type { Ctx } from "./ctx.js";
+import { connectForge } from "./forges.js";
 import { branches, folders, uncommitted } from "./git.js";
 import { History } from "./history.js";
 import type { Input, Mode, ThreadCreateParams } from "./protocol.js";
-import { clean } from "./text.js";
+import { pickSource } from "./source.js";
 import { page, roots } from "./webview.js";
 import { serve, tell } from "./webview_host.js";
 
@@ -61,6 +60,7 @@ export class CreateForm implements vscode.Disposable {
   async open(opening: Opening = {}): Promise<void> {
     if (opening.prompt !== undefined || opening.attach || opening.path !== undefined) {
       const form = await this.#form();
+      if (opening.path !== undefined && !(await this.#leaves(form, opening.path))) return;
       if (opening.prompt !== undefined && form.prompt.trim() === "") form.prompt = opening.prompt;
       if (opening.attach) form.attached = [...form.attached, ...opening.attach];
       if (opening.path !== undefined) form.source = { path: opening.path };
@@ -69,6 +69,15 @@ export class CreateForm implements vscode.Disposable {
     }
     if (this.#panel) return this.#panel.reveal();
     this.#show(vscode.window.createWebviewPanel("aloft.create", t("Create Agent"), vscode.ViewColumn.Active));
+  }
+
+  /** Whether the form may be about another repository: what stands in it may be meant for the one it is about. */
+  async #leaves({ prompt, attached, source }: Form, path: string): Promise<boolean> {
+    const empty = prompt.trim() === "" && attached.length === 0;
+    if (empty || source.path === path || (source.path === undefined && source.repository === undefined)) return true;
+    const go = t("Begin in {0}", short({ path }));
+    const detail = t("The task that was not sent yet is for {0}. It is kept, and goes along.", short(source));
+    return (await vscode.window.showWarningMessage(t("This is of another repository"), { modal: true, detail }, go)) === go;
   }
 
   dispose(): void {
@@ -89,11 +98,12 @@ export class CreateForm implements vscode.Disposable {
       },
       changed: async ({ form }) => (await this.#keep(checked(form)), null),
       facts: ({ form }) => this.#facts(checked(form)),
-      pickSource: () => this.#pickSource(),
+      pickSource: () => pickSource(this.#ctx, this.#recent()),
       pickRef: ({ source }) => this.#pickRef(sourceOf(source)),
       pickFiles: ({ source }) => this.#pickFiles(sourceOf(source)),
       create: async ({ form }) => (await this.#create(checked(form)), null),
       keys: async () => (await vscode.commands.executeCommand("aloft.keys"), null),
+      connect: async ({ source }) => (await connectForge(this.#ctx, sourceOf(source).repository)) !== undefined,
     }, log);
     panel.onDidDispose(() => {
       served.dispose();
@@ -150,49 +160,13 @@ export class CreateForm implements vscode.Disposable {
     this.#ctx.openThread(thread.id);
   }
 
+  #recent(): Source[] {
+    return this.#ctx.extension.globalState.get<Source[]>(RECENT, []);
+  }
+
   async #remember(source: Source): Promise<void> {
-    const same = (other: Source) => other.path === source.path && other.repository === source.repository;
-    const recent = this.#ctx.extension.globalState.get<Source[]>(RECENT, []).filter((other) => !same(other));
+    const recent = this.#recent().filter((other) => other.path !== source.path || other.repository !== source.repository);
     await this.#ctx.extension.globalState.update(RECENT, [source, ...recent].slice(0, RECENTS));
-  }
-
-  async #pickSource(): Promise<Source | null> {
-    interface Choice extends vscode.QuickPickItem {
-      readonly source?: Source;
-      readonly more?: "folder" | "url";
-    }
-    const here = await folders();
-    const recent = this.#ctx.extension.globalState
-      .get<Source[]>(RECENT, [])
-      .filter(({ path }) => path === undefined || !here.includes(path));
-    const choices: Choice[] = [
-      ...here.map((folder) => ({ label: `$(root-folder) ${path.basename(folder)}`, description: folder, source: { path: folder } })),
-      ...recent.map((source) => ({ label: `$(history) ${source.path ?? source.repository ?? ""}`, source })),
-      ...(await this.#repositories()).map((name) => ({ label: `$(repo) ${name}`, source: { repository: name } })),
-      { label: `$(folder) ${t("Another folder…")}`, more: "folder" },
-      { label: `$(link) ${t("URL or OWNER/NAME…")}`, more: "url" },
-    ];
-    const picked = await vscode.window.showQuickPick(choices, { placeHolder: t("Which repository does the agent work on?"), matchOnDescription: true });
-    if (picked?.more === "folder") {
-      const [folder] = (await vscode.window.showOpenDialog({ canSelectFolders: true, canSelectFiles: false, openLabel: t("Choose") })) ?? [];
-      return folder ? { path: folder.fsPath } : null;
-    }
-    if (picked?.more === "url") {
-      const given = await vscode.window.showInputBox({ prompt: t("Git URL, or OWNER/NAME at the forge"), placeHolder: "https://github.com/OWNER/NAME" });
-      return given?.trim() ? { repository: given.trim() } : null;
-    }
-    return picked?.source ?? null;
-  }
-
-  /** Those of a connected forge, where this bridge knows of forges. */
-  async #repositories(): Promise<string[]> {
-    try {
-      const found = (await this.#ctx.bridge.ask("repository/list", {})) as { repositories?: { name?: unknown }[] } | { name?: unknown }[];
-      const list = Array.isArray(found) ? found : (found.repositories ?? []);
-      return list.flatMap(({ name }) => (typeof name === "string" ? [clean(name)] : []));
-    } catch {
-      return [];
-    }
   }
 
   async #pickRef(source: Source): Promise<string | null> {
@@ -214,7 +188,7 @@ export class CreateForm implements vscode.Disposable {
   async #pickFiles(source: Source): Promise<Input[]> {
     const at = source.path === undefined ? {} : { defaultUri: vscode.Uri.file(source.path) };
     const files = (await vscode.window.showOpenDialog({ ...at, canSelectMany: true, openLabel: t("Attach") })) ?? [];
-    return Promise.all(files.map(fileOf));
+    return Promise.all(files.map((file) => fileOf(file, source.path)));
   }
 
   async #delegate(what: Delegated | undefined): Promise<void> {
@@ -223,12 +197,19 @@ export class CreateForm implements vscode.Disposable {
     const range = what?.range ?? editor?.selection;
     if (!uri || !range) return;
     const document = await vscode.workspace.openTextDocument(uri);
-    await this.open({ attach: [await selectionOf(document, range)], ...(what?.prompt === undefined ? {} : { prompt: what.prompt }) });
+    const root = await rootOf(uri);
+    await this.open({
+      attach: [await selectionOf(document, range)],
+      ...(what?.prompt === undefined ? {} : { prompt: what.prompt }),
+      ...(root === undefined ? {} : { path: root }),
+    });
   }
 
   async #delegateFile(given: vscode.Uri | undefined): Promise<void> {
     const uri = given ?? vscode.window.activeTextEditor?.document.uri;
-    if (uri) await this.open({ attach: [await fileOf(uri)] });
+    if (!uri) return;
+    const root = await rootOf(uri);
+    await this.open({ attach: [await fileOf(uri, root)], ...(root === undefined ? {} : { path: root }) });
   }
 }
 

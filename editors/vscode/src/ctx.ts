@@ -18,8 +18,18 @@ export interface Ctx {
   openDashboard(): void;
   /** Shows what a thread changed. */
   review(threadId: string, against?: Against): Promise<void>;
+  /** The thread of the panel that a person is in. */
+  activeThread(): string | undefined;
   /** Tells a person that something did not work: what was tried, why not, what to do next. */
-  fail(what: string, error: unknown): void;
+  fail(what: string, error: unknown, mend?: Mend): void;
+}
+
+/** What goes on once a person has done away with the reason. */
+export interface Mend {
+  /** Where the repository lies that an account may be missing for. */
+  readonly repository?: string | undefined;
+  /** Tries it again. */
+  readonly again: () => unknown;
 }
 
 export interface OpenOptions {

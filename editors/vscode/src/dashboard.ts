@@ -7,7 +7,6 @@ import { link, oneOf, string } from "./check.js";
 import type { Ctx } from "./ctx.js";
 import { Doing } from "./doing.js";
 import type { Follows } from "./follows.js";
-import { offers } from "./offers.js";
 import { runVerb } from "./thread_panel.js";
 import { page, roots } from "./webview.js";
 import { serve, tell } from "./webview_host.js";
@@ -15,7 +14,7 @@ import { serve, tell } from "./webview_host.js";
 const t = vscode.l10n.t;
 const PANEL = "aloft.dashboard";
 const BATCH_MS = 50;
-const VERBS = ["stop", "pause", "resume", "retry", "delete", "mute", "unmute", "ssh", "review", "createPullRequest", "open", "ports", "create", "more"] as const satisfies readonly Verb[];
+const VERBS = ["stop", "pause", "resume", "retry", "delete", "mute", "unmute", "ssh", "review", "createPullRequest", "open", "ports", "connect", "create", "more"] as const satisfies readonly Verb[];
 
 export class Dashboard {
   readonly #ctx: Ctx;
@@ -66,7 +65,6 @@ export class Dashboard {
           return {
             cards: this.#ctx.threads.all().map((thread) => this.#card(thread.id)).filter((card) => card !== undefined),
             loaded: this.#ctx.threads.loaded,
-            offers: offers(),
             trouble: this.#trouble(),
             words: vscode.l10n.bundle as Record<string, string> | undefined,
           };

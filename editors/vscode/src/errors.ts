@@ -30,9 +30,8 @@ export class RequestError extends Error {
   }
 }
 
-export const METHOD_NOT_FOUND = -32601;
 /** Codes of what was certainly not done, as docs/json-rpc.md lists them. */
-const REFUSALS: readonly number[] = [METHOD_NOT_FOUND, -32602, -32010, -32011, -32012, -32013, -32015];
+const REFUSALS: readonly number[] = [-32601, -32602, -32010, -32011, -32012, -32013, -32015];
 const INTERNAL = -32603;
 
 /** As a RequestError, whatever it was. */

@@ -1,4 +1,4 @@
-// How a thread is shown in a list: its group, icon, words, and what may be done with it.
+// How a thread is shown, in the list and on the dashboard: its group, icon, words, and what may be done with it.
 
 import { age, clean } from "./text.js";
 import type { Thread } from "./protocol.js";
@@ -64,8 +64,8 @@ export function contextOf(thread: Thread): string {
   return `;${words.join(";")};`;
 }
 
-/** All words of the query are in its title, slug, branch or repository. */
+/** All words of the query are in what it is about, or in how it stands. */
 export function matches(thread: Thread, query: string): boolean {
-  const text = [thread.title, thread.slug, thread.branch, thread.repository.name, thread.agent].join("\n").toLowerCase();
+  const text = [thread.title, thread.slug, thread.branch, thread.repository.name, thread.agent, thread.state].join("\n").toLowerCase();
   return query.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }

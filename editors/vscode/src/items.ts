@@ -7,6 +7,7 @@ import * as vscode from "vscode";
 import type { Ctx } from "./ctx.js";
 import { uriOf } from "./documents.js";
 import { clean } from "./text.js";
+import { busy } from "./verbs.js";
 
 const t = vscode.l10n.t;
 
@@ -19,18 +20,14 @@ export async function openItem(ctx: Ctx, threadId: string, itemId: string, index
   await vscode.commands.executeCommand("vscode.diff", at("before"), at("after"), `${clean(posix.basename(file.path), 60)} (${t("as the agent changed it")})`, { preview: true });
 }
 
-export async function showOutput(ctx: Ctx, threadId: string, itemId: string): Promise<void> {
-  await busy(ctx, t("Reading the output"), () => open(uriOf(`${t("Output")} ${itemId}.log`, { kind: "output", threadId, itemId })));
+export async function showOutput(threadId: string, itemId: string): Promise<void> {
+  await busy(t("Reading the output"), () => open(uriOf(`${t("Output")} ${itemId}.log`, { kind: "output", threadId, itemId })));
 }
 
-export async function showDetail(_ctx: Ctx, threadId: string, itemId: string, part: "arguments" | "result"): Promise<void> {
+export async function showDetail(threadId: string, itemId: string, part: "arguments" | "result"): Promise<void> {
   await open(uriOf(`${part} ${itemId}.json`, { kind: "detail", threadId, itemId, part }));
 }
 
 async function open(uri: vscode.Uri): Promise<void> {
   await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri), { preview: true });
-}
-
-async function busy<T>(_ctx: Ctx, title: string, work: () => Promise<T>): Promise<T> {
-  return vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title }, work);
 }

@@ -2,18 +2,19 @@
 
 import * as vscode from "vscode";
 
+import { needsAccount } from "../webview/account.js";
 import { Bridge } from "./bridge.js";
 import { registerCommands } from "./commands.js";
 import * as config from "./config.js";
 import { CreateForm } from "./create.js";
-import type { Ctx } from "./ctx.js";
+import type { Ctx, Mend } from "./ctx.js";
 import { Dashboard } from "./dashboard.js";
 import { Documents } from "./documents.js";
 import { asRequestError } from "./errors.js";
 import { Follows } from "./follows.js";
+import { connectForge } from "./forges.js";
 import { followAgents } from "./keys.js";
 import { Notices } from "./notices.js";
-import { lookForOffers } from "./offers.js";
 import { followBridge } from "./ports.js";
 import { Review } from "./review.js";
 import { SandboxFiles } from "./sandbox_files.js";
@@ -39,6 +40,9 @@ export interface Api {
   /** Milliseconds: how long `activate` took, and from its beginning to the first list. */
   readonly laps: { activate: number; list?: number };
 }
+
+/** Reasons that a model key does away with. */
+const NEEDS_KEY = ["NO_AGENT", "NO_MODEL_KEY", "AGENT_UNUSABLE", "MODEL_KEY_REJECTED", "MODEL_KEY_UNUSABLE"];
 
 let bridge: Bridge | undefined;
 
@@ -66,7 +70,8 @@ export function activate(extension: vscode.ExtensionContext): Api {
     openThread: (threadId, options) => void panels.open(threadId, options),
     openDashboard: () => dashboard.open(),
     review: (threadId, against) => review.open(threadId, against),
-    fail: (what, error) => void fail(log, what, error),
+    activeThread: () => panels.active?.threadId,
+    fail: (what, error, mend) => void fail(ctx, what, error, mend),
   };
   const follows = new Follows(bridge);
   const documents = new Documents(bridge);
@@ -74,7 +79,6 @@ export function activate(extension: vscode.ExtensionContext): Api {
   const panels = new ThreadPanels(ctx, follows);
   const dashboard = new Dashboard(ctx, follows);
   const review = new Review(ctx, documents, files);
-  lookForOffers(ctx);
   const status = new Status(bridge, threads);
   const own = new OwnThread(ctx, (threadId) => void view.reveal(threadId));
   const laps: Api["laps"] = { activate: 0 };
@@ -108,15 +112,22 @@ export async function deactivate(): Promise<void> {
   await bridge?.close();
 }
 
-async function fail(log: vscode.LogOutputChannel, what: string, error: unknown): Promise<void> {
+async function fail(ctx: Ctx, what: string, error: unknown, mend?: Mend): Promise<void> {
+  const { log } = ctx;
   const problem = asRequestError(error);
   log.error(`${what}: ${problem.reason}: ${problem.whole}${error instanceof Error && problem.reason === "INTERNAL" ? `\n${error.stack}` : ""}`);
   const show = t("Show log");
-  const keys = ["NO_AGENT", "NO_MODEL_KEY", "AGENT_UNUSABLE", "MODEL_KEY_REJECTED", "MODEL_KEY_UNUSABLE"].includes(problem.reason);
-  const mend = keys ? [t("Model keys")] : [];
-  const answer = await vscode.window.showErrorMessage(`${plain(what)}: ${plain(problem.whole, 600)}`, ...mend, show);
+  const [keys, connect] = [t("Model keys"), t("Connect…")];
+  const ways = NEEDS_KEY.includes(problem.reason) ? [keys] : needsAccount(problem.reason) ? [connect] : [];
+  const answer = await vscode.window.showErrorMessage(`${plain(what)}: ${plain(problem.whole, 600)}`, ...ways, show);
   if (answer === show) log.show();
-  else if (answer !== undefined) await vscode.commands.executeCommand("aloft.keys");
+  if (answer === keys) await vscode.commands.executeCommand("aloft.keys");
+  if (answer !== connect) return;
+  try {
+    if (await connectForge(ctx, mend?.repository)) await mend?.again();
+  } catch (refused) {
+    await fail(ctx, t("Connect an account"), refused, mend);
+  }
 }
 
 async function stopped(message: string, hint: string): Promise<void> {

@@ -6,7 +6,7 @@ import * as vscode from "vscode";
 import type { Ctx } from "./ctx.js";
 import { type Documents, addressOf, uriOf } from "./documents.js";
 import { isReason } from "./errors.js";
-import { pickThread } from "./pick.js";
+import { threadOf, type Given } from "./pick.js";
 import type { Against, FileDiff } from "./protocol.js";
 import { ReviewComments } from "./review_comments.js";
 import type { Draft } from "./review_drafts.js";
@@ -171,10 +171,10 @@ export class Review {
     if (picked) await this.open(threadId, { turn: picked.turn });
   }
 
-  /** The thread meant: a row, the one under review, or one that a person picks. */
+  /** The thread meant: a row, that of the panel one is in, the one under review, or one that a person picks. */
   async #id(given: Given): Promise<string | undefined> {
-    if (typeof given === "string") return given;
-    return given?.threadId ?? this.#current?.threadId ?? pickThread(this.#ctx.threads, t("Review changes"), ({ diff }) => diff.files > 0);
+    const current = this.#ctx.activeThread() === undefined ? this.#current?.threadId : undefined;
+    return threadOf(this.#ctx, given ?? current, t("Review changes"), ({ diff }) => diff.files > 0);
   }
 
   // ---- showing
@@ -333,6 +333,3 @@ export class Review {
     await openInSandbox(this.#ctx, threadId, path, line);
   }
 }
-
-/** A thread, as commands are given it. */
-type Given = string | { threadId?: string } | undefined;

@@ -12,7 +12,6 @@ import type { Follows, Opened } from "./follows.js";
 import { History } from "./history.js";
 import { openItem, showDetail, showOutput } from "./items.js";
 import type { Event, Input, Item, Kept } from "./protocol.js";
-import { offers } from "./offers.js";
 import { pickThread } from "./pick.js";
 import { send } from "./send.js";
 import { slim, slimEvent } from "./slim.js";
@@ -31,7 +30,7 @@ const PAGE = 200;
 /** Events are handed on together, as often as a screen is drawn. */
 const BATCH_MS = 16;
 const VERBS = [
-  "stop", "finish", "pause", "resume", "retry", "delete", "mute", "unmute", "apply", "ssh", "review", "createPullRequest", "open", "mode", "ports", "create",
+  "stop", "finish", "pause", "resume", "retry", "delete", "mute", "unmute", "apply", "ssh", "review", "createPullRequest", "open", "mode", "ports", "connect",
   "fork", "rewind", "more",
 ] as const satisfies readonly Verb[];
 
@@ -54,8 +53,15 @@ export class ThreadPanels {
         },
       }),
       vscode.commands.registerCommand("aloft.attachSelection", () => this.#attachSelection().catch((error: unknown) => ctx.fail(t("Add to a message"), error))),
+      ctx.threads.onDidChange(({ id }) => id === this.active?.threadId && this.#offer()),
+      ctx.threads.onDidLoad(() => this.#offer()),
       ctx.screens.add({ shows: (threadId) => this.#panels.get(threadId)?.visible ?? false }),
     );
+  }
+
+  /** The one that a person is in. */
+  get active(): ThreadPanel | undefined {
+    return [...this.#panels.values()].find(({ panel }) => panel.active);
   }
 
   /** Shows the conversation of a thread. */
@@ -91,8 +97,21 @@ export class ThreadPanels {
   #take(threadId: string, panel: vscode.WebviewPanel): ThreadPanel {
     const taken = new ThreadPanel(this.#ctx, this.#follows, this.#history, threadId, panel);
     this.#panels.set(threadId, taken);
-    panel.onDidDispose(() => this.#panels.delete(threadId));
+    panel.onDidChangeViewState(() => this.#offer());
+    panel.onDidDispose(() => {
+      this.#panels.delete(threadId);
+      this.#offer();
+    });
+    this.#offer();
     return taken;
+  }
+
+  /** What the title bar can do with the thread of the panel that a person is in. */
+  #offer(): void {
+    const { active } = this;
+    const thread = active && this.#ctx.threads.get(active.threadId);
+    void vscode.commands.executeCommand("setContext", "aloft.panel.changed", (thread?.diff.files ?? 0) > 0);
+    void vscode.commands.executeCommand("setContext", "aloft.panel.pullRequest", thread?.pullRequest !== undefined);
   }
 }
 
@@ -216,7 +235,6 @@ export class ThreadPanel {
       thread, turns, hasMore, cursor, lastSeen, queue, kept,
       items: items.map(slim),
       history: this.#history.all(),
-      offers: offers(),
       attached: this.#waiting.splice(0),
       trouble: this.#trouble(),
       words: vscode.l10n.bundle as Record<string, string> | undefined,
@@ -300,9 +318,9 @@ export class ThreadPanel {
       item: async ({ itemId }) => (await bridge.request("item/read", { threadId, itemId: string(itemId, "itemId") })).item,
       output: ({ itemId, offset, limit }) =>
         bridge.request("item/output", { threadId, itemId: string(itemId, "itemId"), offset: whole(offset, "offset"), limit: whole(limit, "limit") }),
-      openOutput: async ({ itemId }) => (await showOutput(this.#ctx, threadId, string(itemId, "itemId")), null),
+      openOutput: async ({ itemId }) => (await showOutput(threadId, string(itemId, "itemId")), null),
       openDetail: async ({ itemId, part }) =>
-        (await showDetail(this.#ctx, threadId, string(itemId, "itemId"), oneOf(part, ["arguments", "result"], "part")), null),
+        (await showDetail(threadId, string(itemId, "itemId"), oneOf(part, ["arguments", "result"], "part")), null),
       openDiff: async ({ itemId, index }) => (await openItem(this.#ctx, threadId, string(itemId, "itemId"), whole(index, "index")), null),
       openUrl: async ({ url }) => (await vscode.env.openExternal(vscode.Uri.parse(link(url), true)), null),
       openFile: async ({ path, line }) => (await openInSandbox(this.#ctx, threadId, string(path, "path"), line), null),

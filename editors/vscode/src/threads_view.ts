@@ -83,12 +83,12 @@ export class ThreadsView implements vscode.TreeDataProvider<Row>, vscode.Disposa
 
   #group(group: Group): vscode.TreeItem {
     const open = group === "paused" ? vscode.TreeItemCollapsibleState.Collapsed : vscode.TreeItemCollapsibleState.Expanded;
-    const item = new vscode.TreeItem(groupName(group), this.#filter ? vscode.TreeItemCollapsibleState.Expanded : open);
+    const item = new vscode.TreeItem(groupName(group, vscode.l10n.t), this.#filter ? vscode.TreeItemCollapsibleState.Expanded : open);
     const count = this.#of(group).length;
     item.id = `${group}${this.#filter ? "/filtered" : ""}`;
     item.description = String(count);
     item.contextValue = ";group;";
-    item.accessibilityInformation = { label: vscode.l10n.t("{0}, {1} agents", groupName(group), count) };
+    item.accessibilityInformation = { label: vscode.l10n.t("{0}, {1} agents", groupName(group, vscode.l10n.t), count) };
     return item;
   }
 
@@ -105,7 +105,7 @@ export class ThreadsView implements vscode.TreeDataProvider<Row>, vscode.Disposa
     item.tooltip = tooltip(thread);
     item.command = { command: "aloft.openThread", title: vscode.l10n.t("Open"), arguments: [id] };
     const muted = thread.muted ? vscode.l10n.t(", muted") : "";
-    item.accessibilityInformation = { label: `${title}, ${stateName(thread)}${muted}, ${item.description}` };
+    item.accessibilityInformation = { label: `${title}, ${stateName(thread, vscode.l10n.t)}${muted}, ${item.description}` };
     return item;
   }
 
@@ -146,7 +146,7 @@ function tooltip(thread: Thread): string {
   const { files, additions, deletions } = thread.diff;
   const lines = [
     clean(thread.title),
-    `${stateName(thread)} · ${clean(thread.agent)} · ${thread.mode}`,
+    `${stateName(thread, vscode.l10n.t)} · ${clean(thread.agent)} · ${thread.mode}`,
     `${clean(thread.repository.name)} · ${clean(thread.branch)}`,
     files > 0 ? vscode.l10n.t("{0} files, +{1} −{2}", files, additions, deletions) : vscode.l10n.t("no changes"),
   ];

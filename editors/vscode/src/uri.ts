@@ -7,11 +7,6 @@ import { clean } from "./text.js";
 
 const t = vscode.l10n.t;
 
-/** The address that opens a thread. */
-export function linkTo(threadId: string): vscode.Uri {
-  return vscode.Uri.from({ scheme: vscode.env.uriScheme, authority: "aloft.aloft", path: `/thread/${threadId}` });
-}
-
 export type Link = { readonly to: "thread"; readonly name: string } | { readonly to: "new" | "dashboard" };
 
 /** What a link means. It may come from anybody, so it opens things and does nothing. */

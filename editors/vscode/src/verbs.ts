@@ -6,8 +6,10 @@ import path from "node:path";
 
 import * as vscode from "vscode";
 
+import { link } from "./check.js";
+import { settings } from "./config.js";
 import type { Ctx } from "./ctx.js";
-import { isReason, METHOD_NOT_FOUND, RequestError } from "./errors.js";
+import { isReason, type RequestError } from "./errors.js";
 import type { Mode, Thread, ThreadResult } from "./protocol.js";
 import { clean, plain } from "./text.js";
 import { stateName } from "./words.js";
@@ -147,22 +149,24 @@ export async function copyId(_: Ctx, threadId: string): Promise<void> {
 }
 
 export async function createPullRequest(ctx: Ctx, threadId: string): Promise<void> {
-  try {
-    await busy(t("Creating a pull request of {0}", title(ctx, threadId)), () => ctx.bridge.ask("thread/createPullRequest", { threadId }));
-  } catch (error) {
-    if (!(error instanceof RequestError) || error.code !== METHOD_NOT_FOUND) throw error;
-    const check = t("Check out the branch");
-    const answer = await vscode.window.showWarningMessage(
-      t("This version of aloft makes no pull requests. Check out the branch {0} and push it yourself.", plain(ctx.threads.get(threadId)?.branch ?? "")),
-      check,
-    );
-    if (answer === check) await vscode.commands.executeCommand("aloft.checkout", threadId);
-  }
+  const before = ctx.threads.get(threadId);
+  const { text } = await busy(t("Creating a pull request of {0}", title(ctx, threadId)), () => ctx.bridge.request("thread/createPullRequest", { threadId }));
+  // The last address is that of the pull request, or where a server without them has one opened.
+  const address = text.match(/https?:\/\/\S+/g)?.at(-1);
+  // A new one posts a notice. Of one that was there, and where there are none, nobody else tells.
+  const notice = before?.pullRequest === undefined && address === text && settings().notices !== "off" && !before?.muted && !ctx.screens.seen(threadId);
+  if (!notice) void tellPullRequest(title(ctx, threadId), text, address);
+}
+
+async function tellPullRequest(name: string, text: string, address: string | undefined): Promise<void> {
+  const open = t("Open in the browser");
+  const answer = await vscode.window.showInformationMessage(`${name}: ${plain(text, 400)}`, ...(address === undefined ? [] : [open]));
+  if (answer === open && address !== undefined) await vscode.env.openExternal(vscode.Uri.parse(link(address), true));
 }
 
 export async function openPullRequest(ctx: Ctx, threadId: string): Promise<void> {
   const url = ctx.threads.get(threadId)?.pullRequest?.url;
-  if (url) await vscode.env.openExternal(vscode.Uri.parse(url, true));
+  if (url !== undefined) await vscode.env.openExternal(vscode.Uri.parse(link(url), true));
 }
 
 async function update(ctx: Ctx, threadId: string, what: { title?: string; muted?: boolean; keep?: boolean; mode?: Mode; model?: string }) {
@@ -189,9 +193,10 @@ function lossOf(thread: Thread): string {
   const lines = [t("Its files, its conversation and its snapshots go for ever.")];
   const { files, additions, deletions } = thread.diff;
   if (files > 0 && thread.pullRequest?.state !== "merged") {
-    lines.push(t("It has work that is nowhere else: {0} files, +{1} −{2} on branch {3}.", files, additions, deletions, clean(thread.branch)));
+    if (thread.pullRequest) lines.push(t("Pull request #{0} has its work as it was pushed last.", thread.pullRequest.number));
+    else lines.push(t("It has work that is nowhere else: {0} files, +{1} −{2} on branch {3}.", files, additions, deletions, clean(thread.branch)));
   }
-  if (thread.state === "running" || thread.state === "requiresAction") lines.push(t("It is {0}; its turn is stopped.", stateName(thread)));
+  if (thread.state === "running" || thread.state === "requiresAction") lines.push(t("It is {0}; its turn is stopped.", stateName(thread, t)));
   return lines.join("\n");
 }
 

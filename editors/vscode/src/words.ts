@@ -1,43 +1,43 @@
-// Names of groups and states in the language of the editor.
-
-import * as vscode from "vscode";
+// Names of groups and states in the language of the editor, for lists and pages, which each translate in their own way.
 
 import type { Group } from "./groups.js";
 import type { Thread } from "./protocol.js";
 
-export function groupName(group: Group): string {
+type Translate = (sentence: string, ...values: (string | number)[]) => string;
+
+export function groupName(group: Group, t: Translate): string {
   switch (group) {
     case "needsYou":
-      return vscode.l10n.t("Needs you");
+      return t("Needs you");
     case "running":
-      return vscode.l10n.t("Running");
+      return t("Running");
     case "ready":
-      return vscode.l10n.t("Ready");
+      return t("Ready");
     case "paused":
-      return vscode.l10n.t("Paused");
+      return t("Paused");
     case "failed":
-      return vscode.l10n.t("Failed");
+      return t("Failed");
   }
 }
 
-export function stateName(thread: Thread): string {
+export function stateName(thread: Thread, t: Translate): string {
   switch (thread.state) {
     case "requiresAction":
-      return vscode.l10n.t("needs you");
+      return t("needs you");
     case "starting":
-      return vscode.l10n.t("starting");
+      return thread.queuePosition ? t("queued ({0})", thread.queuePosition) : t("starting");
     case "running":
-      return vscode.l10n.t("running");
+      return t("running");
     case "paused":
-      return vscode.l10n.t("paused");
+      return t("paused");
     case "failed":
-      return vscode.l10n.t("failed");
+      return t("failed");
     case "deleting":
-      return vscode.l10n.t("being deleted");
+      return t("being deleted");
     case "idle":
-      if (thread.lastTurn?.state === "failed") return vscode.l10n.t("failed");
-      if (thread.lastTurn?.state === "interrupted") return vscode.l10n.t("stopped");
-      return thread.lastTurn ? vscode.l10n.t("done") : vscode.l10n.t("ready");
+      if (thread.lastTurn?.state === "failed") return t("failed");
+      if (thread.lastTurn?.state === "interrupted") return t("stopped");
+      return thread.lastTurn ? t("done") : t("ready");
     // A newer bridge may know more.
     default:
       return thread.state;

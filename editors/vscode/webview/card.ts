@@ -1,9 +1,10 @@
 // One agent as a card. Parts stay the same elements, so that what has the focus keeps it while the card changes.
 
+import { needsAccount } from "./account.js";
 import { fill, h, say, show } from "./dom.js";
 import { visible } from "./escapes.js";
 import { t } from "./l10n.js";
-import type { Card, Offers, Verb } from "./messages.js";
+import type { Card, Verb } from "./messages.js";
 import { stat, stepRows } from "./parts.js";
 import { age, diffLabel, files, state, tone, usage, works } from "./words.js";
 
@@ -12,7 +13,7 @@ export interface CardWishes {
   follow(url: string): void;
 }
 
-type Name = "open" | "stop" | "review" | "ssh" | "ports" | "createPullRequest" | "resume" | "retry" | "mute" | "unmute" | "delete";
+type Name = "open" | "connect" | "stop" | "review" | "ssh" | "ports" | "createPullRequest" | "resume" | "retry" | "mute" | "unmute" | "delete";
 
 export class CardView {
   readonly element: HTMLElement;
@@ -34,6 +35,7 @@ export class CardView {
       h("button", { type: "button", class: kind, "data-verb": name, onclick: () => wishes.verb(name, id) }, label);
     this.#buttons = {
       open: button("open", t("Open"), "primary"),
+      connect: button("connect", t("Connect…"), "primary"),
       stop: button("stop", t("Stop")),
       review: button("review", t("Review")),
       ssh: button("ssh", t("SSH")),
@@ -62,10 +64,10 @@ export class CardView {
       this.#size,
       h("div", { class: "buttons" }, ...Object.values(this.#buttons)),
     );
-    this.set(card, { pullRequest: false });
+    this.set(card);
   }
 
-  set(card: Card, offers: Offers): void {
+  set(card: Card): void {
     this.#card = card;
     const { thread, doing, plan, question } = card;
     const title = visible(thread.title);
@@ -93,18 +95,19 @@ export class CardView {
     const used = usage(thread.usage);
     const waiting = thread.queued > 0 && h("span", {}, thread.queued === 1 ? t("1 message waits") : t("{0} messages wait", thread.queued));
     fill(this.#size, [size, used !== "" && h("span", { class: "muted" }, used), waiting, pull && this.#link]);
-    this.#show(title, offers);
+    this.#show(title);
   }
 
-  #show(title: string, offers: Offers): void {
+  #show(title: string): void {
     const { thread } = this.#card;
     const shown: Record<Name, boolean> = {
       open: true,
+      connect: needsAccount(thread.error?.reason),
       stop: works(thread) || thread.state === "starting",
       review: thread.diff.files > 0,
       ssh: thread.state !== "deleting" && thread.state !== "starting",
       ports: works(thread) || thread.state === "idle",
-      createPullRequest: offers.pullRequest && thread.diff.files > 0,
+      createPullRequest: thread.diff.files > 0,
       resume: thread.state === "paused" || thread.state === "failed",
       retry: thread.state === "idle" && (thread.lastTurn?.state === "failed" || thread.lastTurn?.state === "interrupted"),
       mute: !thread.muted,

@@ -3,8 +3,9 @@
 import "./style.css";
 import "./create.css";
 
+import { needsAccount } from "./account.js";
 import { chip, pasted, walked } from "./box.js";
-import type { CreateAsks, CreateTold, Facts, Form } from "./create_messages.js";
+import { short, type CreateAsks, type CreateTold, type Facts, type Form } from "./create_messages.js";
 import { fill, h, say, show } from "./dom.js";
 import { History } from "./history.js";
 import { t, translate } from "./l10n.js";
@@ -28,9 +29,9 @@ const history = new History();
 
 const prompt = h("textarea", { id: "prompt", rows: 8, oninput: () => (history.typed(), change({ prompt: prompt.value })), onkeydown: (event) => key(event as KeyboardEvent), onpaste: (event) => paste(event as ClipboardEvent) });
 const chips = h("div", { class: "chips" });
-const files = h("button", { type: "button", class: "secondary", onclick: () => void pickFiles() });
-const source = h("button", { type: "button", id: "source", class: "secondary choice", onclick: () => void pickSource() });
-const ref = h("button", { type: "button", id: "ref", class: "secondary choice", onclick: () => void pickRef() });
+const files = h("button", { type: "button", class: "secondary", onclick: () => attempt(pickFiles) });
+const source = h("button", { type: "button", id: "source", class: "secondary choice", onclick: () => attempt(pickSource) });
+const ref = h("button", { type: "button", id: "ref", class: "secondary choice", onclick: () => attempt(pickRef) });
 const branch = h("input", { id: "branch", type: "text", spellcheck: "false", oninput: () => change({ branch: branch.value }) });
 const agent = h("select", { id: "agent", onchange: () => change({ agent: agent.value }) });
 const model = h("input", { id: "model", type: "text", spellcheck: "false", oninput: () => change({ model: model.value }) });
@@ -40,6 +41,7 @@ const dirtyRow = h("div", { class: "field" });
 const hint = h("p", { class: "muted hint" });
 const error = h("div", { class: "error", role: "alert" });
 const keys = h("button", { type: "button", class: "secondary", onclick: () => void link.ask("keys", {}) });
+const connect = h("button", { type: "button", class: "secondary", onclick: () => attempt(connectAccount) });
 const create = h("button", { type: "submit", class: "primary" });
 const progress = h("span", { class: "muted", role: "status" });
 
@@ -53,6 +55,7 @@ function build(): void {
   model.placeholder = t("the agent's own choice");
   say(files, t("Attach files…"));
   say(keys, t("Model keys…"));
+  say(connect, t("Connect…"));
   say(create, t("Create agent"));
   create.title = t("Ctrl+Enter");
   fill(mode, [h("option", { value: "manual" }, t("Manual: asks before it acts")), h("option", { value: "auto" }, t("Auto: acts without asking"))]);
@@ -81,7 +84,7 @@ function build(): void {
     ),
     hint,
     error,
-    h("div", { class: "buttons" }, create, keys, progress),
+    h("div", { class: "buttons" }, create, keys, connect, progress),
   );
   fill(document.getElementById("app")!, [h("main", {}, whole)]);
 }
@@ -93,7 +96,7 @@ function draw(): void {
   mode.value = form.mode;
   dirty.value = form.dirty;
   const { path, repository } = form.source;
-  say(source, path?.split(/[/\\]/).pop() ?? repository ?? t("Choose…"));
+  say(source, short(form.source) || t("Choose…"));
   source.title = path ?? repository ?? "";
   say(ref, form.ref || (path ? t("what is checked out") : t("the default branch")));
   ref.disabled = !path && !repository;
@@ -154,6 +157,15 @@ async function pickFiles(): Promise<void> {
   if (parts.length > 0) change({ attached: [...form.attached, ...parts] });
 }
 
+async function connectAccount(): Promise<void> {
+  if (await link.ask("connect", { source: form.source })) fail();
+}
+
+/** Does something for which a person pressed a button, and tells where it does not work. */
+function attempt(work: () => Promise<void>): void {
+  work().catch((refused: unknown) => refuse(refused as Refused));
+}
+
 async function submit(): Promise<void> {
   if (create.disabled) return;
   creating = true;
@@ -165,13 +177,13 @@ async function submit(): Promise<void> {
   try {
     await link.ask("create", { form });
   } catch (refused) {
-    const { message, hint, reason, unsure } = refused as Refused;
+    const { unsure } = refused as Refused;
     // It stays in the form. What was refused is asked for under a new id, what may have been done all the same under the same.
     if (!unsure) {
       delete form.requestId;
       keep();
     }
-    fail([message, hint].filter(Boolean).join(" · "), NEEDS_KEY.includes(reason ?? ""));
+    refuse(refused as Refused);
   } finally {
     creating = false;
     say(progress, "");
@@ -179,10 +191,15 @@ async function submit(): Promise<void> {
   }
 }
 
-function fail(words = "", key = false): void {
+function refuse({ message, hint, reason = "" }: Refused): void {
+  fail([message, hint].filter(Boolean).join(" · "), reason);
+}
+
+function fail(words = "", reason = ""): void {
   say(error, words);
   show(error, words !== "");
-  show(keys, key);
+  show(keys, NEEDS_KEY.includes(reason));
+  show(connect, needsAccount(reason));
 }
 
 function key(event: KeyboardEvent): void {
@@ -200,7 +217,7 @@ function key(event: KeyboardEvent): void {
 }
 
 function paste(event: ClipboardEvent): void {
-  pasted(event, (picture) => change({ attached: [...form.attached, picture] }), fail);
+  pasted(event, (picture) => change({ attached: [...form.attached, picture] }), (words) => fail(words));
 }
 
 void link.ask("ready", {}).then((ready) => {

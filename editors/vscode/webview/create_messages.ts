@@ -10,6 +10,11 @@ export interface Source {
   repository?: string;
 }
 
+/** A source in a few words, which tell it from others of its name at other forges. */
+export function short({ path, repository }: Source): string {
+  return path?.split(/[/\\]/).pop() ?? repository?.replace(/^https?:\/\//i, "").replace(/\.git$/, "") ?? "";
+}
+
 /** What was entered; it is kept until an agent was created. */
 export interface Form {
   prompt: string;
@@ -44,6 +49,8 @@ export interface CreateAsks {
   pickFiles: { params: { source: Source }; result: Input[] };
   create: { params: { form: Form }; result: null };
   keys: { params: Record<string, never>; result: null };
+  /** Whether an account is connected now. */
+  connect: { params: { source: Source }; result: boolean };
 }
 
 export interface CreateTold {

@@ -3,13 +3,15 @@
 import "./style.css";
 import "./dashboard.css";
 
+import type { Group } from "../src/groups.js";
+import { groupName } from "../src/words.js";
 import { CardView } from "./card.js";
-import { Cards, type Group } from "./dashboard_state.js";
+import { Cards } from "./dashboard_state.js";
 import { fill, h, say, show } from "./dom.js";
 import { visible } from "./escapes.js";
 import { t, translate } from "./l10n.js";
 import { Link, vscode } from "./link.js";
-import type { DashboardAsks, DashboardTold, Offers, Trouble, Verb } from "./messages.js";
+import type { DashboardAsks, DashboardTold, Trouble, Verb } from "./messages.js";
 
 class Dashboard {
   readonly #api = vscode();
@@ -22,7 +24,6 @@ class Dashboard {
   readonly #empty = h("div", { class: "empty" }, t("Reading the list of agents…"));
   readonly #groups = h("div", {});
   readonly #live = h("div", { class: "sr-only", role: "status" });
-  #offers: Offers = { pullRequest: false };
   #loaded = false;
   #frame = 0;
 
@@ -46,10 +47,9 @@ class Dashboard {
 
   async open(): Promise<void> {
     try {
-      const { cards, loaded, offers, trouble, words } = await this.#link.ask("ready", {});
+      const { cards, loaded, trouble, words } = await this.#link.ask("ready", {});
       translate(words);
       this.#loaded = loaded;
-      this.#offers = offers;
       this.#cards.reset(cards);
       this.#trouble(trouble);
       this.#show();
@@ -82,7 +82,7 @@ class Dashboard {
       this.#groups,
       groups.map(([group, cards]) => {
         const section = this.#section(group);
-        say(section.head, `${names[group]()} (${cards.length})`);
+        say(section.head, `${groupName(group, t)} (${cards.length})`);
         fill(section.list, cards.map((card) => {
           let view = this.#views.get(card.thread.id);
           if (view === undefined) {
@@ -92,13 +92,13 @@ class Dashboard {
             };
             this.#views.set(card.thread.id, (view = new CardView(card, wishes)));
           }
-          view.set(card, this.#offers);
+          view.set(card);
           return view.element;
         }));
         return section.element;
       }),
     );
-    const needs = groups.find(([group]) => group === "attention")?.[1].length ?? 0;
+    const needs = groups.find(([group]) => group === "needsYou")?.[1].length ?? 0;
     say(this.#live, needs === 0 ? "" : needs === 1 ? t("1 agent needs you") : t("{0} agents need you", needs));
     const none = groups.length === 0;
     if (none) {
@@ -124,13 +124,5 @@ class Dashboard {
     show(this.#banner, trouble !== undefined);
   }
 }
-
-const names: Record<Group, () => string> = {
-  attention: () => t("Needs you"),
-  running: () => t("Running"),
-  ready: () => t("Ready"),
-  paused: () => t("Paused"),
-  failed: () => t("Failed"),
-};
 
 void new Dashboard().open();

@@ -4,18 +4,18 @@ import type { Thread, Turn } from "../src/protocol.js";
 import { visible } from "./escapes.js";
 import { fill, h, say, show } from "./dom.js";
 import { t } from "./l10n.js";
-import type { Offers, Verb } from "./messages.js";
+import type { Verb } from "./messages.js";
 import { stat } from "./parts.js";
 import { diffLabel, files, state, tone, usage, works } from "./words.js";
+import { needsAccount } from "./account.js";
 
 export class Header {
   readonly element: HTMLElement;
-  offers: Offers = { pullRequest: false };
   readonly #title = h("h1", {});
   readonly #state = h("span", { class: "badge" });
   readonly #facts = h("div", { class: "facts muted" });
   readonly #error = h("div", { class: "error" });
-  readonly #buttons: Record<"stop" | "finish" | "review" | "apply" | "ssh" | "createPullRequest" | "resume" | "retry" | "mode", HTMLButtonElement>;
+  readonly #buttons: Record<"stop" | "finish" | "review" | "apply" | "ssh" | "createPullRequest" | "connect" | "resume" | "retry" | "mode", HTMLButtonElement>;
   readonly #link = h("a", { href: "#" });
   #url = "";
 
@@ -26,6 +26,7 @@ export class Header {
       stop: button("stop", t("Stop"), t("Stop the turn now"), "stop"),
       finish: button("finish", t("Finish up"), t("Let the agent wrap up in one short turn, then stop")),
       retry: button("retry", t("Retry"), t("The failed or stopped turn again")),
+      connect: button("connect", t("Connect…"), t("Connect an account at the forge of its repository"), "primary"),
       resume: button("resume", t("Resume"), t("Start the sandbox again")),
       review: button("review", t("Review"), t("Open the diff of all its changes")),
       apply: button("apply", t("Apply"), t("Bring the changes into your local checkout")),
@@ -67,15 +68,16 @@ export class Header {
       facts.filter(Boolean).flatMap((fact, index) => (index === 0 ? [fact] : [h("span", { "aria-hidden": "true" }, " · "), fact])).map((fact) => (typeof fact === "string" ? h("span", {}, fact) : fact)),
     );
     const working = works(thread);
-    const { stop, finish, retry, resume, review, apply, ssh, createPullRequest, mode } = this.#buttons;
+    const { stop, finish, retry, resume, review, apply, ssh, createPullRequest, connect, mode } = this.#buttons;
     show(stop, working);
     show(finish, thread.state === "running" && running !== undefined);
     show(retry, thread.state === "idle" && (thread.lastTurn?.state === "failed" || thread.lastTurn?.state === "interrupted"));
+    show(connect, needsAccount(thread.error?.reason));
     show(resume, thread.state === "paused" || thread.state === "failed");
     show(review, thread.diff.files > 0);
     show(apply, thread.diff.files > 0 && thread.repository.path !== undefined);
     show(ssh, thread.state !== "deleting");
-    show(createPullRequest, this.offers.pullRequest && thread.diff.files > 0);
+    show(createPullRequest, thread.diff.files > 0);
     say(createPullRequest, pull ? t("Update PR") : t("Create PR"));
     say(mode, thread.mode === "auto" ? t("Mode: auto") : t("Mode: manual"));
     const problem = thread.error ? [thread.error.message, thread.error.hint].filter(Boolean).join(" · ") : "";

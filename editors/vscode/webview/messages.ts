@@ -8,12 +8,7 @@ export type Shown = Item & { slim?: boolean };
 /** What a person may do with a thread, beside talking to it. */
 export type Verb =
   | "stop" | "finish" | "pause" | "resume" | "retry" | "delete" | "mute" | "unmute" | "apply" | "ssh" | "review"
-  | "createPullRequest" | "open" | "mode" | "ports" | "create" | "fork" | "rewind" | "more";
-
-/** What differs from cloud to cloud. */
-export interface Offers {
-  pullRequest: boolean;
-}
+  | "createPullRequest" | "open" | "mode" | "ports" | "connect" | "create" | "fork" | "rewind" | "more";
 
 /** How the cloud is heard: absent = well. */
 export interface Trouble {
@@ -45,7 +40,6 @@ export interface Opening {
   queue?: Item[] | undefined;
   kept: Kept[];
   history: string[];
-  offers: Offers;
   /** For the message box: what was attached while there was no page. */
   attached: Input[];
   trouble?: Trouble | undefined;
@@ -105,7 +99,7 @@ export interface Card {
 
 /** What the dashboard asks. */
 export interface DashboardAsks {
-  ready: { params: Record<string, never>; result: { cards: Card[]; loaded: boolean; offers: Offers; trouble?: Trouble | undefined; words?: Record<string, string> | undefined } };
+  ready: { params: Record<string, never>; result: { cards: Card[]; loaded: boolean; trouble?: Trouble | undefined; words?: Record<string, string> | undefined } };
   verb: { params: { verb: Verb; threadId?: string }; result: null };
   openUrl: { params: { url: string }; result: null };
 }

@@ -173,7 +173,6 @@ class Panel implements Page {
     this.#gone = undefined;
     this.#trouble = opening.trouble ?? (opening.lastSeen ? { message: t("The cloud cannot be reached. This is what was last seen.") } : undefined);
     this.#kept = opening.kept;
-    this.#header.offers = opening.offers;
     this.#conversation = new Conversation(opening);
     this.#composer.history.reset(opening.history);
     if (opening.attached.length > 0) this.#composer.attach(opening.attached);

@@ -1,6 +1,7 @@
 // Numbers and states in words.
 
 import type { Thread, Turn, Usage } from "../src/protocol.js";
+import { stateName } from "../src/words.js";
 import { t } from "./l10n.js";
 
 export function bytes(size: number): string {
@@ -35,26 +36,8 @@ export function age(time: string, now = Date.now()): string {
 
 /** The state of a thread as people say it. */
 export function state(thread: Thread): string {
-  switch (thread.state) {
-    case "starting":
-      return thread.queuePosition ? t("Queued ({0})", thread.queuePosition) : t("Starting");
-    case "running":
-      return t("Running");
-    case "requiresAction":
-      return t("Needs you");
-    case "idle":
-      if (thread.lastTurn?.state === "failed") return t("Turn failed");
-      if (thread.lastTurn?.state === "interrupted") return t("Stopped");
-      return thread.lastTurn ? t("Ready") : t("Idle");
-    case "paused":
-      return t("Paused");
-    case "failed":
-      return t("Failed");
-    case "deleting":
-      return t("Deleting");
-    default:
-      return String(thread.state);
-  }
+  const name = stateName(thread, t);
+  return name.charAt(0).toUpperCase() + name.slice(1);
 }
 
 /** A kind of state, for its colour and sign. */

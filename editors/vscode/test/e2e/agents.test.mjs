@@ -101,8 +101,8 @@ step("a filter takes those that have its words", async () => {
 });
 
 step("SSH to agent offers an extension for SSH where there is none", async () => {
+  // It is about the agent of the panel that one is in.
   await window.command("Aloft: SSH to Agent");
-  await window.pick("Loud one");
   await window.toast(/needs an extension for SSH/).first().waitFor();
   await window.toast(/needs an extension for SSH/).getByRole("button", { name: /Install jeanp413.open-remote-ssh/ }).waitFor();
   await window.shot("no-remote-ssh");
@@ -119,8 +119,9 @@ step("the cloud is restarted, and the list goes on", async () => {
 });
 
 step("deleting asks first, and names what would be lost", async () => {
+  await window.command("Aloft: Go to Agent…", "Once only");
+  await window.panel.getByRole("heading", { level: 1, name: "Once only" }).waitFor();
   await window.command("Aloft: Delete…");
-  await window.pick("Once only");
   const dialog = window.page.locator(".monaco-dialog-box");
   await dialog.getByText("Delete “Once only”?").waitFor();
   await window.shot("delete");

@@ -36,7 +36,7 @@ before(async () => {
     const turns = [{ id: "t1", number: 1, startTime: time, state: "running", threadId: "t" }];
     const page = (end) => Array.from({ length: Math.min(200, end) }, (_, index) => item(end - Math.min(200, end) + index));
     const answers = {
-      ready: () => ({ thread, turns, items: page(count), hasMore: true, cursor: 1, queue: [], kept: [], history: [], attached: [], offers: { pullRequest: false } }),
+      ready: () => ({ thread, turns, items: page(count), hasMore: true, cursor: 1, queue: [], kept: [], history: [], attached: [] }),
       older: ({ before }) => {
         const end = Number(before.slice(1));
         return { turns: [], items: page(end), hasMore: end > 200 };

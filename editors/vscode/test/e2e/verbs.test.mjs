@@ -49,7 +49,7 @@ async function choose(title, own, file) {
 step("it gets another name, and the panel, its tab and the list have it", async () => {
   await window.command("Aloft: Open Agent", "First name");
   await open("First name");
-  await window.command("Aloft: Rename…", "First name");
+  await window.command("Aloft: Rename…");
   await answer("Title of the agent", "Second name");
   await open("Second name");
   await page.getByRole("tab", { name: /Second name/ }).waitFor();
@@ -62,7 +62,7 @@ step("its mode and its model change", async () => {
   await window.pick("Manual");
   await panel.getByRole("button", { name: "Mode: manual" }).waitFor();
   assert.equal((await thread()).mode, "manual");
-  await window.command("Aloft: Change Model…", "Second name");
+  await window.command("Aloft: Change Model…");
   await answer("Name of the model", "some-model");
   await until("the model", async () => (await thread()).model === "some-model");
   await panel.getByText("shell (some-model)").waitFor();
@@ -111,7 +111,9 @@ step("archived into a file, deleted, and restored from the file", async () => {
 step("what listens in a sandbox is brought here, and let go", async () => {
   const serving = await editor.shell(world.folder, "$ exec python3 -m http.server 8123 --bind 127.0.0.1", { title: "Serves" });
   await until("the port", async () => (await editor.request("port/list", { threadId: serving.id })).ports.some(({ port }) => port === 8123));
-  await window.command("Aloft: Ports of Sandbox…", "Serves", "8123");
+  await window.command("Aloft: Go to Agent…", "Serves");
+  await open("Serves");
+  await window.command("Aloft: Ports of Sandbox…", "8123");
   const toast = window.toast(/Port 8123 of Serves is here as/).first();
   const [address] = /127\.0\.0\.1:\d+|localhost:\d+/.exec(await toast.textContent());
   assert.match(await (await fetch(`http://${address}/README.md`)).text(), /Sample/);

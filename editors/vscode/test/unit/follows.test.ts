@@ -33,7 +33,7 @@ function fake(...cursors: number[]) {
     },
   };
   const tell = (at: number): void => handlers.get("item/didAppend")?.forEach((handler) => handler({ threadId: "t", cursor: at, type: "itemAppended" }));
-  return { bridge: bridge as unknown as Bridge, asked, tell, restart: () => started.fire(), wait: (...all: Promise<unknown>[]) => (pages = all), refuse: (error: unknown) => (refuse = error) };
+  return { bridge: bridge as unknown as Bridge, asked, tell, restart: () => started.fire(), wait: (...all: Promise<unknown>[]): void => void (pages = all), refuse: (error: unknown) => (refuse = error) };
 }
 
 function listener() {

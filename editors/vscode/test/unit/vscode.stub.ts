@@ -21,10 +21,18 @@ export class EventEmitter<T> {
   }
 }
 
+export class CancellationTokenSource {
+  readonly token = {};
+  cancel(): void {
+    // Nobody here listens.
+  }
+}
+
 /** A file of this machine. */
 export class Uri {
   private constructor(readonly path: string) {}
   static file = (file: string): Uri => new Uri(file);
+  static parse = (address: string): Uri => new Uri(address);
   static joinPath = (base: Uri, ...parts: string[]): Uri => new Uri(path.join(base.path, ...parts));
   get fsPath(): string {
     return this.path;
@@ -49,7 +57,8 @@ export const workspace = {
   getConfiguration: () => ({ get: (_: string, other: unknown) => other }),
   fs: { delete: (uri: Uri) => rm(uri.path), rename: (from: Uri, to: Uri) => rename(from.path, to.path) },
 };
-export const ProgressLocation = { Window: 10 };
+export const extensions = { getExtension: () => undefined };
+export const ProgressLocation = { Notification: 15, Window: 10 };
 export const l10n = {
   t: (text: string, ...values: unknown[]) => text.replace(/\{(\d+)\}/g, (_, index: string) => String(values[Number(index)])),
 };
@@ -59,7 +68,10 @@ export function memento() {
   const kept = new Map<string, unknown>();
   return {
     get: <T>(key: string, other?: T) => (kept.has(key) ? structuredClone(kept.get(key)) : other) as T,
-    update: async (key: string, value: unknown) => void (value === undefined ? kept.delete(key) : kept.set(key, structuredClone(value))),
+    update: async (key: string, value: unknown) => {
+      if (value === undefined) kept.delete(key);
+      else kept.set(key, structuredClone(value));
+    },
     keys: () => [...kept.keys()],
   };
 }

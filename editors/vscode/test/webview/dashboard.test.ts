@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from "vitest";
 
-import { Cards, matches } from "../../webview/dashboard_state.js";
+import { Cards } from "../../webview/dashboard_state.js";
 import type { Card } from "../../webview/messages.js";
 import { thread } from "./samples.js";
 
@@ -13,15 +13,18 @@ test("who needs a person comes first, within a group the newest", () => {
     card("d", { state: "idle", createTime: "2026-01-02T00:00:00.000Z" }), card("e", { state: "idle", lastTurn: { number: 1, state: "failed" } }), card("f", { state: "paused" }),
   ]);
   expect(cards.groups("").map(([group, found]) => [group, found.map((one) => one.thread.id)])).toEqual([
-    ["attention", ["c"]], ["running", ["b"]], ["ready", ["d", "a"]], ["paused", ["f"]], ["failed", ["e"]],
+    ["needsYou", ["c"]], ["running", ["b"]], ["ready", ["d", "a"]], ["paused", ["f"]], ["failed", ["e"]],
   ]);
   cards.change([card("b", { state: "idle", createTime: "2026-01-03T00:00:00.000Z" })], ["a"]);
-  expect(cards.groups("").map(([group]) => group)).toEqual(["attention", "ready", "paused", "failed"]);
+  expect(cards.groups("").map(([group]) => group)).toEqual(["needsYou", "ready", "paused", "failed"]);
   expect(cards.groups("C").map(([, found]) => found.length)).toEqual([1]);
   // What is older than what is known is no news.
   cards.change([card("b", { state: "running", updateTime: "2020-01-01T00:00:00.000Z" })], []);
   expect(cards.groups("").map(([group]) => group)).not.toContain("running");
-  expect(matches(card("x", { branch: "aloft/login" }), "LOGIN sample")).toBe(true);
+  // One that is being deleted is where the list of agents has it.
+  cards.reset([card("g", { state: "deleting", branch: "aloft/other" }), card("h", { state: "idle", title: "Login" })]);
+  expect(cards.groups("").map(([group]) => group)).toEqual(["running", "ready"]);
+  expect(cards.groups("LOGIN sample").map(([, found]) => found.map((one) => one.thread.id))).toEqual([["h"]]);
 });
 
 let asked: { asks: string; id: number; params: Record<string, unknown> }[];
@@ -32,13 +35,13 @@ beforeEach(() => {
   vi.resetModules();
 });
 
-async function open(cards: Card[], pullRequest = false): Promise<HTMLElement> {
+async function open(cards: Card[]): Promise<HTMLElement> {
   vi.stubGlobal("acquireVsCodeApi", () => ({
     getState: () => undefined,
     setState: () => undefined,
     postMessage: (message: (typeof asked)[number]) => {
       asked.push(message);
-      if (message.asks === "ready") setTimeout(() => window.dispatchEvent(new MessageEvent("message", { data: { answers: message.id, result: { cards, loaded: true, offers: { pullRequest } } } })));
+      if (message.asks === "ready") setTimeout(() => window.dispatchEvent(new MessageEvent("message", { data: { answers: message.id, result: { cards, loaded: true } } })));
     },
   }));
   await import("../../webview/dashboard.js");
@@ -49,7 +52,6 @@ async function open(cards: Card[], pullRequest = false): Promise<HTMLElement> {
 test("a card says how its agent stands and offers what is possible", async () => {
   const app = await open(
     [card("run", { state: "running", diff: { files: 1, additions: 2, deletions: 1 }, usage: { inputTokens: 1500, outputTokens: 500, seconds: 65 } }, { doing: "$ make <b>", plan: [{ text: "look", state: "completed" }, { text: "write", state: "inProgress" }] })],
-    true,
   );
   const text = app.querySelector(".card")!.textContent;
   for (const part of ["run", "Running", "$ make <b>", "write", "1 file", "+2", "2.0 k tokens", "1 min"]) expect(text).toContain(part);
@@ -66,7 +68,7 @@ test("a change keeps the focus where it is, and moves the card to its group", as
   button.focus();
   const changed = [card("a", { state: "requiresAction" }, { question: "Run make?" })];
   window.dispatchEvent(new MessageEvent("message", { data: { tells: "cards", value: { changed, gone: ["b"], loaded: true } } }));
-  await expect.poll(() => app.querySelector(".group.attention .card .doing")?.textContent).toBe("Run make?");
+  await expect.poll(() => app.querySelector(".group.needsYou .card .doing")?.textContent).toBe("Run make?");
   expect(app.querySelectorAll(".card")).toHaveLength(1);
   expect(app.querySelector("[role=status]")?.textContent).toBe("1 agent needs you");
   expect(app.querySelector("[data-thread=a] [data-verb=open]")).toBe(button);

@@ -23,7 +23,7 @@ function hear(data: unknown): void {
 const tell = (tells: string, value: unknown): void => hear({ tells, value });
 
 function opening(items: Shown[], more: Partial<Opening> = {}): Opening {
-  return { thread: thread(), turns: [turn(1)], items, hasMore: false, cursor: 10, queue: [], kept: [], history: [], attached: [], offers: { pullRequest: false }, ...more };
+  return { thread: thread(), turns: [turn(1)], items, hasMore: false, cursor: 10, queue: [], kept: [], history: [], attached: [], ...more };
 }
 
 async function load(): Promise<void> {
@@ -149,7 +149,7 @@ test("an answer that was given elsewhere says so, and the buttons come back", as
 });
 
 test("the head says how it stands and offers what is possible", async () => {
-  const app = await open(opening(all, { offers: { pullRequest: true } }));
+  const app = await open(opening(all));
   const buttons = (): (string | undefined)[] => [...app.querySelectorAll<HTMLElement>("header [data-verb]")].filter((one) => !one.hidden).map((one) => one.dataset["verb"]);
   expect(buttons()).toEqual(["stop", "finish", "ssh", "mode"]);
   app.querySelector<HTMLButtonElement>("[data-verb=stop]")!.click();
@@ -161,6 +161,17 @@ test("the head says how it stands and offers what is possible", async () => {
   expect(app.querySelector(".turn-end")?.textContent).toContain("Turn 1 completed in 5.0 s");
   [...app.querySelectorAll<HTMLButtonElement>(".turn-end button")][0]!.click();
   expect(asked.at(-1)).toMatchObject({ asks: "verb", params: { verb: "review", turn: 1 } });
+});
+
+test("an agent whose repository opens only to an account has a way to connect one", async () => {
+  const failed = (reason: string) => thread({ state: "failed", error: { message: "none is connected", reason } });
+  const app = await open(opening(all, { thread: failed("FORGE_ACCOUNT_MISSING") }));
+  const connect = app.querySelector<HTMLButtonElement>("[data-verb=connect]")!;
+  expect(connect.hidden).toBe(false);
+  connect.click();
+  expect(asked.at(-1)).toMatchObject({ asks: "verb", params: { verb: "connect" } });
+  tell("events", events(10, { type: "threadChanged", thread: failed("REPOSITORY_UNREACHABLE") }));
+  await expect.poll(() => connect.hidden).toBe(true);
 });
 
 test("what was attached while there was no page is in the message box when there is one", async () => {

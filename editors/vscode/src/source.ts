@@ -1,0 +1,117 @@
+// Which repository an agent begins with: one that is open here, one of before, one of the connected forges, or another.
+
+import path from "node:path";
+
+import * as vscode from "vscode";
+
+import { needsAccount } from "../webview/account.js";
+import type { Source } from "../webview/create_messages.js";
+import type { Ctx } from "./ctx.js";
+import { asRequestError } from "./errors.js";
+import { connectForge } from "./forges.js";
+import { folders } from "./git.js";
+import type { ForgeRepository } from "./protocol.js";
+import { clean, iconless } from "./text.js";
+
+const t = vscode.l10n.t;
+/** A forge is asked when nobody has typed for this long. */
+const SETTLE_MS = 200;
+
+interface Choice extends vscode.QuickPickItem {
+  readonly source?: Source;
+  readonly more?: "folder" | "url" | "connect";
+}
+
+export async function pickSource(ctx: Ctx, recent: readonly Source[]): Promise<Source | null> {
+  const picked = await choose(ctx, recent);
+  switch (picked?.more) {
+    case "folder": {
+      const [folder] = (await vscode.window.showOpenDialog({ canSelectFolders: true, canSelectFiles: false, openLabel: t("Choose") })) ?? [];
+      return folder ? { path: folder.fsPath } : null;
+    }
+    case "url": {
+      const given = await vscode.window.showInputBox({ prompt: t("Git URL, or OWNER/NAME at the forge"), placeHolder: "https://github.com/OWNER/NAME" });
+      return given?.trim() ? { repository: given.trim() } : null;
+    }
+    case "connect":
+      return (await connectForge(ctx)) ? pickSource(ctx, recent) : null;
+    default:
+      return picked?.source ?? null;
+  }
+}
+
+/** Shows what is known at once, and what the forges have when they have told it. */
+function choose(ctx: Ctx, recent: readonly Source[]): Promise<Choice | undefined> {
+  const picker = vscode.window.createQuickPick<Choice>();
+  picker.placeholder = t("Which repository does the agent work on?");
+  picker.matchOnDescription = true;
+  picker.keepScrollPosition = true;
+  let here: Choice[] = [];
+  let before: Choice[] = [];
+  let found: Choice[] = [];
+  const others: Choice[] = [
+    { label: `$(folder) ${t("Another folder…")}`, more: "folder" },
+    { label: `$(link) ${t("URL or OWNER/NAME…")}`, more: "url" },
+    { label: `$(plug) ${t("Connect an account at a forge…")}`, more: "connect" },
+  ];
+  const draw = (): void => {
+    const [active] = picker.activeItems;
+    picker.items = [...here, ...before, ...found, ...others];
+    // Who has moved to an entry stays there.
+    const again = picker.items.find((item) => item === active);
+    if (again) picker.activeItems = [again];
+  };
+  let timer: NodeJS.Timeout | undefined;
+  let asking: vscode.CancellationTokenSource | undefined;
+  const look = async (query: string): Promise<void> => {
+    asking?.cancel();
+    const mine = (asking = new vscode.CancellationTokenSource());
+    picker.busy = true;
+    try {
+      const { repositories } = await ctx.bridge.request("repository/list", query === "" ? {} : { query }, mine.token);
+      if (asking !== mine) return;
+      found = repositories.map((repository) => choiceOf(repository, query !== ""));
+    } catch (error) {
+      if (asking !== mine) return;
+      const { reason, whole } = asRequestError(error);
+      found = needsAccount(reason) ? [] : [{ label: `$(warning) ${t("The repositories of your accounts cannot be listed")}`, detail: iconless(whole), alwaysShow: true }];
+    }
+    picker.busy = false;
+    draw();
+  };
+  draw();
+  picker.show();
+  void look("");
+  void folders().then((open) => {
+    here = open.map((folder) => ({ label: `$(root-folder) ${iconless(path.basename(folder))}`, description: folder, source: { path: folder } }));
+    before = recent
+      .filter((source) => source.path === undefined || !open.includes(source.path))
+      .map((source) => ({ label: `$(history) ${iconless(source.path ?? source.repository ?? "")}`, source }));
+    draw();
+  });
+  return new Promise((resolve) => {
+    picker.onDidChangeValue((value) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => void look(value.trim()), SETTLE_MS);
+    });
+    picker.onDidAccept(() => {
+      const [picked] = picker.selectedItems;
+      if (picked && !picked.source && !picked.more) return;
+      resolve(picked);
+      picker.hide();
+    });
+    picker.onDidHide(() => {
+      clearTimeout(timer);
+      asking?.cancel();
+      asking = undefined;
+      picker.dispose();
+      resolve(undefined);
+    });
+  });
+}
+
+/** `searched`: the forge found it by these words, which may stand in it in another way. */
+function choiceOf({ name, host, url, private: hidden, fork, archived }: ForgeRepository, searched: boolean): Choice {
+  const facts = [host, hidden ? t("private") : "", fork ? t("fork") : "", archived ? t("archived") : ""];
+  return { label: `$(repo) ${iconless(name)}`, description: facts.filter(Boolean).map((fact) => clean(fact)).join(" · "), source: { repository: url }, alwaysShow: searched };
+}

@@ -1,0 +1,70 @@
+import { beforeEach, expect, test, vi } from "vitest";
+
+import type { Ctx } from "../../src/ctx.js";
+import { RequestError } from "../../src/errors.js";
+import { connectForge, originOf } from "../../src/forges.js";
+import { env, window } from "./vscode.stub.js";
+
+type Answer = (params: Record<string, unknown>) => unknown;
+
+let asked: [string, unknown][];
+let answers: Record<string, Answer>;
+const ctx = {
+  bridge: {
+    request: async (method: string, params: Record<string, unknown>) => {
+      asked.push([method, params]);
+      return answers[method]!(params);
+    },
+  },
+} as unknown as Ctx;
+const account = { kind: "github", host: "github.com", login: "me", url: "https://github.com", scopes: [] };
+const refuse = (reason: string, code = -32013): never => {
+  throw new RequestError(`because of ${reason}`, code, reason);
+};
+
+beforeEach(() => {
+  asked = [];
+  answers = { "forge/signIn": () => refuse("FORGE_SIGN_IN_UNCONFIGURED"), "forge/connect": () => account };
+  window["showQuickPick"] = vi.fn(async () => undefined);
+});
+
+test("where a repository lies", () => {
+  expect(originOf("git@git.example.com:a/b.git")).toBe("https://git.example.com");
+  expect(originOf("ssh://git@git.example.com:2222/a/b")).toBe("https://git.example.com");
+  expect(originOf("http://127.0.0.1:7420/a/b.git")).toBe("http://127.0.0.1:7420");
+  expect([originOf("/srv/git/a.git"), originOf("me/app"), originOf(undefined)]).toEqual([undefined, undefined, undefined]);
+});
+
+test("without an application a token is asked for, until one is good or nobody wants to", async () => {
+  const asks: string[] = [];
+  const given = ["short", " ghp_good "];
+  window["showInputBox"] = async ({ prompt, password }: { prompt: string; password: boolean }) => (asks.push(`${prompt} ${password}`), given.shift());
+  answers["forge/connect"] = ({ token }) => (token === "ghp_good" ? account : refuse("FORGE_SCOPE_MISSING"));
+  expect(await connectForge(ctx, "https://github.com/me/app")).toEqual(account);
+  expect(asks[0]).toMatch(/github\.com.*scope repo.*true$/);
+  expect(asks[1]).toMatch(/^because of FORGE_SCOPE_MISSING true$/);
+  expect(asked.at(-1)).toEqual(["forge/connect", { kind: "github", token: "ghp_good" }]);
+  expect(window["showQuickPick"]).not.toHaveBeenCalled();
+  expect(await connectForge(ctx, "https://github.com/me/app")).toBeUndefined();
+});
+
+test("of another host it is asked what it is, and the code's page opens only if it is an address", async () => {
+  window["showQuickPick"] = async (items: { label: string }[]) => items.find(({ label }) => label === "GitHub Enterprise");
+  answers["forge/signIn"] = () => ({ host: "ghe.example.com", userCode: "AAAA-BBBB", verificationUrl: "command:workbench.action.quit", signInId: "s" });
+  window["showInformationMessage"] = async (_: string, __: object, open: string) => open;
+  Object.assign(env, { clipboard: { writeText: async () => undefined }, openExternal: vi.fn() });
+  await expect(connectForge(ctx, "https://ghe.example.com/me/app")).rejects.toThrow("are not opened");
+  expect(asked).toEqual([["forge/signIn", { kind: "github", url: "https://ghe.example.com" }]]);
+});
+
+test("a code that nobody wants to wait for connects nothing", async () => {
+  answers["forge/signIn"] = () => ({ host: "github.com", userCode: "AAAA-BBBB", verificationUrl: "https://github.com/login/device", signInId: "s" });
+  answers["forge/awaitSignIn"] = () => refuse("CANCELLED", -32800);
+  Object.assign(env, { clipboard: { writeText: async () => undefined }, openExternal: async () => true });
+  window["showInformationMessage"] = async (_: string, __: object, open: string) => open;
+  expect(await connectForge(ctx, "git@github.com:me/app.git")).toBeUndefined();
+  expect(asked.map(([method]) => method)).toEqual(["forge/signIn", "forge/awaitSignIn"]);
+  window["showInformationMessage"] = async () => undefined;
+  expect(await connectForge(ctx, "git@github.com:me/app.git")).toBeUndefined();
+  expect(asked.filter(([method]) => method === "forge/connect")).toEqual([]);
+});

@@ -1,0 +1,78 @@
+import { beforeEach, expect, test, vi } from "vitest";
+
+import type { Ctx } from "../../src/ctx.js";
+import { RequestError } from "../../src/errors.js";
+import { pickSource } from "../../src/source.js";
+import { short } from "../../webview/create_messages.js";
+import { EventEmitter, window } from "./vscode.stub.js";
+
+interface Item {
+  label: string;
+  description?: string;
+  alwaysShow?: boolean;
+}
+
+let picker: { items: Item[]; activeItems: Item[]; selectedItems: Item[]; busy: boolean; shown: boolean; type: (value: string) => void; accept: (label: string) => void };
+let list: ReturnType<typeof vi.fn<(params: { query?: string }) => Promise<unknown>>>;
+const ctx = { bridge: { request: (_: string, params: { query?: string }) => list(params) } } as unknown as Ctx;
+
+beforeEach(() => {
+  const [changed, accepted, hidden] = [new EventEmitter<string>(), new EventEmitter<void>(), new EventEmitter<void>()];
+  window["createQuickPick"] = () =>
+    (picker = {
+      items: [], activeItems: [], selectedItems: [], busy: false, shown: false,
+      show: () => (picker.shown = true), hide: () => hidden.fire(), dispose: () => undefined,
+      onDidChangeValue: changed.event, onDidAccept: accepted.event, onDidHide: hidden.event,
+      type: (value: string) => changed.fire(value),
+      accept: (label: string) => {
+        picker.selectedItems = picker.items.filter((item) => item.label.includes(label));
+        accepted.fire();
+      },
+    } as unknown as typeof picker);
+});
+
+const repository = (host: string, name: string, more = {}) => ({ host, name, url: `https://${host}/${name}.git`, private: false, fork: false, archived: false, defaultBranch: "main", ...more });
+
+test("what is known can be picked before the forges have answered", async () => {
+  list = vi.fn(() => new Promise(() => undefined));
+  const picked = pickSource(ctx, [{ repository: "https://github.com/me/app" }]);
+  await expect.poll(() => picker.items.map(({ label }) => label)).toContain("$(history) https://github.com/me/app");
+  expect([picker.shown, picker.busy]).toEqual([true, true]);
+  picker.accept("me/app");
+  expect(await picked).toEqual({ repository: "https://github.com/me/app" });
+});
+
+test("of two repositories of one name the one that was picked is meant", async () => {
+  list = vi.fn(async () => ({ repositories: [repository("github.com", "me/app"), repository("gitlab.com", "me/app", { private: true })] }));
+  const picked = pickSource(ctx, []);
+  await expect.poll(() => picker.items.filter(({ label }) => label === "$(repo) me/app").map(({ description }) => description)).toEqual(["github.com", "gitlab.com · private"]);
+  picker.items = picker.items.filter(({ description }) => description !== "github.com");
+  picker.accept("me/app");
+  expect(await picked).toEqual({ repository: "https://gitlab.com/me/app.git" });
+  expect(short({ repository: "https://gitlab.com/group/sub/app.git" })).toBe("gitlab.com/group/sub/app");
+});
+
+test("what is typed is looked for at the forges, and an answer to other words is not shown", async () => {
+  const answers: Record<string, (found: unknown) => void> = {};
+  list = vi.fn(({ query = "" }) => new Promise((resolve) => (answers[query] = resolve)));
+  const picked = pickSource(ctx, []);
+  picker.type("o");
+  picker.type("old");
+  await expect.poll(() => list.mock.lastCall?.[0]).toEqual({ query: "old" });
+  answers["old"]!({ repositories: [repository("github.com", "me/old")] });
+  answers[""]!({ repositories: [repository("github.com", "me/new")] });
+  await expect.poll(() => picker.items.filter(({ label }) => label.startsWith("$(repo)"))).toMatchObject([{ label: "$(repo) me/old", alwaysShow: true }]);
+  expect(list).toHaveBeenCalledTimes(2);
+  picker.accept("me/old");
+  await picked;
+});
+
+test("a list that cannot be read says why; without any account one can be connected", async () => {
+  list = vi.fn(async () => Promise.reject(new RequestError("the forge did not answer", -32014, "FORGE_UNREACHABLE")));
+  void pickSource(ctx, []);
+  await expect.poll(() => picker.items).toContainEqual(expect.objectContaining({ detail: "the forge did not answer" }));
+  list = vi.fn(async () => Promise.reject(new RequestError("none is connected", -32013, "FORGE_ACCOUNT_MISSING")));
+  void pickSource(ctx, []);
+  await expect.poll(() => [list.mock.calls.length, picker.busy]).toEqual([1, false]);
+  expect(picker.items.map(({ label }) => label)).toEqual(["$(folder) Another folder…", "$(link) URL or OWNER/NAME…", "$(plug) Connect an account at a forge…"]);
+});
