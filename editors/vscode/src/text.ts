@@ -1,12 +1,14 @@
 // Words for people: what agents and repositories wrote made safe for one line, and ages.
 
-// Control characters, escape sequences of terminals, and marks that hide text or turn its direction.
+import { MARKS } from "./marks.js";
+
+// Escape sequences of terminals, and control characters.
 const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\^_])/g;
-const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
 /** One line of text that cannot pretend to be something else. */
 export function clean(text: string, limit = 200): string {
-  const line = text.replace(ESCAPES, "").replace(/\s+/g, " ").replace(HIDDEN, "").trim();
+  const line = text.replace(ESCAPES, "").replace(/\s+/g, " ").replace(CONTROLS, "").replace(MARKS, "").trim();
   return line.length <= limit ? line : `${line.slice(0, limit - 1).trimEnd()}…`;
 }
 

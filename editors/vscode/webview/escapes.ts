@@ -1,16 +1,16 @@
 // What of a terminal's output is text: sequences that would do something are dropped, characters that would reorder text are made
 // visible.
 
+import { MARKS } from "../src/marks.js";
+
 // CSI; OSC and the other strings up to their end or that of the line, so that nothing more is hidden by one that never ends; two-character escapes; 8-bit forms.
 export const ESCAPE =
   /(?:\x1b\[|\x9b)([0-?]*)[ -/]*([@-~])|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c|$|(?=[\x1b\n]))|\x1b[ -/]*[0-~]|\x1b/g;
 export const CONTROL = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f]/g;
-/** Characters that change the order or hide: bidi controls, zero width, and the like. */
-const HIDDEN = /[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/gu;
 
 /** Text in which nothing is hidden and nothing reorders its neighbours. */
 export function visible(text: string): string {
-  return text.replace(HIDDEN, (hidden) => `⟨U+${(hidden.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+  return text.replace(MARKS, (hidden) => `⟨U+${(hidden.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
 }
 
 /** Text without any escape, for a place that has no colours. */

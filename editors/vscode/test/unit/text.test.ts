@@ -4,7 +4,8 @@ import { age, clean, iconless, plain } from "../../src/text.js";
 
 test("what agents wrote cannot pretend to be something else", () => {
   expect(clean("a\u001b[31mred\u001b[0m\u001b]8;;http://x\u0007link\u001b]8;;\u0007\nb\u0000")).toBe("aredlink b");
-  expect(clean("gpj.\u202eexe\u2066\u200b")).toBe("gpj.exe");
+  expect(clean("gpj.\u202eexe\u2066\u200b\u061c\u{e0041}")).toBe("gpj.exe");
+  expect(clean("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645")).toContain("\u200c");
   expect(clean("x".repeat(300))).toHaveLength(200);
 });
 
