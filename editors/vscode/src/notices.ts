@@ -2,6 +2,7 @@
 
 import * as vscode from "vscode";
 
+import { needsAccount } from "../webview/account.js";
 import { Claims } from "./claims.js";
 import { settings } from "./config.js";
 import type { Ctx } from "./ctx.js";
@@ -126,7 +127,7 @@ export class Notices implements vscode.Disposable {
       case "needsAttention":
         return [open, { label: t("Stop"), command: "aloft.stop" }];
       case "failed":
-        return [open, { label: t("Retry"), command: "aloft.retry" }];
+        return [open, needsAccount(thread?.error?.reason) ? { label: t("Connect…"), command: "aloft.connect" } : { label: t("Retry"), command: "aloft.retry" }];
       case "pullRequest":
         return [{ label: t("Open pull request"), command: "aloft.openPullRequest" }, open];
       case "expiring":

@@ -7,6 +7,7 @@ import { Claims } from "../../src/claims.js";
 import type { Ctx } from "../../src/ctx.js";
 import { Notices } from "../../src/notices.js";
 import type { Notice } from "../../src/protocol.js";
+import { thread } from "./samples.js";
 import { EventEmitter, Uri, window } from "./vscode.stub.js";
 
 let folder: string;
@@ -44,6 +45,34 @@ test("what was posted while the bridge was dead is told when there is another, o
   unread = [notice("two"), notice("one")];
   start();
   await expect.poll(() => shown).toEqual(["one is done", "two is done"]);
+  notices.dispose();
+});
+
+test("a failure that only an account does away with has Connect", async () => {
+  const actions: string[][] = [];
+  window["showErrorMessage"] = async (_: string, ...labels: string[]) => void actions.push(labels);
+  let post: (told: { notice: Notice }) => void = () => undefined;
+  const reasons: Record<string, string> = { one: "FORGE_ACCOUNT_MISSING", two: "REPOSITORY_UNREACHABLE" };
+  const ctx = {
+    extension: { globalStorageUri: Uri.file(folder) },
+    log: { info: () => undefined },
+    bridge: {
+      onNotification: (method: string, hear: typeof post) => {
+        if (method === "notice/didPost") post = hear;
+        return { dispose: () => undefined };
+      },
+      onDidStart: new EventEmitter<void>().event,
+      request: async () => ({}),
+    },
+    threads: { onDidLoad: new EventEmitter<void>().event, get: (id: string) => thread({ id, error: { message: "", reason: reasons[id]! } }) },
+    screens: { seen: () => false, onDidShow: new EventEmitter<string>().event },
+  } as unknown as Ctx;
+  const notices = new Notices(ctx);
+  for (const id of ["one", "two"]) {
+    post({ notice: { id, threadId: id, kind: "failed", title: "failed", body: "", read: false, time: "2026-01-01T00:00:00.000Z" } as unknown as Notice });
+    await expect.poll(() => actions.length).toBe(id === "one" ? 1 : 2);
+  }
+  expect(actions).toEqual([["Open", "Connect…"], ["Open", "Retry"]]);
   notices.dispose();
 });
 

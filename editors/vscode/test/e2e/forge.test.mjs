@@ -1,0 +1,77 @@
+// From a repository that opens to nobody to a merged pull request, with a forge of this machine that speaks GitHub's API.
+
+import assert from "node:assert/strict";
+import { after, before } from "node:test";
+
+import { say } from "../../../../tests/jsonrpc/support/editor.mjs";
+import { Forge } from "../rig/forge.mjs";
+import { journey, until } from "../rig/journey.mjs";
+import { World } from "../rig/world.mjs";
+
+let world, forge, editor, window, page, panel, id;
+
+before(async () => {
+  world = await World.start();
+  forge = await Forge.start(world.home, world.folder);
+  editor = await world.editor();
+  window = await world.window();
+  ({ page, panel } = window);
+  // Pages of the forge that are opened are not looked at.
+  world.context.on("page", (other) => void other.close().catch(() => undefined));
+});
+after(async () => {
+  await world?.close();
+  await forge?.close();
+});
+
+const step = journey(() => window);
+const inTitle = (name) => page.locator(".editor-actions").getByRole("button", { name });
+
+step("an agent whose repository opens to nobody has Connect, and goes on once a code was confirmed", async () => {
+  const repository = `${forge.url}/dev/tool.git`;
+  ({ thread: { id } } = await editor.request("thread/create", { repository, agent: "shell", mode: "auto", title: "Fix the tool", input: say("$ echo one > new.txt") }));
+  await window.row(/Fix the tool.*failed/).waitFor();
+  await window.command("Aloft: Open Agent", "Fix the tool");
+  await panel.getByRole("button", { name: "Connect…" }).click();
+  await window.pick("GitHub Enterprise");
+  const dialog = page.locator(".monaco-dialog-box");
+  const [code] = /\w{4}-\w{4}/.exec(await dialog.getByText(/Your code for/).textContent());
+  await window.shot("connect");
+  await dialog.getByRole("button", { name: "Copy the code and open the page" }).click();
+  await window.toast(`Waiting until the code ${code} is confirmed`).first().waitFor();
+  await forge.device(code, "authorize");
+  await window.toast(`Connected to ${forge.host} as dev`).first().waitFor();
+  await panel.getByRole("article", { name: /^Turn 2 completed/ }).waitFor();
+  await panel.getByRole("button", { name: "Connect…" }).waitFor({ state: "hidden" });
+});
+
+step("a pull request is created from the panel's title, and its link and state are shown", async () => {
+  await inTitle("Create or Update PR").click();
+  const link = panel.getByRole("link", { name: /Pull request #1 \(open\)/ });
+  await link.waitFor();
+  await inTitle("Open Pull Request").waitFor();
+  await window.shot("pull-request");
+  const pull = await forge.pull(1);
+  assert.deepEqual([pull.state, pull.base.ref, pull.title], ["open", "main", "Fix the tool"]);
+  const opened = world.context.waitForEvent("page");
+  await link.click();
+  assert.match((await opened).url(), /^about:blank$|\/dev\/tool\/pull\/1/);
+  // Brought up to date it is the same one, and that is told with its address.
+  await panel.getByRole("button", { name: "Update PR" }).click();
+  await window.toast(/Fix the tool: .*\/dev\/tool\/pull\/1/).first().getByRole("button", { name: "Open in the browser" }).waitFor();
+});
+
+step("once it was merged at the forge, panel and dashboard say so", async () => {
+  await forge.merge(1);
+  await panel.getByRole("link", { name: /Pull request #1 \(merged\)/ }).waitFor();
+  await window.command("Aloft: Open Dashboard");
+  await panel.locator(".card").getByRole("link", { name: /Pull request #1 \(merged\)/ }).waitFor();
+  await until("a notice of it", async () => (await world.home.json("notice", "list")).some(({ title }) => /merged/.test(title)));
+});
+
+step("the repositories of the account can be picked for a new agent", async () => {
+  await window.command("Aloft: Create Agent");
+  await panel.locator("#source").click();
+  await window.pick("dev/tool");
+  await panel.locator("#source", { hasText: `${forge.host}/dev/tool` }).waitFor();
+});
