@@ -297,6 +297,10 @@ export class ThreadPanel {
     return { kept: result.kept ?? false };
   }
 
+  #unsent(): Draft | undefined {
+    return this.#ctx.extension.workspaceState.get<Draft>(DRAFT + this.threadId);
+  }
+
   #handlers(): { [K in keyof ThreadAsks]: (params: ThreadAsks[K]["params"]) => Promise<ThreadAsks[K]["result"]> } {
     const { threadId } = this;
     const { bridge } = this.#ctx;
@@ -324,10 +328,10 @@ export class ThreadPanel {
       openDiff: async ({ itemId, index }) => (await openItem(this.#ctx, threadId, string(itemId, "itemId"), whole(index, "index")), null),
       openUrl: async ({ url }) => (await vscode.env.openExternal(vscode.Uri.parse(link(url), true)), null),
       openFile: async ({ path, line }) => (await openInSandbox(this.#ctx, threadId, string(path, "path"), line), null),
-      unsent: async () => this.#ctx.extension.workspaceState.get<Draft>(DRAFT + threadId) ?? null,
-      draft: async ({ draft }) => {
-        const { text, attached, aside } = draft;
-        await this.#ctx.extension.workspaceState.update(DRAFT + threadId, text === "" && attached.length === 0 && !aside ? undefined : draft);
+      unsent: async () => this.#unsent() ?? null,
+      draft: async ({ draft, attached = this.#unsent()?.attached ?? [] }) => {
+        const empty = draft.text === "" && attached.length === 0 && !draft.aside;
+        await this.#ctx.extension.workspaceState.update(DRAFT + threadId, empty ? undefined : { ...draft, attached });
         return null;
       },
       send: async ({ input, how, requestId }) => {

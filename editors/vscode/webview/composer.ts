@@ -34,7 +34,7 @@ export class Composer {
   #works = false;
   #closed: string | undefined;
 
-  constructor(wishes: Wishes, draft: Draft | undefined) {
+  constructor(wishes: Wishes) {
     this.#wishes = wishes;
     this.#box = h("textarea", {
       id: "message", rows: 1, "aria-label": t("Message to the agent"), "aria-describedby": "message-hint",
@@ -48,7 +48,6 @@ export class Composer {
     this.#hint = h("span", { id: "message-hint", class: "muted hint" });
     this.#error = h("div", { class: "error", role: "alert" });
     this.element = h("div", { class: "composer" }, this.#error, this.#chips, this.#box, h("div", { class: "buttons" }, this.#send, this.#later, this.#cancel, this.#hint));
-    this.#replace({ ...this.#draft, ...draft });
     this.#show();
     this.#grow();
   }

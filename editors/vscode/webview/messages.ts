@@ -64,7 +64,8 @@ export interface ThreadAsks {
   openUrl: { params: { url: string }; result: null };
   openFile: { params: { path: string; line?: number }; result: null };
   send: { params: { input: Input[]; how: How; requestId: string }; result: { kept: boolean } };
-  draft: { params: { draft: Draft }; result: null };
+  /** `attached` is absent where it is what was told last: pictures are large. */
+  draft: { params: { draft: Omit<Draft, "attached">; attached?: Input[] }; result: null };
   answer: { params: { itemId: string; optionId: string }; result: { kept: boolean } };
   queueMove: { params: { itemId: string; position: number }; result: null };
   queueRemove: { params: { itemId: string }; result: null };

@@ -3,7 +3,7 @@
 import "./style.css";
 import "./thread.css";
 
-import type { Event, Item, Kept } from "../src/protocol.js";
+import type { Event, Input, Item, Kept } from "../src/protocol.js";
 import { visible } from "./escapes.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
@@ -12,7 +12,7 @@ import { Header } from "./header.js";
 import { t, translate } from "./l10n.js";
 import { Link, vscode } from "./link.js";
 import { List } from "./list.js";
-import type { Draft, Opening, ThreadAsks, ThreadTold, Trouble, Verb } from "./messages.js";
+import type { Opening, ThreadAsks, ThreadTold, Trouble, Verb } from "./messages.js";
 import { Queue } from "./queue.js";
 import { stepRows } from "./parts.js";
 import { type Page, draw, question } from "./rows.js";
@@ -21,7 +21,6 @@ import { state, turnEnd, works } from "./words.js";
 /** What survives a reload. */
 interface Memory {
   threadId?: string;
-  draft?: Draft;
   expanded?: string[];
   /** The row that was at the top; absent = the end. */
   top?: string | undefined;
@@ -41,6 +40,8 @@ class Panel implements Page {
   #kept: Kept[] = [];
   #trouble: Trouble | undefined;
   #gone: string | undefined;
+  /** What goes along with the message, as it was told last. */
+  #attached: Input[] | undefined;
   #questions = "";
   #heard = "";
 
@@ -99,13 +100,12 @@ class Panel implements Page {
           return this.ask("send", { input, how, requestId });
         },
         edit: (itemId, input, requestId) => this.ask("queueEdit", { itemId, input, requestId }),
-        // An editor writes down what a page remembers only now and then, so the extension keeps this too.
-        changed: (draft) => {
-          this.#remember({ draft });
-          this.attempt(this.ask("draft", { draft }));
+        // An editor writes down what a page remembers only now and then, so the extension keeps this.
+        changed: ({ attached, ...draft }) => {
+          this.attempt(this.ask("draft", attached === this.#attached ? { draft } : { draft, attached }));
+          this.#attached = attached;
         },
       },
-      this.#memory.draft,
     );
     for (const element of [this.#older, this.#banner, this.#plan, this.#asks, this.#toEnd]) show(element, false);
     fill(this.#app, [

@@ -19,8 +19,8 @@ beforeEach(() => {
 });
 
 function open(stored?: Draft): { composer: Composer; box: HTMLTextAreaElement; button: (name: string) => HTMLButtonElement; press: (key: string, more?: KeyboardEventInit) => void; type: (text: string) => void } {
-  const composer = new Composer({ send, edit: edit as never, changed: (now) => (draft = structuredClone(now)) }, stored);
-  composer.restore(undefined);
+  const composer = new Composer({ send, edit: edit as never, changed: (now) => (draft = structuredClone(now)) });
+  composer.restore(stored);
   document.body.replaceChildren(composer.element);
   const box = composer.element.querySelector("textarea")!;
   return {
@@ -145,7 +145,7 @@ test("what was on its way while a waiting message is changed does not come back"
 });
 
 test("nothing can be written before it is known what was not sent last", () => {
-  const composer = new Composer({ send, edit: edit as never, changed: (now) => (draft = structuredClone(now)) }, undefined);
+  const composer = new Composer({ send, edit: edit as never, changed: (now) => (draft = structuredClone(now)) });
   const box = composer.element.querySelector("textarea")!;
   expect(box.readOnly).toBe(true);
   composer.restore({ text: "half a th", attached: [] });

@@ -177,7 +177,12 @@ test("an agent whose repository opens only to an account has a way to connect on
 test("what was attached while there was no page is in the message box when there is one", async () => {
   const app = await open(opening([], { attached: [{ type: "file", path: "src/late.ts" }] }));
   expect(app.textContent).toContain("late.ts");
-  expect(stored).toMatchObject({ draft: { attached: [{ type: "file", path: "src/late.ts" }] } });
+  const told = () => asked.filter(({ asks }) => asks === "draft").map(({ params }) => params["attached"]);
+  expect(told()).toEqual([[{ type: "file", path: "src/late.ts" }]]);
+  // Pictures are large: what goes along is told when it changes, not with each letter.
+  app.querySelector("textarea")!.dispatchEvent(new Event("input"));
+  app.querySelector<HTMLButtonElement>(".chip button")!.click();
+  expect(told()).toEqual([[{ type: "file", path: "src/late.ts" }], undefined, []]);
 });
 
 test("what was not sent is kept outside of the page, and comes back with it", async () => {
@@ -246,7 +251,7 @@ test("waiting messages are moved, changed and dropped", async () => {
 });
 
 test("a thread deleted elsewhere says so and keeps what was written", async () => {
-  stored = { draft: { text: "half", attached: [] } };
+  answers["unsent"] = () => ({ text: "half", attached: [] });
   const app = await open(opening([said("u", "go")]));
   tell("gone", { message: "This thread was deleted." });
   expect(app.querySelector(".banner")?.textContent).toBe("This thread was deleted.");
