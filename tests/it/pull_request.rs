@@ -3,6 +3,7 @@
 mod fix;
 mod github;
 mod sign_in;
+mod words;
 
 use std::path::{Path, PathBuf};
 
@@ -151,6 +152,37 @@ fn a_hook_of_the_remote_is_heard() {
     let error = home.fails(1, ["pr", text(&thread, "id")]);
     assert_eq!(error["reason"], "PUSH_REFUSED");
     assert!(text(&error, "message").contains("tests must pass first"), "{error}");
+}
+
+#[test]
+fn a_stop_ends_a_push_and_the_next_one_works() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    let (checkout, bare) = with_origin(&home);
+    let hook = bare.join("hooks/pre-receive");
+    std::fs::create_dir_all(bare.join("hooks")).unwrap();
+    let waits = home.path("waits");
+    let text_of = format!("#!/bin/sh\ntouch {}\nsleep 600\n", waits.display());
+    std::fs::write(&hook, text_of).unwrap();
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let thread = home.shell(&checkout, "auto", "$ echo one > new.txt");
+    let (id, branch) = (text(&thread, "id"), text(&thread, "branch"));
+    let stopped = std::thread::scope(|scope| {
+        let proposing = scope.spawn(|| home.run(["pr", id, "--json"]));
+        poll::until("the push to be under way", || waits.exists().then_some(()));
+        home.ok(["stop", id]);
+        proposing.join().unwrap()
+    });
+    assert!(stopped.text().contains("PULL_REQUEST_STOPPED"), "{}", stopped.text());
+    assert_eq!(git(&bare, &["branch", "--list", branch]), "");
+    let shown = home.show(id);
+    let said = |item: &&Value| text(item, "text").contains("was stopped by");
+    assert!(items(&shown, "notice").iter().any(said), "{shown:#}");
+    // There is nothing more to stop, and nothing in the way of the next one.
+    assert_eq!(home.fails(1, ["stop", id])["reason"], "NO_TURN");
+    std::fs::remove_file(&hook).unwrap();
+    home.ok(["pr", id]);
+    assert_eq!(git(&bare, &["show", &format!("{branch}:new.txt")]), "one");
 }
 
 #[test]

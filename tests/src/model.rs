@@ -9,6 +9,7 @@
 //! | `{"tool":"shell","cmd":…}` | a call of the agent's own shell tool |
 //! | `{"tool":"write","path":…,"content":…}` | a call of its own write tool |
 //! | `{"text":…}` | words; with `"chunks":N,"pauseMs":M` slowly |
+//! | `{"fail":STATUS}` | an error of the API |
 //! | `{"recall":PREFIX}` | the first word of the conversation that begins with PREFIX, from before the script |
 
 mod answer;

@@ -195,13 +195,10 @@ impl ThreadService for Api {
         request: Request<InterruptTurnRequest>,
     ) -> Reply<InterruptTurnResponse> {
         let (owner, asked, key) = keyed!(request, "InterruptTurn");
-        let input = Input::Interrupt {
-            expected_turn: asked.expected_turn_id,
-            finish: asked.finish,
-            by: owner.clone(),
-        };
-        let applied = self.runner.apply(&owner, &asked.thread_id, input, key).await?;
-        Ok(Response::new(InterruptTurnResponse { cursor: applied.cursor }))
+        let what = (asked.expected_turn_id, asked.finish);
+        let Applied { cursor, turn, .. } =
+            self.runner.interrupt(&owner, &asked.thread_id, what, key).await?;
+        Ok(Response::new(InterruptTurnResponse { cursor, over: turn.is_none() }))
     }
 
     async fn retry_turn(&self, request: Request<RetryTurnRequest>) -> Reply<TurnResponse> {

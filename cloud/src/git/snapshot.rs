@@ -335,12 +335,13 @@ impl Snapshots {
         Git::at(&path, "read a file").args(["cat-file", "blob", &object]).run().await
     }
 
-    /// Puts the files of a snapshot as one commit on top of `parent`; gives `parent` where it holds the same files already.
+    /// Puts the files of a snapshot as one commit on top of `parent`; gives `parent` where it holds the same files already, and
+    /// `known`, made from an earlier snapshot, where that holds them on top of it.
     pub async fn commit(
         &self,
         thread: &str,
         snapshot: &str,
-        parent: &str,
+        (parent, known): (&str, Option<&str>),
         message: &str,
         author: (&str, &str),
     ) -> Result<String> {
@@ -355,6 +356,11 @@ impl Snapshots {
         };
         if Some(tree) == parent_tree {
             return Ok(parent.to_owned());
+        }
+        if let Some(known) = known
+            && holds(&path, known, tree, parent).await?
+        {
+            return Ok(known.to_owned());
         }
         let (name, email) = author;
         // The snapshot's own time: made again, the commit is the same one.
@@ -433,6 +439,14 @@ async fn borrow(repository: &Path, mirror: &Path) -> Result<()> {
         write().map_err(Error::io(format!("write {}", file.display())))
     })
     .await
+}
+
+/// Whether a commit, where there is one, holds this tree on top of `parent` alone.
+async fn holds(repository: &Path, commit: &str, tree: &str, parent: &str) -> Result<bool> {
+    check_object_id(commit)?;
+    let format = "--format=%T %P";
+    let read = Git::at(repository, "read a commit").args(["log", "-1", format, commit]);
+    Ok(read.line_if_any().await?.is_some_and(|line| line == format!("{tree} {parent}")))
 }
 
 async fn set_ref(repository: &Path, name: &str, commit: &str) -> Result<()> {

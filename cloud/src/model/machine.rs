@@ -65,6 +65,8 @@ use crate::model::{
 pub const STOP_GRACE: Millis = 1_200;
 /// How long an agent has to wrap up.
 pub const FINISH_GRACE: Millis = 120_000;
+/// How long an agent has to write the words of a pull request, its start included.
+pub const DESCRIBE_GRACE: Millis = 120_000;
 /// How long a stopped turn waits for its snapshot before it is reported without one.
 pub const SNAPSHOT_GRACE: Millis = 1_200;
 
@@ -101,6 +103,8 @@ pub struct Machine {
     clock: Option<Millis>,
     /// The turn that begins tries the one before it again.
     retrying: bool,
+    /// The turn that begins writes the words of the pull request.
+    describing: bool,
 }
 
 /// What a machine must know again after a restart and no event says.
@@ -140,6 +144,8 @@ pub struct Memory {
     pub stopped: Option<String>,
     /// The newest turn tries the one before it again.
     pub again: bool,
+    /// The newest turn writes the words of the pull request.
+    pub describes: bool,
     /// What was used and what is allowed.
     pub tally: Tally,
     /// Background jobs in the sandbox, as the thread was told of them.
@@ -310,6 +316,7 @@ impl Machine {
             purse: Purse::default(),
             clock: None,
             retrying: false,
+            describing: false,
             thread,
             memory,
         }
@@ -390,6 +397,7 @@ impl Machine {
                 self.message(now, parts, false, &author, &mut out)?;
                 self.memory.fix.told(commit, heard, attempt);
             }
+            Input::Describe { parts, author } => self.describe(now, parts, &author, &mut out)?,
             Input::Steer { expected_turn, parts, author } => {
                 self.steer(now, &expected_turn, parts, &author, &mut out)?;
             }

@@ -1,10 +1,15 @@
 //! The words of a pull request, from what the log knows: what was asked, what ran and how it ended, what changed.
 //!
-//! They stand between two marks, so that what a person writes around them stays when they are written anew.
+//! They stand between two marks, so that what a person writes around them stays when they are written anew. Where the agent
+//! wrote title and text itself, only what ran and what changed stands between them, below its text.
+
+mod words;
 
 use aloft_proto::v1::{FileDiff, FileStatus, Item, item::Kind};
 
 use crate::model::naming;
+
+pub use self::words::{Words, answer, of_the_work, question};
 
 /// Characters of the request that are shown.
 const REQUEST: usize = 4_000;
@@ -49,12 +54,21 @@ pub struct Facts<'a> {
 
 /// The words, with their marks.
 pub fn body(facts: &Facts<'_>) -> String {
-    let mut parts = vec![begin(facts.thread)];
+    let said = [request(facts.items), last_words(facts.items)];
+    marked(begin(facts.thread), facts, said.into_iter().flatten())
+}
+
+/// What stands below the agent's own text, with its marks.
+pub fn below(facts: &Facts<'_>) -> String {
+    marked(begin_below(facts.thread), facts, std::iter::empty())
+}
+
+fn marked(begin: String, facts: &Facts<'_>, said: impl Iterator<Item = String>) -> String {
+    let mut parts = vec![begin];
     if !facts.closes.is_empty() {
         parts.push(format!("Closes {}", facts.closes));
     }
-    parts.extend(request(facts.items));
-    parts.extend(last_words(facts.items));
+    parts.extend(said);
     parts.extend(commands(facts.items));
     parts.extend(files(facts.files));
     parts.push(format!(
@@ -66,9 +80,12 @@ pub fn body(facts: &Facts<'_>) -> String {
 }
 
 /// The old text with new words in place of those that were written before; none where somebody took these out.
-pub fn renewed(old: &str, thread: &str, new: &str) -> Option<String> {
-    let (first, last) = (begin(thread), end(thread));
-    let from = old.find(&first)?;
+pub fn renewed(old: &str, facts: &Facts<'_>) -> Option<String> {
+    let last = end(facts.thread);
+    let (from, new) = match old.find(&begin(facts.thread)) {
+        Some(from) => (from, body(facts)),
+        None => (old.find(&begin_below(facts.thread))?, below(facts)),
+    };
     let to = from + old[from..].find(&last)? + last.len();
     Some(format!("{}{new}{}", &old[..from], &old[to..]))
 }
@@ -104,6 +121,10 @@ pub fn commit_message(title: &str, thread: &str) -> String {
 
 fn begin(thread: &str) -> String {
     format!("<!-- aloft {thread} -->")
+}
+
+fn begin_below(thread: &str) -> String {
+    format!("<!-- aloft {thread} facts -->")
 }
 
 fn end(thread: &str) -> String {
@@ -248,10 +269,18 @@ mod tests {
         let facts = |items| Facts { thread: "t1", agent: "shell", closes: "#7", items, files: &[] };
         let old = format!("Mine.\n\n{}\n\nMine too.", body(&facts(&[])));
         let items = [command("make", Some(0))];
-        let new = renewed(&old, "t1", &body(&facts(&items))).unwrap();
+        let new = renewed(&old, &facts(&items)).unwrap();
         assert!(new.starts_with("Mine.") && new.ends_with("Mine too.") && new.contains("`make`"));
-        assert_eq!(renewed("Rewritten by hand.", "t1", "new"), None);
-        assert_eq!(renewed(&old, "t2", "new"), None, "another thread's");
+        assert_eq!(renewed("Rewritten by hand.", &facts(&items)), None);
+        let other = Facts { thread: "t2", ..facts(&items) };
+        assert_eq!(renewed(&old, &other), None, "another thread's");
+
+        // Below the agent's own text it is what ran and what changed, and stays that.
+        let old = format!("By the agent.\n\n{}", below(&facts(&[])));
+        let said = item(Kind::AgentMessage(AgentMessage { text: "It is done.".into() }));
+        let new = renewed(&old, &facts(&[command("make", Some(0)), said])).unwrap();
+        assert!(new.starts_with("By the agent.") && new.contains("`make`: exit code 0"), "{new}");
+        assert!(!new.contains("It is done."), "{new}");
     }
 
     #[test]
@@ -270,7 +299,7 @@ mod tests {
         let facts = Facts { thread: "t1", agent: "shell", closes: "#7", items: &[], files: &[] };
         let old = with_template(&body(&facts), "- [ ] tested\n");
         assert!(old.ends_with("<!-- /aloft t1 -->\n\n- [ ] tested"), "{old}");
-        let new = renewed(&old, "t1", &body(&Facts { closes: "#8", ..facts })).unwrap();
+        let new = renewed(&old, &Facts { closes: "#8", ..facts }).unwrap();
         assert!(new.contains("Closes #8") && new.ends_with("- [ ] tested"), "{new}");
         assert_eq!(with_template("words", " \n"), "words");
     }

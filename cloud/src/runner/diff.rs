@@ -62,7 +62,7 @@ impl Runner {
         let head = saved.head.unwrap_or_else(|| thread.base_commit.clone());
         let message = format!("{}\n\nAloft-Thread: {}\n", thread.title, thread.id);
         let tip = snapshots
-            .commit(&thread.id, &commit, &head, &message, ("Aloft", "aloft@localhost"))
+            .commit(&thread.id, &commit, (&head, None), &message, ("Aloft", "aloft@localhost"))
             .await?;
         Ok(snapshots.export(&thread.id, &thread.branch, &tip, &asked.have).await?)
     }

@@ -58,6 +58,12 @@ pub enum Obstacle {
         /// The account.
         login: String,
     },
+    /// A person stopped it.
+    #[error("the pull request was stopped by {by} before it was made")]
+    ProposalStopped {
+        /// Who.
+        by: String,
+    },
     /// The thread has no open pull request.
     #[error("{slug} has no open pull request")]
     NoPullRequest {

@@ -4,6 +4,9 @@
 //! the same pull request. What is about to be pushed is written down first, so that also after a crash the thread
 //! knows its own commits at the remote from those of others.
 
+mod stop;
+mod words;
+
 use std::{sync::Arc, time::Duration};
 
 use aloft_proto::v1::{self, FileDiff, Item, Thread, TurnState};
@@ -18,9 +21,9 @@ use crate::{
     git::{DiffOptions, Remote},
     model::{
         machine::{Fact, Input, Memory, Refused},
-        proposal::{self, Facts},
+        proposal::{self, Facts, Words},
     },
-    runner::{Applied, Error, Obstacle, RequestKey, Runner},
+    runner::{Applied, Error, Obstacle, RequestKey, Runner, pull_request::stop::Stop},
 };
 
 /// How long one request waits for it; the client asks again.
@@ -33,9 +36,9 @@ const NOBODY: (&str, &str) = ("Aloft", "aloft@localhost");
 /// What a person wants of the pull request.
 #[derive(Clone, Debug, Default)]
 pub struct Propose {
-    /// One line; none = the thread's title, or as it is.
+    /// One line; none = what the agent writes, or as it is.
     pub title: Option<String>,
-    /// Markdown; none = what the log says, or as it is.
+    /// Markdown; none = what the agent writes, or as it is.
     pub body: Option<String>,
     /// Not for review yet; of a new one.
     pub draft: bool,
@@ -56,6 +59,7 @@ pub struct Proposed {
 #[derive(Clone, Debug)]
 pub(super) struct Work {
     request: String,
+    stop: Stop,
     outcome: Shared<BoxFuture<'static, Result<Proposed, Arc<Error>>>>,
 }
 
@@ -112,15 +116,17 @@ impl Runner {
         }
         let (runner, owner, id) = (self.clone(), owner.to_owned(), thread.to_owned());
         let (propose, request) = (propose.clone(), request.cloned());
+        let stop = Stop::default();
+        let stopped = stop.clone();
         // To its end, whoever waits for it.
         let task = self.shared.tasks.spawn(async move {
             tokio::select! {
-                outcome = runner.propose_now(&owner, &id, &propose, request) => outcome,
+                outcome = stopped.or(runner.propose_now(&owner, &id, &propose, request)) => outcome,
                 () = runner.shared.stop.cancelled() => Err(Error::Ended),
             }
         });
         let outcome = async { task.await.unwrap_or(Err(Error::Ended)).map_err(Arc::new) };
-        let work = Work { request: asked.to_owned(), outcome: outcome.boxed().shared() };
+        let work = Work { request: asked.to_owned(), stop, outcome: outcome.boxed().shared() };
         works.insert(thread.to_owned(), work.clone());
         (work, true)
     }
@@ -141,7 +147,14 @@ impl Runner {
         propose: &Propose,
         request: Option<RequestKey>,
     ) -> Result<Proposed, Error> {
-        let (thread, memory) = self.find_whole(owner, id).await?;
+        let (mut thread, mut memory) = self.find_whole(owner, id).await?;
+        // The turn of one before that was broken off comes to its end by itself.
+        if memory.describes
+            && let Some(turn) = self.parts().store.turn_by_number(&thread.id, memory.turns).await?
+        {
+            self.ended(&thread.id, turn).await?;
+            (thread, memory) = self.find_whole(owner, id).await?;
+        }
         if let Some(last) = &thread.last_turn
             && last.state() == TurnState::Running
         {
@@ -218,7 +231,9 @@ impl Runner {
         let saved = snapshots.describe(&thread.id, &saved.commit).await?;
         let head = saved.head.unwrap_or_else(|| thread.base_commit.clone());
         let message = proposal::commit_message(&thread.title, &thread.id);
-        let tip = snapshots.commit(&thread.id, &saved.commit, &head, &message, person).await?;
+        let pushed = Some(memory.pushed.commit.as_str()).filter(|commit| !commit.is_empty());
+        let tip =
+            snapshots.commit(&thread.id, &saved.commit, (&head, pushed), &message, person).await?;
         let options = DiffOptions { stat_only: true, ..DiffOptions::default() };
         let mut stream = snapshots.diff(&thread.id, &thread.base_commit, &tip, options).await?;
         let mut files = Vec::new();
@@ -309,17 +324,26 @@ impl Runner {
         if base == thread.branch {
             return Err(Obstacle::BranchIsBase { branch: base }.into());
         }
+        let (items, agent) = (self.newest_items(&thread.id).await?, &thread.agent);
+        let closes = &memory.closes;
+        let facts = Facts { thread: &thread.id, agent, closes, items: &items, files };
+        let template = self.template(thread).await;
+        let mut words = None;
+        // One that somebody opened, or that an answer was lost of, has its words.
+        if open.is_none()
+            && propose.title.is_none()
+            && propose.body.is_none()
+            && at.forge.find_pull_request(at.name, &thread.branch).await?.is_none()
+        {
+            words = self.words(thread, &facts, &template).await?;
+        }
         self.push(thread, memory, &remote, tip, None).await?;
         let open = match open {
             None => at.forge.find_pull_request(at.name, &thread.branch).await?,
             open => open,
         };
-        let (items, agent) = (self.newest_items(&thread.id).await?, &thread.agent);
-        let closes = &memory.closes;
-        let facts = Facts { thread: &thread.id, agent, closes, items: &items, files };
-        let words = proposal::body(&facts);
         let (now, text) = if let Some(open) = open {
-            let renewed = proposal::renewed(&open.body, &thread.id, &words);
+            let renewed = proposal::renewed(&open.body, &facts);
             let body = propose.body.clone().or(renewed).map(|body| proposal::fitting(&body));
             let change = Change {
                 title: propose.title.clone(),
@@ -334,14 +358,20 @@ impl Runner {
             let text = format!("{} is up to date", now.url);
             (now, text)
         } else {
-            let body = match &propose.body {
-                Some(body) => body.clone(),
-                None => proposal::with_template(&words, &self.template(thread).await),
+            let (title, body) = match words {
+                Some(Words { title, text }) => {
+                    (title, format!("{text}\n\n{}", proposal::below(&facts)))
+                }
+                None => {
+                    let body = || proposal::with_template(&proposal::body(&facts), &template);
+                    let title = propose.title.clone().unwrap_or_else(|| thread.title.clone());
+                    (title, propose.body.clone().unwrap_or_else(body))
+                }
             };
             let new = Proposal {
                 head: thread.branch.clone(),
                 base,
-                title: propose.title.clone().unwrap_or_else(|| thread.title.clone()),
+                title,
                 body: proposal::fitting(&body),
                 draft: propose.draft,
             };
@@ -419,7 +449,7 @@ impl Runner {
 
     async fn newest_items(&self, thread: &str) -> Result<Vec<Item>, Error> {
         let page = self.parts().store.items(thread, None, ITEMS).await?;
-        Ok(page.items)
+        Ok(proposal::of_the_work(page.items))
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn thread(home: &Home, repository: &str, prompt: &str) -> Value {
     home.json(words.into_iter().chain([prompt]))
 }
 
-fn pulls(forge: &DevForge, state: &str) -> Vec<Value> {
+pub(super) fn pulls(forge: &DevForge, state: &str) -> Vec<Value> {
     let pulls = forge.get(&format!("/repos/dev/tool/pulls?state={state}")).must(200);
     pulls.as_array().unwrap().clone()
 }

@@ -25,7 +25,11 @@ pub(super) fn to(path: &str, request: &Request) -> Response {
         chunks: 1,
         pause_ms: 0,
     });
-    if path.ends_with("/count_tokens") {
+    if let Step::Fail(status) = step {
+        let status = StatusCode::from_u16(status).unwrap();
+        let error = json!({"type": "invalid_request_error", "message": "it fails as asked"});
+        (status, axum::Json(json!({"type": "error", "error": error}))).into_response()
+    } else if path.ends_with("/count_tokens") {
         axum::Json(json!({"input_tokens": 10})).into_response()
     } else if path.ends_with("/models") {
         axum::Json(json!({"object": "list", "data": [{"id": "m", "object": "model"}]}))
@@ -99,7 +103,7 @@ fn tool(request: &Request, step: &Step) -> (String, Value) {
             );
             ("exec_command".into(), json!({"cmd": patch}))
         }
-        Step::Text { .. } => unreachable!("words are no tool"),
+        Step::Text { .. } | Step::Fail(_) => unreachable!("that is no tool"),
     }
 }
 

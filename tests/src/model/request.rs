@@ -30,6 +30,7 @@ pub(super) enum Step {
     Shell(String),
     Write { path: String, content: String },
     Text { text: String, chunks: usize, pause_ms: u64 },
+    Fail(u16),
 }
 
 impl Entry {
@@ -76,6 +77,9 @@ impl Request {
         }
         if step["tool"] == "write" {
             return Step::Write { path: text("path"), content: text("content") };
+        }
+        if let Some(status) = step["fail"].as_u64() {
+            return Step::Fail(u16::try_from(status).unwrap());
         }
         let words = match step["recall"].as_str() {
             Some(prefix) => self.recall(prefix).unwrap_or_else(|| "I do not remember.".to_owned()),

@@ -12,8 +12,8 @@ use crate::cli::wait::{self, Order, Show, Until};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "The cloud pushes the thread's branch to where its repository came from and opens a pull request; where there is one
-already, it is brought up to date. What the agent did not commit is committed first. Where the remote has no pull requests,
-the branch is pushed.
+already, it is brought up to date. What the agent did not commit is committed first. The agent writes title and text of a
+new one; commands and files come from the log. Where the remote has no pull requests, the branch is pushed.
 
 Examples:
   aloft pr @last
@@ -24,10 +24,10 @@ Examples:
 pub(crate) struct Args {
     /// Id, unique prefix, slug or @last.
     id: String,
-    /// One line [default: the thread's title].
+    /// One line [default: what the agent writes].
     #[arg(long, value_name = "T")]
     title: Option<String>,
-    /// Markdown, or - for standard input [default: what the log says].
+    /// Markdown, or - for standard input [default: what the agent writes].
     #[arg(long, value_name = "TEXT|-")]
     body: Option<String>,
     /// Open it as a draft.
@@ -71,7 +71,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         ..Default::default()
     };
     let proposing = context.client.propose(request);
-    let answer = context.output.waiting("pushing the branch", proposing).await?;
+    let answer = context.output.waiting("making the pull request", proposing).await?;
     context.print_thread(answer.thread.unwrap_or_default(), &answer.text)?;
     Ok(Exit::Done)
 }

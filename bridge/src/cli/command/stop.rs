@@ -1,4 +1,4 @@
-//! `aloft stop`: the running turn ends.
+//! `aloft stop`: the running turn ends, or the pull request that is being made.
 
 use std::time::Duration;
 
@@ -32,11 +32,14 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         finish: args.finish,
         ..Default::default()
     };
-    if let Handed::Kept(kept, _) = context.hand("stopping the turn", request).await? {
-        return context.kept(&kept, false);
-    }
+    let answer = match context.hand("stopping the turn", request).await? {
+        Handed::Kept(kept, _) => return context.kept(&kept, false),
+        Handed::Answered(answer) => answer,
+    };
     let mut sentence = format!("{} wraps up, then stops", thread.slug);
-    if !args.finish {
+    if answer.over {
+        sentence = format!("stopped the pull request of {}", thread.slug);
+    } else if !args.finish {
         let mut watch = Watch::new(&context.client, context.output, &thread.id, before, true);
         let ended = context
             .output

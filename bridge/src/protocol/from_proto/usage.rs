@@ -48,7 +48,7 @@ impl Sum {
             v1::LedgerKind::ResumeByMessage | v1::LedgerKind::ResumeByPerson => {
                 self.shown.resumes += 1;
             }
-            v1::LedgerKind::Unspecified => {}
+            v1::LedgerKind::PullRequestWords | v1::LedgerKind::Unspecified => {}
         }
     }
 
@@ -124,6 +124,7 @@ impl From<v1::LedgerEntry> for LedgerEntry {
             kind: match entry.kind() {
                 v1::LedgerKind::Turn => LedgerKind::Turn,
                 v1::LedgerKind::PullRequest => LedgerKind::PullRequest,
+                v1::LedgerKind::PullRequestWords => LedgerKind::PullRequestWords,
                 v1::LedgerKind::ResumeByMessage => LedgerKind::ResumeByMessage,
                 v1::LedgerKind::ResumeByPerson => LedgerKind::ResumeByPerson,
                 v1::LedgerKind::Unspecified => LedgerKind::Unknown,

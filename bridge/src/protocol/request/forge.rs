@@ -181,10 +181,10 @@ pub struct ThreadCreatePullRequestParams {
     pub request_id: Option<String>,
     /// The thread.
     pub thread_id: String,
-    /// One line; absent = the thread's title, or as it is.
+    /// One line; absent = what the agent writes, or as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Markdown; absent = what the log says, or as it is.
+    /// Markdown; absent = what the agent writes, or as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// Not for review yet; only of a new one.

@@ -123,13 +123,13 @@ pub struct LedgerEntry {
     pub kind: LedgerKind,
     /// The thread; it may be gone.
     pub thread_id: String,
-    /// `turn/N`, `pullRequest/N` or `resume/N`: the Nth of its thread, there once.
+    /// `turn/N`, `pullRequestWords/N`, `pullRequest/N` or `resume/N`: the Nth of its thread, there once.
     pub subject: String,
     /// Its agent.
     pub agent: String,
     /// When it was first written.
     pub time: Time,
-    /// Of a turn: what it has used.
+    /// Of a turn, also one for the words of a pull request: what it has used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<crate::protocol::thread::Usage>,
 }
@@ -142,6 +142,8 @@ pub enum LedgerKind {
     Turn,
     /// A pull request.
     PullRequest,
+    /// A turn in which the agent wrote the words of a pull request.
+    PullRequestWords,
     /// A paused thread was woken by a message.
     ResumeByMessage,
     /// A paused thread was woken by hand or by SSH.

@@ -118,13 +118,20 @@ async fn the_branch_leaves_as_a_bundle() {
     );
     let tip = world
         .snapshots
-        .commit("t", &snapshot.commit, &head, "The rest\n", ("Ann", "ann@aloft.invalid"))
+        .commit("t", &snapshot.commit, (&head, None), "The rest\n", ("Ann", "ann@aloft.invalid"))
         .await
         .unwrap();
+    // A later snapshot of the same files: the commit that was made of the earlier one is still it.
+    let later = world.snapshot(2).await.commit;
+    let ann = ("Ann", "ann@aloft.invalid");
+    for (known, expected) in [(Some(tip.as_str()), true), (Some(head.as_str()), false)] {
+        let same = world.snapshots.commit("t", &later, (&head, known), "Again\n", ann).await;
+        assert_eq!(same.unwrap() == tip, expected);
+    }
     assert_eq!(
         world
             .snapshots
-            .commit("t", &snapshot.commit, &tip, "Nothing\n", ("Ann", "ann@aloft.invalid"))
+            .commit("t", &snapshot.commit, (&tip, None), "Nothing\n", ("Ann", "ann@aloft.invalid"))
             .await
             .unwrap(),
         tip

@@ -129,8 +129,8 @@ impl Machine {
         let reached: Vec<Limit> = limits
             .iter()
             .filter(|limit| limit.is_reached() && !waived.contains(&(limit.scope, limit.kind)))
-            // A turn that was let go is not one too many.
-            .filter(|limit| !begun || limit.kind != Kind::Turns)
+            // A turn that was let go is not one too many, and the pull request's own is none that counts.
+            .filter(|limit| !(begun || self.memory.describes) || limit.kind != Kind::Turns)
             .copied()
             .collect();
         self.purse.spent = reached.first().map(|limit| limit.words(&account.currency));
@@ -192,6 +192,11 @@ impl Machine {
     }
 
     fn hold(&mut self, now: Millis, reached: Vec<Limit>, account: &Account, out: &mut Accepted) {
+        if self.memory.describes {
+            let words: Vec<String> =
+                reached.iter().map(|limit| limit.words(&account.currency)).collect();
+            return self.leave_undescribed(now, &words.join("; "), out);
+        }
         let Some(running) = &self.turn else { return };
         let same = |one: &Limit, other: &Limit| {
             (one.scope, one.kind, one.allowed) == (other.scope, other.kind, other.allowed)

@@ -1,6 +1,6 @@
 //! What the world reports of effects, and of itself.
 
-use aloft_proto::v1::{DiffStat, FileDiff, Problem, PullRequest};
+use aloft_proto::v1::{DiffStat, FileDiff, Level, Problem, PullRequest};
 
 use crate::model::{
     machine::Deadline,
@@ -139,6 +139,13 @@ pub enum Fact {
     },
     /// The thread's pull request was opened, or stands otherwise.
     PullRequest(PullRequest),
+    /// Something about the pull request is to be known in the thread.
+    Told {
+        /// How much it matters.
+        level: Level,
+        /// What.
+        text: String,
+    },
     /// The sandbox could not be frozen after this activity.
     NotFrozen(u64),
     /// What runs in the background of a sandbox that is being frozen or ended: command lines.

@@ -36,6 +36,13 @@ pub enum Input {
         /// The how-manieth time it is, with nothing said in between.
         attempt: u32,
     },
+    /// The agent is to write the words of the pull request: begins a turn that is the pull request's own.
+    Describe {
+        /// What is asked of it.
+        parts: Vec<Part>,
+        /// Who asked for the pull request.
+        author: String,
+    },
     /// A correction of the running turn.
     Steer {
         /// The turn it is meant for; empty = whichever runs.
@@ -138,6 +145,7 @@ impl Input {
         match self {
             Self::Message { .. }
             | Self::Fix { .. }
+            | Self::Describe { .. }
             | Self::Steer { .. }
             | Self::Interrupt { .. }
             | Self::Retry { .. }

@@ -59,6 +59,8 @@ pub struct TurnUse {
     pub number: u32,
     /// The last one that tried it again, or itself.
     pub newest: u32,
+    /// It wrote the words of a pull request.
+    pub describes: bool,
     /// When it was let go.
     pub time: Millis,
     /// Tokens sent.
@@ -155,14 +157,17 @@ impl Machine {
     /// The running turn may work: it has an entry, or that of the turn it tries again.
     pub(super) fn charge_turn(&mut self, now: Millis, out: &mut Accepted) {
         let Some(number) = self.turn().map(|turn| turn.number) else { return };
-        let charged = self.is_charged(number);
+        let (charged, describes) = (self.is_charged(number), self.memory.describes);
         let tally = &mut self.memory.tally;
         match &mut tally.turn {
             Some(turn) if charged => turn.newest = number,
             _ => {
-                tally.turns += 1;
-                tally.of_day(usage::day(now)).turns += 1;
-                let turn = TurnUse { number, newest: number, time: now, ..TurnUse::default() };
+                if !describes {
+                    tally.turns += 1;
+                    tally.of_day(usage::day(now)).turns += 1;
+                }
+                let newest = number;
+                let turn = TurnUse { number, newest, describes, time: now, ..TurnUse::default() };
                 tally.turn = Some(turn);
             }
         }
@@ -233,7 +238,12 @@ impl Machine {
             currency: cost.currency,
             seconds: turn.millis / 1_000,
         };
-        self.enter(LedgerKind::Turn, format!("turn/{}", turn.number), turn.time, Some(usage), out);
+        let (kind, what) = if turn.describes {
+            (LedgerKind::PullRequestWords, "pullRequestWords")
+        } else {
+            (LedgerKind::Turn, "turn")
+        };
+        self.enter(kind, format!("{what}/{}", turn.number), turn.time, Some(usage), out);
     }
 
     fn enter(

@@ -152,6 +152,7 @@ impl Machine {
             Fact::Pushing { remote, commit } => self.pushing(remote, commit),
             Fact::Pushed { remote, commit } => self.pushed(now, &remote, commit, out),
             Fact::PullRequest(request) => self.pull_request(now, &request, out),
+            Fact::Told { level, text } => self.say(now, level, text, out),
             Fact::NotFrozen(activity) => self.not_frozen(activity),
             Fact::LeftRunning(jobs) => self.left_running(now, jobs, out),
             Fact::Deadline(deadline) => self.deadline(now, &deadline, out),
@@ -303,7 +304,10 @@ impl Machine {
             }
             Deadline::Finish(turn) => {
                 if running(turn, |phase| matches!(phase, Phase::Waiting | Phase::Prompted)) {
-                    let by = self.turn().map(|turn| turn.stopped_by.clone()).unwrap_or_default();
+                    let by = match self.turn() {
+                        Some(turn) if !self.memory.describes => turn.stopped_by.clone(),
+                        _ => "cloud".to_owned(),
+                    };
                     self.stop(now, &by, out);
                 }
             }
@@ -344,7 +348,8 @@ impl Machine {
         };
         match self.turn.as_mut().map(|running| running.phase) {
             // Nothing was given to the agent yet: the turn goes on where it was.
-            Some(Phase::Waiting) if stopped.is_none() => {
+            // Nobody waits for the words of a pull request any more.
+            Some(Phase::Waiting) if stopped.is_none() && !self.memory.describes => {
                 // A question it waited with is asked anew.
                 let events = self.transcript.close_all(ItemState::Failed, timestamp(now));
                 self.log_all(events, out);

@@ -42,6 +42,7 @@ impl Machine {
     ) -> Result<(), Refused> {
         let ended = self.last.as_ref().map(aloft_proto::v1::Turn::state);
         match (&self.turn, ended) {
+            (None, _) if self.memory.describes => Err(Refused::NothingToRetry),
             (Some(running), _) => Err(Refused::TurnActive(running.turn.id.clone())),
             (None, Some(TurnState::Failed | TurnState::Interrupted)) => {
                 self.retrying = true;

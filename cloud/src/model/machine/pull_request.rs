@@ -1,9 +1,13 @@
 //! The pull request of a thread, and what it pushed itself: only that may it ever overwrite.
 
-use aloft_proto::v1::{Level, NoticeKind, PullRequest, PullRequestState};
+use aloft_proto::v1::{
+    Input as Part, Level, NoticeKind, Problem, PullRequest, PullRequestState, TurnState,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::model::machine::{Accepted, Machine, Millis};
+use crate::model::machine::{
+    Accepted, DESCRIBE_GRACE, Deadline, Effect, Machine, Millis, Outcome, Phase, Refused, Sandbox,
+};
 
 /// What `checks` says where one of them failed, and where none did.
 const FAILING: &str = "failing";
@@ -60,6 +64,50 @@ impl Machine {
     /// The pull request will close this issue; of a new thread.
     pub fn closes(&mut self, issue: String) {
         self.memory.closes = issue;
+    }
+
+    /// The agent is to write the words of the pull request, in one short turn.
+    pub(super) fn describe(
+        &mut self,
+        now: Millis,
+        parts: Vec<Part>,
+        author: &str,
+        out: &mut Accepted,
+    ) -> Result<(), Refused> {
+        // What waits in the queue goes on waiting.
+        let held = self.memory.held;
+        self.describing = true;
+        let begun = self.message(now, parts, false, author, out);
+        self.describing = false;
+        begun?;
+        self.memory.held = held;
+        let deadline = Deadline::Finish(self.turn_id());
+        out.effects.push(Effect::Wake { at: now + DESCRIBE_GRACE, deadline });
+        Ok(())
+    }
+
+    /// The budget does not reach for the words of the pull request: it goes on without them.
+    pub(super) fn leave_undescribed(&mut self, now: Millis, words: &str, out: &mut Accepted) {
+        let problem = Problem {
+            reason: "BUDGET_SPENT".to_owned(),
+            message: format!("the budget is used up: {words}"),
+            hint: "raise it with `aloft budget`".to_owned(),
+            retryable: false,
+        };
+        let held = self.memory.held;
+        match &mut self.turn {
+            // The agent had nothing of it, and goes on as it is.
+            Some(running)
+                if running.phase == Phase::Waiting && self.sandbox != Sandbox::Starting =>
+            {
+                let (state, stopped_by) = (TurnState::Failed, "cloud".to_owned());
+                running.outcome = Some(Outcome { state, stopped_by, problem: Some(problem) });
+                self.complete(now, None, out);
+            }
+            // It was looked that there is a turn.
+            _ => drop(self.halt(now, problem, out)),
+        }
+        self.memory.held = held;
     }
 
     /// The branch is about to be pushed.

@@ -25,8 +25,18 @@ impl Machine {
             out.effects.push(Effect::Answer { question_id, option: None });
             return;
         }
+        // For the words of a pull request nobody is asked: the answer is no.
+        let refused = self.memory.describes.then(|| {
+            choose(&question.options, OptionKind::RejectOnce).map(|option| option.id.clone())
+        });
         let events = self.transcript.ask(&question_id, question, timestamp(now));
         self.log_all(events, out);
+        if let Some(option) = refused {
+            let chosen = option.as_deref().unwrap_or(CANCELLED);
+            let events = self.transcript.answer(&question_id, chosen, "cloud", timestamp(now));
+            self.log_all(events, out);
+            out.effects.push(Effect::Answer { question_id, option });
+        }
     }
 
     /// The agent took a question back.

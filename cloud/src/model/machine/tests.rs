@@ -19,6 +19,7 @@ mod rest;
 mod restart;
 mod rewind;
 mod turns;
+mod words;
 
 const DAY: Millis = 24 * 60 * 60 * 1000;
 const IDLE: Resting =

@@ -46,6 +46,7 @@ impl Machine {
         self.memory.prompted = false;
         self.memory.stopped = None;
         self.memory.again = std::mem::take(&mut self.retrying);
+        self.memory.describes = self.describing;
         self.thread.last_turn =
             Some(TurnSummary { number, state: TurnState::Running.into(), id: turn.id.clone() });
         // A workspace that is made for this turn, or was saved just now, nobody else has touched.
@@ -152,7 +153,8 @@ impl Machine {
     ) -> Result<(), Refused> {
         self.expect_turn(expected)?;
         let Some(running) = &self.turn else { return Err(Refused::NoTurn) };
-        if !finish || running.phase != Phase::Prompted {
+        out.turn = Some(running.turn.clone());
+        if !finish || running.phase != Phase::Prompted || self.memory.describes {
             self.stop(now, by, out);
             return Ok(());
         }
@@ -416,6 +418,8 @@ impl Machine {
         });
         self.log(Payload::TurnCompleted(turn.clone()), out);
         match outcome.state {
+            // Of the pull request it is told what became of that.
+            _ if self.memory.describes => {}
             TurnState::Completed => self.post(NoticeKind::Completed, "is done", "", out),
             TurnState::Failed => {
                 self.memory.held = true;

@@ -56,6 +56,12 @@ pub(super) fn obstacle_problem(obstacle: &Obstacle, text: String) -> (Kind, Prob
             "ask for the right to push, or take the branch with `aloft checkout ID` and push it to a fork"
                 .to_owned(),
         ),
+        Obstacle::ProposalStopped { .. } => (
+            Kind::Precondition,
+            "PULL_REQUEST_STOPPED",
+            "`aloft pr ID` makes it after all; with `--title` and `--body` the agent is not asked for words"
+                .to_owned(),
+        ),
         Obstacle::NoPullRequest { slug } => (
             Kind::Precondition,
             "NO_PULL_REQUEST",

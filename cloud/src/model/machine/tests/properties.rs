@@ -32,6 +32,7 @@ fn any_input() -> impl Strategy<Value = Input> {
             by: "me".into()
         }),
         Just(Input::Retry { by: "me".into(), parts: text("r") }),
+        Just(Input::Describe { parts: text("w"), author: "me".into() }),
         item.clone().prop_map(|item| Input::Answer {
             item,
             option: "allow".into(),
