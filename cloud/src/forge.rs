@@ -397,6 +397,10 @@ pub trait Forge: Send + Sync + fmt::Debug {
         number: u64,
         change: &'a Change,
     ) -> Answer<'a, PullRequest>;
+    /// Puts a label of the repository on a pull request; one that the repository does not have is refused.
+    fn label<'a>(&'a self, name: &'a str, number: u64, label: &'a str) -> Answer<'a, ()>;
+    /// Asks somebody to review a pull request.
+    fn ask_reviewer<'a>(&'a self, name: &'a str, number: u64, login: &'a str) -> Answer<'a, ()>;
 }
 
 /// The account that `token` opens at the forge at `web`.

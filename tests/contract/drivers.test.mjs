@@ -179,3 +179,30 @@ for (const { kind, Forge, repository, enough } of FORGES) {
     assert.deepEqual(forge.faults, []);
   });
 }
+
+for (const { kind, Forge, repository, enough } of FORGES) {
+  test(`${kind}: labels and reviewers`, async (t) => {
+    const person = await Person.create(t);
+    const forge = await new Forge(person.home.path("forge")).listen(t);
+    await forge.add(person.home, repository, await person.home.repository("source"));
+    await person.connect(kind, forge.url, await forge.token("ada", enough));
+    await forge.knows(repository, "needs: docs", "bob");
+    await forge.knows(repository, "small", "eve");
+    const [listed] = await person.does(["repo", "list"]);
+    const thread = await person.thread(listed.url, write("first.md", "First."));
+    // What is not there loses nothing of the rest.
+    const marks = ["--label", "nonsense", "--label", "needs: docs", "--reviewer", "nobody", "--reviewer", "bob"];
+    const { pullRequest } = await person.does(["pr", thread.id, ...marks]);
+    assert.equal(pullRequest.state, "open");
+    assert.deepEqual(await forge.marks(repository, 1), { labels: ["needs: docs"], reviewers: ["bob"] });
+    const { items } = await person.does(["show", thread.id]);
+    const told = items.filter((item) => item.type === "notice" && item.level === "warning").map((item) => item.text);
+    assert.equal(told.length, 1, JSON.stringify(told));
+    assert.match(told[0], /the label nonsense was not set: .*; nobody was not asked for a review: /);
+
+    // Beside those that are there.
+    await person.does(["pr", thread.id, "--label", "small", "--reviewer", "eve"]);
+    assert.deepEqual(await forge.marks(repository, 1), { labels: ["needs: docs", "small"], reviewers: ["bob", "eve"] });
+    assert.deepEqual(forge.faults, []);
+  });
+}

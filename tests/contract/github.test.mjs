@@ -39,6 +39,12 @@ test("every operation is answered as it is published", async (t) => {
   await forge.ask(`POST ${REPO}/issues/{issue_number}/comments`, pull, { body: { body: "A word" } }, 201);
   await forge.ask(`GET ${REPO}/issues/{issue_number}/comments`, pull);
   await forge.ask(`GET ${REPO}/issues/{issue_number}`, pull);
+  await forge.ask(`POST ${REPO}/labels`, TOOL, { body: { name: "a b/c" } }, 201);
+  await forge.ask(`GET ${REPO}/labels/{name}`, [...TOOL, "a b/c"]);
+  await forge.ask(`POST ${REPO}/issues/{issue_number}/labels`, pull, { body: { labels: ["a b/c"] } });
+  await forge.token("bob", ["repo"]);
+  await forge.ask(`POST ${REPO}/pulls/{pull_number}/requested_reviewers`, pull, { body: { reviewers: ["bob"] } }, 201);
+  await forge.ask(`POST ${REPO}/forks`, TOOL, { body: { default_branch_only: true } }, 202);
   await forge.ask(`GET ${REPO}/pulls/{pull_number}/comments`, pull);
   await forge.ask(`GET ${REPO}/pulls/{pull_number}/reviews`, pull);
   await forge.ask(`GET ${REPO}/commits/{ref}/check-runs`, [...TOOL, "a/b"]);

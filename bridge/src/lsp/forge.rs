@@ -108,6 +108,8 @@ pub(super) async fn pull_request(
         body: params.body,
         draft: params.draft,
         base: params.base.unwrap_or_default(),
+        labels: params.labels,
+        reviewers: params.reviewers,
     };
     let answer = session.mirror.client().propose(request).await?;
     Ok(ThreadCreatePullRequestResult { cursor: answer.cursor, text: answer.text })

@@ -25,7 +25,7 @@ use crate::{
         machine::{Input, Update},
         time::timestamp,
     },
-    runner::{self, ARCHIVE_LIMIT, Applied, Create, Error, Fixing, Propose, RequestKey},
+    runner::{self, ARCHIVE_LIMIT, Applied, Create, Error, Fixing, Propose, Proposed, RequestKey},
     store::{Reading, ThreadQuery},
 };
 
@@ -343,6 +343,8 @@ impl ThreadService for Api {
             body: asked.body,
             draft: asked.draft,
             base: Some(asked.base).filter(|base| !base.is_empty()),
+            labels: asked.labels,
+            reviewers: asked.reviewers,
         };
         let proposed = self.runner.propose(&owner, &asked.thread_id, propose, key).await?;
         let Some(proposed) = proposed else {
@@ -355,8 +357,8 @@ impl ThreadService for Api {
             }));
         };
         let (thread, cursor) = (Some(proposed.applied.thread), proposed.applied.cursor);
-        let text = proposed.text;
-        Ok(Response::new(CreatePullRequestResponse { thread, cursor, done: true, text }))
+        let Proposed { text, notes, .. } = proposed;
+        Ok(Response::new(CreatePullRequestResponse { thread, cursor, done: true, text, notes }))
     }
 
     async fn fix_pull_request(

@@ -30,6 +30,8 @@ pub(super) struct Record {
     pub(super) protected: Vec<String>,
     /// What others than its owner may do.
     pub(super) permissions: BTreeMap<String, Access>,
+    /// Labels that were made; those on issues are labels too.
+    pub(super) labels: Vec<String>,
     /// Issues and pull requests, which share their numbers.
     pub(super) issues: Vec<Issue>,
     pub(super) checks: Vec<Check>,
@@ -155,6 +157,7 @@ impl Default for Record {
             fork_of: None,
             protected: Vec::new(),
             permissions: BTreeMap::new(),
+            labels: Vec::new(),
             issues: Vec::new(),
             checks: Vec::new(),
             statuses: Vec::new(),
@@ -173,6 +176,11 @@ impl Record {
     /// The next number of an issue or pull request.
     pub(super) fn next_number(&self) -> u64 {
         self.issues.iter().map(|issue| issue.number).max().unwrap_or(0) + 1
+    }
+
+    pub(super) fn has_label(&self, name: &str) -> bool {
+        let on_issues = self.issues.iter().flat_map(|issue| &issue.labels);
+        self.labels.iter().chain(on_issues).any(|label| label == name)
     }
 
     pub(super) fn issue(&self, number: u64) -> Option<&Issue> {

@@ -121,6 +121,9 @@ async fn of_repository(call: &Call<'_>, found: &Found, path: &[&str]) -> Answere
         ("GET", ["check-runs", id, "annotations"]) => checks::annotations(call, found, number(id)?),
         ("POST", ["statuses", sha]) => checks::set_status(call, found, sha).await,
 
+        ("POST", ["labels"]) => issues::make_label(call, found).await,
+        ("GET", ["labels", name]) => issues::show_label(call, found, name),
+
         ("GET", ["pulls"]) => pulls::list(call, found).await,
         ("POST", ["pulls"]) => pulls::create(call, found).await,
         (_, ["pulls", id, rest @ ..]) => of_pull(call, found, number(id)?, rest).await,

@@ -65,6 +65,19 @@ macro_rules! driver {
             ) -> Answer<'a, PullRequest> {
                 Box::pin(self.change(name, number, change))
             }
+
+            fn label<'a>(&'a self, name: &'a str, number: u64, label: &'a str) -> Answer<'a, ()> {
+                Box::pin(self.label(name, number, label))
+            }
+
+            fn ask_reviewer<'a>(
+                &'a self,
+                name: &'a str,
+                number: u64,
+                login: &'a str,
+            ) -> Answer<'a, ()> {
+                Box::pin(self.ask_reviewer(name, number, login))
+            }
         }
     };
 }

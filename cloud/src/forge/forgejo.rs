@@ -91,6 +91,12 @@ struct Side {
 }
 
 #[derive(Deserialize)]
+struct Label {
+    id: i64,
+    name: String,
+}
+
+#[derive(Deserialize)]
 struct CombinedStatus {
     /// Null where there are none.
     #[serde(default)]
@@ -254,6 +260,44 @@ impl Forgejo {
         let what = format!("change pull request {number} of {name}");
         let reply = self.http.send::<Pull>(Method::PATCH, url, &body.into(), &what).await;
         Ok(reply.map_err(scope)?.body.into())
+    }
+
+    async fn label(&self, name: &str, number: u64, label: &str) -> Result<()> {
+        let what = format!("find the label {label} of {name}");
+        let id = self.label_id(name, label, &what).await?;
+        let host = self.http.host().to_owned();
+        let id = id.ok_or(Error::NotFound { what, host })?;
+        let text = number.to_string();
+        let url = self.http.url(&repos(name, &["issues", &text, "labels"]), &[]);
+        let what = format!("label pull request {number} of {name}");
+        let body = json!({ "labels": [id] });
+        self.http.send::<Value>(Method::POST, url, &body, &what).await.map(drop).map_err(scope)
+    }
+
+    async fn label_id(&self, name: &str, label: &str, what: &str) -> Result<Option<i64>> {
+        let limit = PAGE.to_string();
+        for page in 1..=PAGES {
+            let page = page.to_string();
+            let query = [("limit", limit.as_str()), ("page", page.as_str())];
+            let url = self.http.url(&repos(name, &["labels"]), &query);
+            let labels = self.http.get::<Vec<Label>>(url, what).await.map_err(scope)?.body;
+            let last = labels.len() < PAGE;
+            if let Some(found) = labels.into_iter().find(|one| one.name == label) {
+                return Ok(Some(found.id));
+            }
+            if last {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn ask_reviewer(&self, name: &str, number: u64, login: &str) -> Result<()> {
+        let text = number.to_string();
+        let url = self.http.url(&repos(name, &["pulls", &text, "requested_reviewers"]), &[]);
+        let what = format!("ask {login} for a review");
+        let body = json!({ "reviewers": [login] });
+        self.http.send::<Value>(Method::POST, url, &body, &what).await.map(drop).map_err(scope)
     }
 }
 

@@ -244,6 +244,29 @@ impl GitHub {
         let reply = self.http.send::<Pull>(Method::PATCH, url, &body.into(), &what).await?;
         Ok(reply.body.into())
     }
+
+    async fn label(&self, name: &str, number: u64, label: &str) -> Result<()> {
+        // GitHub would make one that is not there.
+        let url = self.http.url(&repos(name, &["labels", label]), &[]);
+        self.http.get::<Value>(url, &format!("find the label {label} of {name}")).await?;
+        let text = number.to_string();
+        let url = self.http.url(&repos(name, &["issues", &text, "labels"]), &[]);
+        let what = format!("label pull request {number} of {name}");
+        let body = json!({ "labels": [label] });
+        self.http.send::<Value>(Method::POST, url, &body, &what).await.map(drop)
+    }
+
+    /// `ORGANIZATION/TEAM` asks a team.
+    async fn ask_reviewer(&self, name: &str, number: u64, login: &str) -> Result<()> {
+        let text = number.to_string();
+        let url = self.http.url(&repos(name, &["pulls", &text, "requested_reviewers"]), &[]);
+        let body = match login.split_once('/') {
+            Some((_, team)) => json!({ "team_reviewers": [team] }),
+            None => json!({ "reviewers": [login] }),
+        };
+        let what = format!("ask {login} for a review");
+        self.http.send::<Value>(Method::POST, url, &body, &what).await.map(drop)
+    }
 }
 
 driver!(GitHub);

@@ -96,6 +96,13 @@ struct MergeRequest {
     source_project_id: Option<u64>,
     #[serde(default)]
     target_project_id: Option<u64>,
+    #[serde(default)]
+    reviewers: Option<Vec<Reviewer>>,
+}
+
+#[derive(Deserialize)]
+struct Reviewer {
+    id: u64,
 }
 
 #[derive(Deserialize)]
@@ -344,6 +351,33 @@ impl GitLab {
         let what = format!("change merge request {number} of {name}");
         let reply = self.http.send::<MergeRequest>(Method::PUT, url, &body.into(), &what).await?;
         Ok(reply.body.into())
+    }
+
+    async fn put(&self, name: &str, number: u64, body: &Value, what: &str) -> Result<()> {
+        let text = number.to_string();
+        let url = self.http.url(&["projects", name, "merge_requests", &text], &[]);
+        self.http.send::<Value>(Method::PUT, url, body, what).await.map(drop)
+    }
+
+    async fn label(&self, name: &str, number: u64, label: &str) -> Result<()> {
+        // GitLab would make one that is not there.
+        let url = self.http.url(&["projects", name, "labels", label], &[]);
+        self.http.get::<Value>(url, &format!("find the label {label} of {name}")).await?;
+        let what = format!("label merge request {number} of {name}");
+        self.put(name, number, &json!({ "add_labels": label }), &what).await
+    }
+
+    async fn ask_reviewer(&self, name: &str, number: u64, login: &str) -> Result<()> {
+        let what = format!("ask {login} for a review");
+        let url = self.http.url(&["users"], &[("username", login)]);
+        let found = self.http.get::<Vec<Reviewer>>(url, &what).await?.body;
+        let Some(one) = found.first() else {
+            return Err(Error::NotFound { what, host: self.http.host().to_owned() });
+        };
+        // Those that are given stand in place of those that are there.
+        let there = self.request(name, number).await?.reviewers.unwrap_or_default();
+        let ids: Vec<u64> = there.iter().chain([one]).map(|reviewer| reviewer.id).collect();
+        self.put(name, number, &json!({ "reviewer_ids": ids }), &what).await
     }
 }
 

@@ -9,7 +9,7 @@ mod words;
 
 use std::{sync::Arc, time::Duration};
 
-use aloft_proto::v1::{self, FileDiff, Item, Thread, TurnState};
+use aloft_proto::v1::{self, FileDiff, Item, Level, Thread, TurnState};
 use futures_util::{
     FutureExt as _,
     future::{BoxFuture, Shared},
@@ -44,6 +44,10 @@ pub struct Propose {
     pub draft: bool,
     /// Where it is to be merged into; none = where the thread began, or as it is.
     pub base: Option<String>,
+    /// Labels that it gets, beside those it has.
+    pub labels: Vec<String>,
+    /// People who are asked to review it, beside those who were.
+    pub reviewers: Vec<String>,
 }
 
 /// What came of it.
@@ -53,6 +57,8 @@ pub struct Proposed {
     pub applied: Applied,
     /// What was done, for people.
     pub text: String,
+    /// What of it was not done, for people.
+    pub notes: Vec<String>,
 }
 
 /// One at work, or done and not yet told.
@@ -82,7 +88,7 @@ impl Runner {
     ) -> Result<Option<Proposed>, Error> {
         if let Some(applied) = self.remembered(request.as_ref()).await? {
             let text = shown(&applied.thread);
-            return Ok(Some(Proposed { applied, text }));
+            return Ok(Some(Proposed { applied, text, notes: Vec::new() }));
         }
         let (thread, _) = self.find(owner, name).await?;
         let asked = request.as_ref().map(|request| request.id.clone()).unwrap_or_default();
@@ -121,7 +127,7 @@ impl Runner {
         // To its end, whoever waits for it.
         let task = self.shared.tasks.spawn(async move {
             tokio::select! {
-                outcome = stopped.or(runner.propose_now(&owner, &id, &propose, request)) => outcome,
+                outcome = stopped.or(Box::pin(runner.propose_now(&owner, &id, &propose, request))) => outcome,
                 () = runner.shared.stop.cancelled() => Err(Error::Ended),
             }
         });
@@ -182,7 +188,7 @@ impl Runner {
                 if let Some(link) = link(&said) {
                     text = format!("{text}\nopen a pull request at {link}");
                 }
-                Ok(Proposed { applied, text })
+                Ok(Proposed { applied, text, notes: Vec::new() })
             }
             Target::Forge { account, name } => {
                 let forge = account.open()?;
@@ -317,7 +323,7 @@ impl Runner {
         {
             let applied = self.tell(thread, Fact::PullRequest(record(known)), request).await?;
             let text = shown(&applied.thread);
-            return Ok(Proposed { applied, text });
+            return Ok(Proposed { applied, text, notes: Vec::new() });
         }
         let open = known.filter(|known| matches!(known.state, State::Draft | State::Open));
         let base = self.base_branch(thread, &at, propose, open.as_ref(), &repository).await?;
@@ -335,7 +341,7 @@ impl Runner {
             && propose.body.is_none()
             && at.forge.find_pull_request(at.name, &thread.branch).await?.is_none()
         {
-            words = self.words(thread, &facts, &template).await?;
+            words = Box::pin(self.words(thread, &facts, &template)).await?;
         }
         self.push(thread, memory, &remote, tip, None).await?;
         let open = match open {
@@ -379,8 +385,36 @@ impl Runner {
             let text = now.url.clone();
             (now, text)
         };
+        self.tell(thread, Fact::PullRequest(record(&now)), None).await?;
+        let notes = self.mark(thread, &at, now.number, propose).await?;
         let applied = self.tell(thread, Fact::PullRequest(record(&now)), request).await?;
-        Ok(Proposed { applied, text })
+        Ok(Proposed { applied, text, notes })
+    }
+
+    /// Labels and reviewers of a pull request that is there; what of them could not be set, which the thread says too.
+    async fn mark(
+        &self,
+        thread: &Thread,
+        at: &At<'_>,
+        number: u64,
+        propose: &Propose,
+    ) -> Result<Vec<String>, Error> {
+        let mut notes = Vec::new();
+        for label in &propose.labels {
+            if let Err(error) = at.forge.label(at.name, number, label).await {
+                notes.push(format!("the label {label} was not set: failed to {error}"));
+            }
+        }
+        for login in &propose.reviewers {
+            if let Err(error) = at.forge.ask_reviewer(at.name, number, login).await {
+                notes.push(format!("{login} was not asked for a review: failed to {error}"));
+            }
+        }
+        if !notes.is_empty() {
+            let text = format!("Of pull request {number} {}.", notes.join("; "));
+            self.tell(thread, Fact::Told { level: Level::Warning, text }, None).await?;
+        }
+        Ok(notes)
     }
 
     /// The pull request that the thread is known to have, as it is now.

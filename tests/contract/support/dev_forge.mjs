@@ -78,6 +78,19 @@ export class DevForge {
     return { title: pull.title, body: pull.body, base: pull.base.ref, head: pull.head.ref, state: pull.state };
   }
 
+  async knows(name, label, login) {
+    await this.ask("POST /repos/{owner}/{repo}/labels", name.split("/"), { body: { name: label } }, 201);
+    await this.token(login, ["repo"]);
+  }
+
+  async marks(name, number) {
+    const pull = await this.ask("GET /repos/{owner}/{repo}/pulls/{pull_number}", [...name.split("/"), number]);
+    return {
+      labels: pull.labels.map((label) => label.name),
+      reviewers: pull.requested_reviewers.map((one) => one.login),
+    };
+  }
+
   pulls(name) {
     return this.ask("GET /repos/{owner}/{repo}/pulls", name.split("/"), { query: { state: "all" } });
   }

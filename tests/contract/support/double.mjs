@@ -117,6 +117,19 @@ export class Double {
     this.pull(name, number).notes.push({ author, text });
   }
 
+  /** A repository gets a label, and the forge a person who may review. */
+  knows(name, label, login) {
+    const repository = this.repository(name);
+    (repository.labels ??= []).push(label);
+    (this.reviewers ??= []).push(login);
+  }
+
+  /** Labels and reviewers of a request. */
+  marks(name, number) {
+    const { labels = [], reviewers = [] } = this.pull(name, number);
+    return { labels, reviewers };
+  }
+
   issueOf(name, number) {
     return this.repository(name).issues.find((one) => one.number === Number(number)) ?? this.missing();
   }

@@ -38,6 +38,23 @@ export class Forgejo extends Double {
         this.contract.least("OfComment", { id: at + 1, body: text, user: { login: author } }),
       ),
     );
+    this.route("GET /repos/{owner}/{repo}/labels", ({ values: [owner, repo], query }) => {
+      const name = `${owner}/${repo}`;
+      const all = (this.repository(name).labels ?? []).map((label, at) => this.#label(label, at));
+      return this.page(all, query, "limit", `/repos/${name}/labels`);
+    });
+    this.route("POST /repos/{owner}/{repo}/issues/{index}/labels", ({ values: [owner, repo, number], body }) => {
+      const { labels } = this.repository(`${owner}/${repo}`);
+      const pull = this.pull(`${owner}/${repo}`, number);
+      pull.labels = [...(pull.labels ?? []), ...body.labels.map((id) => labels[id - 1])];
+      return pull.labels.map((label) => this.#label(label, labels.indexOf(label)));
+    });
+    this.route("POST /repos/{owner}/{repo}/pulls/{index}/requested_reviewers", ({ values: [owner, repo, number], body }) => {
+      const pull = this.pull(`${owner}/${repo}`, number);
+      for (const login of body.reviewers) if (!this.reviewers?.includes(login)) this.missing();
+      pull.reviewers = [...(pull.reviewers ?? []), ...body.reviewers];
+      return [];
+    });
     this.route("GET /repos/{owner}/{repo}/commits/{ref}/status", ({ values: [owner, repo, commit] }) => {
       const failing = this.failing(`${owner}/${repo}`, commit);
       const statuses = failing ? [{ status: "failure", context: "test", description: failing, target_url: "" }] : [];
@@ -87,6 +104,10 @@ export class Forgejo extends Double {
   #said(name, number) {
     const pull = this.repository(name).pulls.find((one) => one.number === Number(number));
     return pull ? pull.notes : this.issueOf(name, number).comments;
+  }
+
+  #label(name, at) {
+    return this.contract.least("OfLabel", { id: at + 1, name });
   }
 
   #repository({ name, id, ...repository }) {

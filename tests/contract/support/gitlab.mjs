@@ -36,6 +36,15 @@ export class GitLab extends Double {
     this.route("GET /projects/{id}/issues/{iid}/notes", ({ values: [name, number] }) => {
       return this.#notes(this.issueOf(name, number).comments, "Issue");
     });
+    this.route("GET /projects/{id}/labels/{name}", ({ values: [name, label] }) => {
+      const at = (this.repository(name).labels ?? []).indexOf(label);
+      if (at < 0) throw new Refusal(404, { message: "404 Label Not Found" });
+      return this.contract.least("OfProjectLabelSchema", { id: at + 1, name: label });
+    });
+    this.route("GET /users", ({ query }) => {
+      const at = (this.reviewers ?? []).indexOf(query.get("username"));
+      return at < 0 ? [] : [this.#person(this.reviewers[at], at + 1)];
+    });
     this.route("GET /projects/{id}/repository/commits/{sha}/statuses", ({ values: [name, commit] }) => {
       const failing = this.failing(name, commit);
       const values = failing ? { status: "failed", description: failing } : { status: "success" };
@@ -66,8 +75,11 @@ export class GitLab extends Double {
       this.#request(name, this.pull(name, number)),
     );
     this.route("PUT /projects/{id}/merge_requests/{iid}", ({ values: [name, number], body }) => {
-      only(body, "title", "description", "target_branch", "state_event", "labels");
+      only(body, "title", "description", "target_branch", "state_event", "labels", "add_labels", "reviewer_ids");
       const pull = this.pull(name, number);
+      // What is not there would be made.
+      if (body.add_labels) pull.labels = [...(pull.labels ?? []), ...body.add_labels.split(",")];
+      if (body.reviewer_ids) pull.reviewers = body.reviewer_ids.map((id) => this.reviewers[id - 1]);
       pull.title = body.title ?? pull.title;
       pull.body = body.description ?? pull.body;
       pull.base = body.target_branch ?? pull.base;
@@ -90,8 +102,8 @@ export class GitLab extends Double {
     return [own, ...all.map((one, at) => note(one, at + 2))];
   }
 
-  #person(username) {
-    return { id: 1, username, name: username, state: "active", avatar_url: "", web_url: "" };
+  #person(username, id = 1) {
+    return { id, username, name: username, state: "active", avatar_url: "", web_url: "" };
   }
 
   #project(repository) {
@@ -125,6 +137,7 @@ export class GitLab extends Double {
       description: pull.body ?? null,
       state: pull.state === "open" ? "opened" : pull.state,
       draft: pull.title.startsWith("Draft: "),
+      reviewers: (pull.reviewers ?? []).map((one) => this.#person(one, this.reviewers.indexOf(one) + 1)),
       source_branch: pull.head,
       target_branch: pull.base,
       web_url: `${this.url}/${name}/-/merge_requests/${pull.number}`,

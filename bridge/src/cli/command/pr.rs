@@ -6,6 +6,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Outcome};
 use crate::cli::prompt;
 use crate::cli::render::Renderer;
+use crate::cli::text;
 use crate::cli::wait::{self, Order, Show, Until};
 
 /// Arguments of `aloft pr`.
@@ -17,7 +18,7 @@ new one; commands and files come from the log. Where the remote has no pull requ
 
 Examples:
   aloft pr @last
-  aloft pr @last --draft --base develop
+  aloft pr @last --draft --base develop --label docs --reviewer ada
   aloft pr @last --fix
   aloft pr @last --title \"Fix the parser\" --body - < NOTES.md"
 )]
@@ -36,6 +37,12 @@ pub(crate) struct Args {
     /// The branch it is to be merged into [default: where the thread began].
     #[arg(long, value_name = "BRANCH")]
     base: Option<String>,
+    /// A label of the repository that it gets; may be given again.
+    #[arg(long = "label", value_name = "LABEL")]
+    labels: Vec<String>,
+    /// Who is asked to review it; may be given again. At GitHub ORGANIZATION/TEAM is a team.
+    #[arg(long = "reviewer", value_name = "LOGIN")]
+    reviewers: Vec<String>,
     /// First let the agent mend failing checks and new comments.
     #[arg(long, conflicts_with_all = ["title", "body", "draft", "base"])]
     fix: bool,
@@ -68,10 +75,15 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         body,
         draft: args.draft,
         base: args.base.unwrap_or_default(),
+        labels: args.labels,
+        reviewers: args.reviewers,
         ..Default::default()
     };
     let proposing = context.client.propose(request);
     let answer = context.output.waiting("making the pull request", proposing).await?;
+    for note in &answer.notes {
+        context.output.warn(&text::clean(note));
+    }
     context.print_thread(answer.thread.unwrap_or_default(), &answer.text)?;
     Ok(Exit::Done)
 }

@@ -193,4 +193,10 @@ pub struct ThreadCreatePullRequestParams {
     /// The branch it is to be merged into; absent = where the thread began, or as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
+    /// Labels of the repository that it gets, beside those it has; the thread says which could not be set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// Logins of those who are asked to review it, beside those who were; the thread says who could not be asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviewers: Vec<String>,
 }

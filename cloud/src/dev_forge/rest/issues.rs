@@ -147,3 +147,22 @@ async fn label(call: &Call<'_>, found: &Found, number: u64, instead: bool) -> An
     change.save()?;
     Answer::ok(json!(names.iter().map(|name| call.label(&change, name)).collect::<Vec<_>>()))
 }
+
+pub(super) async fn make_label(call: &Call<'_>, found: &Found) -> Answered {
+    found.may_write(call)?;
+    let name = needed(call, "Label", "name")?;
+    let mut change = follow(call.forge, &found.repository).await?;
+    if change.record.has_label(&name) {
+        return Err(Failure::field("Label", "name", "already_exists"));
+    }
+    change.record.labels.push(name.clone());
+    change.save()?;
+    Answer::created(call.label(&change, &name))
+}
+
+pub(super) fn show_label(call: &Call<'_>, found: &Found, name: &str) -> Answered {
+    if !found.repository.record.has_label(name) {
+        return Err(Failure::not_found());
+    }
+    Answer::ok(call.label(&found.repository, name))
+}
