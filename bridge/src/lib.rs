@@ -8,6 +8,7 @@ pub mod checkout;
 pub mod cli;
 pub mod client;
 pub mod config;
+mod files;
 pub mod lsp;
 mod markdown;
 pub mod mirror;

@@ -6,7 +6,6 @@
 //! the cloud applies it once, however often it is sent.
 
 mod change;
-mod files;
 mod outbox;
 mod seen;
 

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::offline::files;
+use crate::files;
 use crate::protocol::kept::Kept;
 use crate::protocol::time::Time;
 use crate::protocol::to_proto::new_request_id;

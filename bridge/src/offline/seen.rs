@@ -16,7 +16,7 @@ use prost::Message as _;
 
 pub use fold::Fold;
 
-use crate::offline::files;
+use crate::files;
 use crate::protocol::time::Time;
 
 /// Threads of the list that are remembered, the newest.

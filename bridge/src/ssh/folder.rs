@@ -6,10 +6,11 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::files;
 use crate::ssh::generated;
 use crate::ssh::hosts::Hosts;
 use crate::ssh::quote::System;
-use crate::ssh::{Error, atomic, lock};
+use crate::ssh::{Error, lock};
 
 /// How long another writer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -86,7 +87,7 @@ impl Folder {
         if same {
             return Ok(());
         }
-        atomic::replace(&path, text, None).map_err(|source| Error::io("write", &path, source))
+        files::replace(&path, text, None).map_err(|source| Error::io("write", &path, source))
     }
 
     /// Makes the folder, for its owner alone.

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use crate::files;
 use crate::ssh::ask::{Settings, ask, home};
 use crate::ssh::config_file::{self, State};
 use crate::ssh::hosts::host_name;
 use crate::ssh::quote::{System, includable};
-use crate::ssh::{Error, Folder, atomic, lock};
+use crate::ssh::{Error, Folder, lock};
 
 /// How long another writer may take: it asks ssh several times.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -139,7 +140,7 @@ impl UserConfig {
             _ => Some(ask(explicit, OTHER).await?),
         };
         self.back_up(before.as_deref())?;
-        atomic::replace(&file, &after, like.as_ref())
+        files::replace(&file, &after, like.as_ref())
             .map_err(|source| self.read_only(&file, source))?;
         let verdict = self.judge(explicit, known.as_ref()).await;
         if let Err(error) = verdict {
@@ -171,7 +172,7 @@ impl UserConfig {
             let explicit = self.explicit().await.unwrap_or(Some(&self.path));
             let fine = ask(explicit, OTHER).await;
             self.back_up(Some(&before))?;
-            atomic::replace(&file, &after, like.as_ref())
+            files::replace(&file, &after, like.as_ref())
                 .map_err(|source| self.read_only(&file, source))?;
             if let (Ok(fine), now) = (fine, ask(explicit, OTHER).await)
                 && now.as_ref().ok() != Some(&fine)
@@ -261,7 +262,7 @@ impl UserConfig {
         }
         let hold = File::open(folder).map_err(|source| Error::io("open", folder, source))?;
         lock::wait(&hold, PATIENCE).await.map_err(|source| Error::io("lock", folder, source))?;
-        atomic::clear_unfinished(folder);
+        files::clear_unfinished(folder);
         Ok(hold)
     }
 
@@ -305,7 +306,7 @@ impl UserConfig {
         let (day, time) = (now.date(), now.time());
         let name =
             format!("{day}-{:02}{:02}{:02}-config", time.hour(), time.minute(), time.second());
-        atomic::replace(&folder.join(name), text, None).map_err(failed)
+        files::replace(&folder.join(name), text, None).map_err(failed)
     }
 
     /// Puts back what was there, unless somebody else has written since.
@@ -320,7 +321,7 @@ impl UserConfig {
             return Ok(());
         }
         let undone = match before {
-            Some(before) => atomic::replace(file, before, like),
+            Some(before) => files::replace(file, before, like),
             None => fs::remove_file(file),
         };
         undone.map_err(|source| self.read_only(file, source))
