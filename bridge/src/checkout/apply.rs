@@ -110,6 +110,8 @@ impl Local {
         let theirs = self.commit(&git, &git.line(&["write-tree"]).await?).await?;
         let ours = self.commit(&git, &work.tree).await?;
         let base = format!("--merge-base={base}");
+        // Conflict markers show names as they are given here; in this form git reads a commit after any words.
+        let (ours, theirs) = (format!("yours-0-g{ours}"), format!("agent-0-g{theirs}"));
         let args = [
             "merge-tree",
             "--write-tree",
@@ -376,10 +378,9 @@ mod tests {
         let applied = apply(&repository, &patch, true).await.unwrap();
         assert_eq!((applied.conflicts, applied.files.len()), (vec!["a.txt".to_owned()], 2));
         let merged = repository.read("a.txt");
-        assert!(
-            merged.contains("<<<<<<<") && merged.contains("mine") && merged.contains("theirs"),
-            "{merged}"
-        );
+        for part in ["<<<<<<< yours", "mine", "theirs", ">>>>>>> agent"] {
+            assert!(merged.contains(part), "{part} in {merged}");
+        }
         assert_eq!(repository.read("fresh.txt"), "fresh\n");
     }
 

@@ -42,6 +42,8 @@ pub struct Plan {
     pub carry: Option<String>,
     /// Files that are not committed, untracked ones included.
     pub dirty_files: usize,
+    /// Submodules and other repositories inside that hold changes of their own: a commit of this one cannot carry those.
+    pub left_behind: Vec<String>,
     /// A ref was asked for by name.
     pub(super) asked: bool,
     /// Holds what `carry` needs, and makes the bundle.
@@ -76,7 +78,8 @@ impl Local {
             other => other?,
         };
         let (commit, ref_name) = self.resolve(reference, &head).await?;
-        let dirty_files = if self.bare || commit != head { 0 } else { count_dirty(&git).await? };
+        let Dirt { files: dirty_files, inner: left_behind } =
+            if self.bare || commit != head { Dirt::default() } else { dirt(&git).await? };
         if dirty_files > 0 && dirty == Dirty::Refuse {
             return Err(Error::Dirty { path: self.root.clone(), files: dirty_files });
         }
@@ -84,7 +87,7 @@ impl Local {
             && dirty == Dirty::Carry
             && !self.bare
             && commit != head
-            && count_dirty(&git).await? > 0
+            && dirt(&git).await?.files > 0
         {
             return Err(Error::CarryElsewhere { reference: reference.to_owned(), head });
         }
@@ -104,6 +107,7 @@ impl Local {
             ref_name,
             carry,
             dirty_files,
+            left_behind: if dirty == Dirty::Carry { left_behind } else { Vec::new() },
             asked: reference.is_some(),
             scratch: Arc::new(scratch),
         })
@@ -168,12 +172,35 @@ impl Local {
     }
 }
 
-/// Files that are not committed, untracked ones included.
-async fn count_dirty(git: &Git) -> Result<usize> {
+/// What is not committed.
+#[derive(Debug, Default)]
+struct Dirt {
+    /// Files, untracked ones included.
+    files: usize,
+    /// Repositories inside that hold changes of their own.
+    inner: Vec<String>,
+}
+
+async fn dirt(git: &Git) -> Result<Dirt> {
     let args = ["status", "--porcelain=v2", "-z", "--untracked-files=all", "--no-renames"];
-    Ok(entries(&git.run(&args).await?)
-        .filter(|entry| !entry.starts_with(b"#") && !entry.ends_with(b"/"))
-        .count())
+    let mut dirt = Dirt::default();
+    for entry in entries(&git.run(&args).await?).filter(|entry| !entry.starts_with(b"#")) {
+        let entry = String::from_utf8_lossy(entry);
+        if let Some(untracked) = entry.strip_prefix("? ").and_then(|path| path.strip_suffix('/')) {
+            dirt.inner.push(untracked.to_owned());
+            continue;
+        }
+        dirt.files += 1;
+        // `1 XY S<commit><modified><untracked> mH mI mW hH hI path`
+        let mut fields = entry.splitn(9, ' ').skip(2);
+        if let (Some(state), Some(path)) = (fields.next(), fields.nth(5))
+            && state.starts_with('S')
+            && state.contains(['M', 'U'])
+        {
+            dirt.inner.push(path.to_owned());
+        }
+    }
+    Ok(dirt)
 }
 
 /// Commits by which the cloud can tell how much of the history it has.
@@ -368,6 +395,7 @@ mod tests {
         repository.write("b.txt", "changed outside\n");
         let before = repository.fingerprint();
         let outer = plan(&repository, None, Dirty::Carry).await.unwrap();
+        assert_eq!(outer.left_behind, ["module"]);
         let tree = outer
             .scratch
             .git()

@@ -105,7 +105,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         branch: args.branch.unwrap_or_default(),
         environment: args.environment.or_else(|| settings.environment.clone()).unwrap_or_default(),
         agent: args.agent.or_else(|| settings.agent.clone()).unwrap_or_default(),
-        model: args.model.or_else(|| settings.model.clone()).unwrap_or_default(),
+        model: args.model.clone().or_else(|| settings.model.clone()).unwrap_or_default(),
         mode: args.mode.or(settings.mode).map_or(v1::Mode::Unspecified, Into::into).into(),
         title: args.title.unwrap_or_default(),
         input,
@@ -118,6 +118,10 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         .await?;
     context.offline.seen().note(response.thread.as_slice(), &[]);
     let thread = response.thread.unwrap_or_default();
+    if let Some(model) = args.model.filter(|_| thread.model.is_empty()) {
+        let agent = text::line(&thread.agent, 40);
+        context.output.warn(&format!("{agent} calls no model: --model {model} is not used"));
+    }
     if args.wait {
         if !context.output.json {
             context.output.note(&format!("{} on {}", thread.slug, thread.branch));
@@ -194,6 +198,11 @@ async fn bring(
                 "{files} with uncommitted changes left behind; --dirty carry takes them along"
             ));
         }
+    }
+    for inner in &plan.left_behind {
+        output.warn(&format!(
+            "{inner} is a repository of its own: what it has not committed stays behind"
+        ));
     }
     let began = std::time::Instant::now();
     let mut shown = began;
