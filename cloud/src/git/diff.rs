@@ -1,6 +1,6 @@
 //! The change between two commits of a thread's repository, file by file.
 //!
-//! The list of files and its numbers come from one run of `git diff` for programs; the patches are cut out of a second
+//! The list of files and its numbers come from a run of `git diff` for programs; the patches are cut out of a second
 //! run for people, so that together they are byte for byte what `git diff -M FROM TO` prints. Attributes are those of the
 //! newer commit, as they would be in a checkout of it.
 
@@ -51,13 +51,10 @@ pub(crate) async fn stream(
     to: &str,
     options: DiffOptions,
 ) -> Result<mpsc::Receiver<Result<FileDiff>>> {
-    let mut changes = changes::list(&repository, from, to).await?;
-    if let Some(path) = &options.path {
-        changes.retain(|change| {
-            shown_path(&change.path) == *path
-                || change.old_path.as_deref().map(shown_path).as_ref() == Some(path)
-        });
-    }
+    let changes = match &options.path {
+        Some(path) => changes::of_file(&repository, from, to, path).await?,
+        None => changes::list(&repository, from, to).await?,
+    };
     let (sender, receiver) = mpsc::channel(AHEAD);
     if changes.is_empty() {
         return Ok(receiver);

@@ -8,11 +8,14 @@ use std::path::Path;
 
 use aloft_proto::v1::{FileDiff, FileStatus};
 
+use crate::git::command::Git;
 use crate::git::diff::git_diff;
 use crate::git::{Error, Result};
 
 const SUBMODULE: &str = "160000";
 const ABSENT: &str = "000000";
+/// What changed, for programs.
+const RAW: [&str; 3] = ["--raw", "-z", "--no-abbrev"];
 
 /// One changed file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -84,10 +87,30 @@ impl Change {
 
 /// Lists what changed, in the order of `git diff`.
 pub(crate) async fn list(repository: &Path, from: &str, to: &str) -> Result<Vec<Change>> {
-    let answer = git_diff(repository, from, to)
-        .args(["--raw", "--numstat", "-z", "--no-abbrev", "--"])
-        .run()
-        .await?;
+    run(git_diff(repository, from, to).args(RAW).args(["--numstat", "--"])).await
+}
+
+/// Lists what changed of one file, by its path before or after. Others are not read, be they ever so many.
+pub(crate) async fn of_file(
+    repository: &Path,
+    from: &str,
+    to: &str,
+    path: &str,
+) -> Result<Vec<Change>> {
+    let mut named = run(git_diff(repository, from, to).args(RAW).args(["--"])).await?;
+    named.retain(|change| {
+        shown_path(&change.path) == *path
+            || change.old_path.as_deref().is_some_and(|old| shown_path(old) == *path)
+    });
+    if named.is_empty() {
+        return Ok(named);
+    }
+    let command = git_diff(repository, from, to).args(RAW).args(["--numstat", "--"]);
+    run(command.args(named.iter().flat_map(Change::pathspecs))).await
+}
+
+async fn run(command: Git) -> Result<Vec<Change>> {
+    let answer = command.run().await?;
     parse(&answer).ok_or_else(|| Error::Command {
         attempt: "compare commits".to_owned(),
         detail: "git's list of changes cannot be read".to_owned(),
