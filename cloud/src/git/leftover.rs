@@ -1,7 +1,65 @@
 //! What a crash left in a folder of repositories: those that were not finished, or not wholly removed, and objects on their
 //! way into one.
 
-use std::{collections::HashSet, io, path::Path};
+use std::{
+    collections::HashSet,
+    io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// Between tries to remove a folder that still changes, and when that is given up until the next start.
+const AGAIN: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A folder beside repositories that becomes one of them, or goes again.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    path: PathBuf,
+}
+
+impl Unfinished {
+    /// Makes one, and the folder around it.
+    pub(crate) fn below(root: &Path) -> io::Result<Self> {
+        std::fs::create_dir_all(root)?;
+        let folder = tempfile::Builder::new().prefix(".unfinished-").tempdir_in(root)?;
+        Ok(Self { path: folder.keep() })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if is_gone(&std::fs::remove_dir_all(&self.path)) {
+            return;
+        }
+        // A git that was ended with whoever waited for it may still be at its last write.
+        let path = std::mem::take(&mut self.path);
+        std::thread::spawn(move || {
+            let given_up = Instant::now() + PATIENCE;
+            loop {
+                std::thread::sleep(AGAIN);
+                let removed = std::fs::remove_dir_all(&path);
+                match &removed {
+                    _ if is_gone(&removed) => return,
+                    Err(error) if Instant::now() > given_up => {
+                        let folder = path.display();
+                        tracing::warn!(%folder, %error, "stays until the next start");
+                        return;
+                    }
+                    _ => {}
+                }
+            }
+        });
+    }
+}
+
+fn is_gone(removed: &io::Result<()>) -> bool {
+    removed.as_ref().map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |()| true)
+}
 
 /// Keeps the repositories of these names, and nothing else but their own files. Nobody may work on any of them.
 pub(crate) fn clear(root: &Path, keep: &HashSet<String>) -> io::Result<()> {
@@ -46,6 +104,36 @@ fn remove(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_never_finished_goes_although_somebody_still_writes() {
+        let root = tempfile::tempdir().unwrap();
+        let unfinished = Unfinished::below(&root.path().join("threads")).unwrap();
+        let path = unfinished.path().to_owned();
+        let (begun, going) = std::sync::mpsc::channel();
+        let writer = std::thread::spawn({
+            let path = path.clone();
+            move || {
+                for number in 0..20_000 {
+                    std::fs::write(path.join(number.to_string()), "").ok();
+                    begun.send(()).ok();
+                }
+            }
+        });
+        going.recv().unwrap();
+        drop(unfinished);
+        writer.join().unwrap();
+        let given_up = Instant::now() + PATIENCE;
+        while path.exists() {
+            assert!(Instant::now() < given_up, "it is still there");
+            std::thread::sleep(AGAIN);
+        }
+        // One that got its name is left alone.
+        let finished = Unfinished::below(root.path()).unwrap();
+        std::fs::rename(finished.path(), root.path().join("named")).unwrap();
+        drop(finished);
+        assert!(root.path().join("named").exists());
+    }
 
     #[test]
     fn only_whole_repositories_that_somebody_has_stay() {

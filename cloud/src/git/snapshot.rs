@@ -23,7 +23,7 @@ pub use export::Export;
 use crate::git::bundle::{Bundle, blocking, missing_commits, sync_folder, update_refs};
 use crate::git::command::Git;
 use crate::git::diff::{self, DiffOptions};
-use crate::git::leftover;
+use crate::git::leftover::{self, Unfinished};
 use crate::git::mirror::make_bare;
 use crate::git::names::{check_name, check_object_id, check_ref, is_object_id};
 use crate::git::{Error, Result};
@@ -136,11 +136,7 @@ impl Snapshots {
         let format = if base.len() == 64 { "sha256" } else { "sha1" };
         let root = self.root.clone();
         let scratch = blocking(move || {
-            std::fs::create_dir_all(&root)
-                .map_err(Error::io(format!("make {}", root.display())))?;
-            tempfile::Builder::new()
-                .prefix(".unfinished-")
-                .tempdir_in(&root)
+            Unfinished::below(&root)
                 .map_err(Error::io(format!("make a folder in {}", root.display())))
         })
         .await?;

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use tempfile::TempDir;
-
 use crate::git::bundle::{Bundle, blocking, sync_folder, update_refs};
 use crate::git::command::Git;
+use crate::git::leftover::Unfinished;
 use crate::git::mirror::make_bare;
 use crate::git::names::{check_object_id, check_ref, is_object_id};
 use crate::git::snapshot::{BASE, START, Snapshots};
@@ -18,7 +17,7 @@ const FOLDERS: [&str; 4] =
 /// A bundle of a whole thread that was unpacked and checked, in a passing repository.
 #[derive(Debug)]
 pub struct Unpacked {
-    folder: TempDir,
+    folder: Unfinished,
 }
 
 impl Snapshots {
@@ -61,11 +60,7 @@ impl Snapshots {
         }
         let root = self.root.clone();
         let folder = blocking(move || {
-            std::fs::create_dir_all(&root)
-                .map_err(Error::io(format!("make {}", root.display())))?;
-            tempfile::Builder::new()
-                .prefix(".unfinished-")
-                .tempdir_in(&root)
+            Unfinished::below(&root)
                 .map_err(Error::io(format!("make a folder in {}", root.display())))
         })
         .await?;
