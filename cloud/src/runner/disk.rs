@@ -16,6 +16,8 @@ use crate::{
 
 /// Between looks at the disk.
 const LOOK: Duration = Duration::from_secs(2);
+/// A sandbox that holds less than this part of the reserve has not filled the disk: to stop its turn helps nobody.
+const BLAMELESS: u64 = 16;
 
 impl Runner {
     /// Looks at the disk for as long as the cloud runs. `sandboxes` holds one folder for each thread.
@@ -25,7 +27,9 @@ impl Runner {
             tokio::time::sleep(LOOK).await;
             match free(&sandboxes) {
                 Ok(free) if free < reserve => {
-                    if let Err(error) = self.stop_largest(&sandboxes, free).await {
+                    if let Err(error) =
+                        self.stop_largest(&sandboxes, free, reserve / BLAMELESS).await
+                    {
                         tracing::error!(
                             error = whole(&error),
                             "the disk is nearly full, and no turn could be stopped"
@@ -38,8 +42,8 @@ impl Runner {
         }
     }
 
-    /// Stops the running turn whose sandbox is the largest.
-    async fn stop_largest(&self, sandboxes: &Path, free: u64) -> Result<(), Error> {
+    /// Stops the running turn whose sandbox is the largest, where that holds as much as this.
+    async fn stop_largest(&self, sandboxes: &Path, free: u64, least: u64) -> Result<(), Error> {
         let mut largest = None;
         for row in self.parts().store.all_threads().await? {
             if row.thread.last_turn.is_none_or(|turn| turn.state() != TurnState::Running) {
@@ -47,7 +51,7 @@ impl Runner {
             }
             let folder = sandboxes.join(&row.thread.id);
             let size = tokio::task::spawn_blocking(move || size(&folder)).await.unwrap_or_default();
-            if largest.as_ref().is_none_or(|(most, _)| size > *most) {
+            if size >= least && largest.as_ref().is_none_or(|(most, _)| size > *most) {
                 largest = Some((size, row.thread.id));
             }
         }
