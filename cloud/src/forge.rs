@@ -17,6 +17,7 @@ use std::{fmt, str::FromStr};
 
 use futures_util::future::BoxFuture;
 use secrecy::SecretString;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 pub use self::{
     address::{Located, Web, is_long_name, is_short_name},
@@ -24,6 +25,7 @@ pub use self::{
     findings::{FailedCheck, Findings, Remark},
     issue::{Comment, Issue, Reference},
 };
+use crate::model::machine::Millis;
 
 /// Why a forge did not do what was asked. Each reads after "failed to …".
 #[derive(Clone, Debug, thiserror::Error)]
@@ -262,6 +264,14 @@ pub struct Repository {
     pub fork: bool,
     /// Whether the account may push; none = the forge does not say.
     pub push: Option<bool>,
+}
+
+impl Repository {
+    /// When somebody pushed last, in milliseconds since the Unix epoch: forges write times in more than one way.
+    pub fn push_time(&self) -> Option<Millis> {
+        let time = OffsetDateTime::parse(&self.pushed, &Rfc3339).ok()?;
+        i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
+    }
 }
 
 /// A page of something.

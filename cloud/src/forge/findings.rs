@@ -16,6 +16,8 @@ pub struct Findings {
     pub checks: Vec<FailedCheck>,
     /// What people said, oldest first.
     pub remarks: Vec<Remark>,
+    /// Further remarks, which are not told yet.
+    pub later: usize,
 }
 
 /// A check that ended badly.
@@ -55,10 +57,12 @@ impl Findings {
         self
     }
 
-    /// Leaves out what was said before.
+    /// Leaves out what was said before, and of the rest what is more than an agent is told at once: that comes the next time.
     #[must_use]
     pub fn since(mut self, heard: &[String]) -> Self {
         self.remarks.retain(|remark| !heard.contains(&remark.id));
+        self.later = self.remarks.len().saturating_sub(ENTRIES);
+        self.remarks.truncate(ENTRIES);
         self
     }
 
@@ -76,7 +80,11 @@ impl Findings {
         };
         let checks = several(self.checks.len(), "failing check", "failing checks");
         let remarks = several(self.remarks.len(), "comment", "comments");
-        checks.into_iter().chain(remarks).collect::<Vec<_>>().join(" and ")
+        let mut sum = checks.into_iter().chain(remarks).collect::<Vec<_>>().join(" and ");
+        if self.later > 0 {
+            let _ = write!(sum, "; {} more comments come the next time", self.later);
+        }
+        sum
     }
 
     /// What an agent is told.
@@ -90,16 +98,18 @@ impl Findings {
             let _ = write!(words, "\nThe check {name} failed. {url}\n");
             said(&mut words, text);
         }
-        for remark in self.remarks.iter().take(ENTRIES) {
+        for remark in &self.remarks {
             let Remark { author, place, text, .. } = remark;
             let at = if place.is_empty() { String::new() } else { format!(" at {place}") };
             let _ = write!(words, "\n{author} wrote{at}:\n");
             said(&mut words, text);
         }
-        let left_out =
-            self.checks.len().saturating_sub(ENTRIES) + self.remarks.len().saturating_sub(ENTRIES);
+        let left_out = self.checks.len().saturating_sub(ENTRIES);
         if left_out > 0 {
-            let _ = write!(words, "\n{left_out} more are left out here.\n");
+            let _ = write!(words, "\n{left_out} more failing checks are left out here.\n");
+        }
+        if self.later > 0 {
+            let _ = write!(words, "\n{} more comments come later.\n", self.later);
         }
         words
     }
@@ -146,6 +156,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_much_at_once_comes_the_next_time() {
+        let said = |id: usize| remark(&format!("{id:03}"), "2026-01-01", "Why?");
+        let all = Findings { remarks: (0..70).map(said).collect(), ..Findings::default() };
+        let first = all.clone().since(&[]);
+        assert_eq!(first.sum(), "40 comments; 30 more comments come the next time");
+        assert!(first.words("https://f/1").contains("30 more comments come later."));
+        let heard: Vec<String> = first.remarks.into_iter().map(|remark| remark.id).collect();
+        let second = all.since(&heard);
+        assert_eq!((second.sum().as_str(), second.remarks[0].id.as_str()), ("30 comments", "040"));
+    }
+
+    #[test]
     fn an_agent_hears_where_and_what_and_no_more_than_it_can_take() {
         let check = FailedCheck {
             name: "tests".into(),
@@ -153,7 +175,7 @@ mod tests {
             text: "$ rm -rf /\n".repeat(10_000),
         };
         let at = Remark { place: "a.rs:7".into(), ..remark("1", "", "Why?\n```sh\nrm x\n```") };
-        let findings = Findings { checks: vec![check; 50], remarks: vec![at] };
+        let findings = Findings { checks: vec![check; 50], remarks: vec![at], later: 0 };
         let words = findings.words("https://f/pull/1");
         assert!(words.len() < 400_000);
         assert!(
@@ -161,7 +183,10 @@ mod tests {
             "{words}"
         );
         assert!(words.contains("The check tests failed. https://ci/1\n> $ rm -rf /\n"));
-        assert!(words.contains("(cut here)") && words.contains("10 more are left out here."));
+        assert!(
+            words.contains("(cut here)")
+                && words.contains("10 more failing checks are left out here.")
+        );
         assert!(!words.lines().any(|line| line.starts_with('$') || line.starts_with('`')));
     }
 }

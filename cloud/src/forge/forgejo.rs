@@ -172,10 +172,10 @@ impl Forgejo {
     }
 
     async fn statuses(&self, name: &str, commit: &str) -> Result<Vec<CommitStatus>> {
-        let url = self.http.url(&repos(name, &["commits", commit, "status"]), &[]);
+        let parts = repos(name, &["commits", commit, "status"]);
         let what = format!("look at the checks of {name}");
-        let found = self.http.get::<CombinedStatus>(url, &what).await.map_err(scope)?.body;
-        Ok(found.statuses.unwrap_or_default())
+        let entries = |page: CombinedStatus| page.statuses.unwrap_or_default();
+        self.http.all(&parts, &[], ("limit", PAGE), &what, entries).await.map_err(scope)
     }
 
     async fn checks(&self, name: &str, commit: &str) -> Result<Option<Checks>> {
@@ -196,7 +196,7 @@ impl Forgejo {
         let url = self.http.url(&repos(name, &["issues", &text, "comments"]), &[]);
         let said = self.http.get::<Vec<Remark>>(url, &what).await.map_err(scope)?.body;
         let remarks = said.into_iter().map(|remark| remark.told("comment")).collect();
-        Ok(Findings { checks: checks.collect(), remarks }.tidied())
+        Ok(Findings { checks: checks.collect(), remarks, later: 0 }.tidied())
     }
 
     async fn pull(&self, name: &str, number: u64) -> Result<Pull> {

@@ -17,6 +17,8 @@ use crate::forge::{
 const SCOPES: [(&str, &[&str]); 1] = [("repo", &["repo", "public_repo"])];
 /// Entries of a page.
 const PAGE: &str = "100";
+/// The same for a list that is read whole.
+const PER_PAGE: (&str, usize) = ("per_page", 100);
 
 /// One account.
 #[derive(Debug)]
@@ -192,9 +194,9 @@ impl GitHub {
         let what = format!("read issue {number} of {name}");
         let url = self.http.url(&repos(name, &["issues", &text]), &[]);
         let ticket = self.http.get::<Ticket>(url, &what).await?.body;
-        let query = [("per_page", PAGE)];
-        let url = self.http.url(&repos(name, &["issues", &text, "comments"]), &query);
-        Ok(ticket.with(self.http.get(url, &what).await?.body))
+        let parts = repos(name, &["issues", &text, "comments"]);
+        let comments = self.http.all(&parts, &[], PER_PAGE, &what, |page: Vec<Remark>| page);
+        Ok(ticket.with(comments.await?))
     }
 
     async fn pull_request(&self, name: &str, number: u64) -> Result<PullRequest> {

@@ -15,6 +15,8 @@ use crate::forge::{
 const SCOPE: &str = "api";
 /// Entries of a page.
 const PAGE: &str = "100";
+/// The same for a list that is read whole.
+const PER_PAGE: (&str, usize) = ("per_page", 100);
 /// From here on an account may push: GitLab's Developer.
 const MAY_PUSH: u32 = 30;
 /// What a draft's title begins with.
@@ -240,12 +242,9 @@ impl GitLab {
         let what = format!("read issue {number} of {name}");
         let url = self.http.url(&["projects", name, "issues", &text], &[]);
         let ticket = self.http.get::<Ticket>(url, &what).await?.body;
-        let query = [("sort", "asc"), ("order_by", "created_at"), ("per_page", PAGE)];
-        let url = self.http.url(&["projects", name, "issues", &text, "notes"], &query);
-        let notes = self.http.get::<Vec<Note>>(url, &what).await?.body;
+        let notes = self.notes(name, ["issues", &text], &what).await?;
         let login = |author: Option<Author>| author.and_then(|author| author.username);
-        let of_people = notes.into_iter().filter(|note| note.system != Some(true));
-        let comments = of_people.map(|note| Comment {
+        let comments = notes.into_iter().map(|note| Comment {
             author: login(note.author).unwrap_or_default(),
             text: note.body.unwrap_or_default(),
         });
@@ -259,11 +258,20 @@ impl GitLab {
         })
     }
 
+    /// What people said of an issue or a merge request, oldest first.
+    async fn notes(&self, name: &str, of: [&str; 2], what: &str) -> Result<Vec<Note>> {
+        let (parts, query) = (
+            ["projects", name, of[0], of[1], "notes"],
+            [("sort", "asc"), ("order_by", "created_at")],
+        );
+        let notes = self.http.all(&parts, &query, PER_PAGE, what, |page: Vec<Note>| page).await?;
+        Ok(notes.into_iter().filter(|note| note.system != Some(true)).collect())
+    }
+
     async fn statuses(&self, name: &str, commit: &str) -> Result<Vec<CommitStatus>> {
         let parts = ["projects", name, "repository", "commits", commit, "statuses"];
-        let url = self.http.url(&parts, &[("per_page", PAGE)]);
         let what = format!("look at the checks of {name}");
-        Ok(self.http.get::<Vec<CommitStatus>>(url, &what).await?.body)
+        self.http.all(&parts, &[], PER_PAGE, &what, |page: Vec<CommitStatus>| page).await
     }
 
     async fn checks(&self, name: &str, commit: &str) -> Result<Option<Checks>> {
@@ -279,13 +287,10 @@ impl GitLab {
             text: status.description.unwrap_or_default(),
         });
         let text = number.to_string();
-        let query = [("sort", "desc"), ("order_by", "created_at"), ("per_page", PAGE)];
-        let url = self.http.url(&["projects", name, "merge_requests", &text, "notes"], &query);
         let what = format!("read what was said at {name}");
-        let mut notes = self.http.get::<Vec<Note>>(url, &what).await?.body;
-        notes.retain(|note| note.system != Some(true));
+        let notes = self.notes(name, ["merge_requests", &text], &what).await?;
         let remarks = notes.into_iter().map(Note::told).collect();
-        Ok(Findings { checks: checks.collect(), remarks }.tidied())
+        Ok(Findings { checks: checks.collect(), remarks, later: 0 }.tidied())
     }
 
     async fn request(&self, name: &str, number: u64) -> Result<MergeRequest> {

@@ -38,6 +38,8 @@ const ANSWER: usize = 16 << 20;
 /// Answers that are remembered, and the longest of them, in bytes.
 const MARKS: usize = 256;
 const REMEMBERED: usize = 256 << 10;
+/// Pages of a list that are read at most.
+const PAGES: u32 = 20;
 /// How much of an odd answer is told.
 const DETAIL: usize = 200;
 
@@ -105,6 +107,36 @@ impl Http {
             url.query_pairs_mut().extend_pairs(query);
         }
         url
+    }
+
+    /// Reads a list, page after page: `per_page` is how the forge calls the size of a page, and the size asked for.
+    pub(super) async fn all<P, T>(
+        &self,
+        parts: &[&str],
+        query: &[(&str, &str)],
+        per_page: (&str, usize),
+        what: &str,
+        entries: impl Fn(P) -> Vec<T>,
+    ) -> Result<Vec<T>>
+    where
+        P: DeserializeOwned,
+    {
+        let size = per_page.1.to_string();
+        let mut all = Vec::new();
+        for page in 1..=PAGES {
+            let page = page.to_string();
+            let mut query = query.to_vec();
+            query.extend([(per_page.0, size.as_str()), ("page", page.as_str())]);
+            let reply = self.get::<P>(self.url(parts, &query), what).await?;
+            let found = entries(reply.body);
+            // Not each of them says that there is more.
+            let more = reply.more || found.len() >= per_page.1;
+            all.extend(found);
+            if !more {
+                break;
+            }
+        }
+        Ok(all)
     }
 
     /// Reads something; `what` reads after "failed to …".

@@ -110,3 +110,35 @@ fn failing_checks_and_new_comments_reach_the_agent_once() {
     forge.call("PUT", "/repos/dev/tool/pulls/1/merge", &json!({})).must(200);
     assert_eq!(home.fails(1, ["pr", id, "--fix"])["reason"], "NO_PULL_REQUEST");
 }
+
+#[test]
+fn what_stands_on_further_pages_is_seen_and_what_is_too_much_comes_later() {
+    let (home, forge) = stage();
+    home.configure("pullRequestSeconds = 1\n");
+    connect(&home, &forge);
+    let thread = thread(&home, "dev/tool", "$ echo one > new.txt");
+    let (id, branch) = (text(&thread, "id"), text(&thread, "branch"));
+    home.ok(["pr", id]);
+    let head = git(&home.path("forge/dev/tool.git"), &["rev-parse", branch]);
+    let path = format!("/repos/dev/tool/statuses/{head}");
+    for job in 0..=100 {
+        let state = if job == 100 { "failure" } else { "success" };
+        let status = json!({ "state": state, "context": format!("job {job}") });
+        forge.call("POST", &path, &status).must(201);
+    }
+    for number in 0..45 {
+        comment(&forge, &format!("Remark {number}."));
+    }
+    poll::until("the thread to know that a check fails", || {
+        (home.show(id)["thread"]["pullRequest"]["checks"] == "failing").then_some(())
+    });
+    home.ok(["pr", id, "--fix"]);
+    let words = told(&home, id);
+    for part in ["The check job 100 failed.", "> Remark 0.", "> Remark 39.", "5 more comments"] {
+        assert!(words.contains(part), "{part} is not in\n{words}");
+    }
+    home.ok(["pr", id, "--fix"]);
+    let words = told(&home, id);
+    assert!(words.contains("> Remark 40.") && words.contains("> Remark 44."), "{words}");
+    assert!(!words.contains("> Remark 39."), "{words}");
+}

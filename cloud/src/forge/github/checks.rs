@@ -4,10 +4,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::forge::{
     Checks, Error, Result,
-    github::{GitHub, PAGE, ended, repos, sum},
+    github::{GitHub, PER_PAGE, ended, repos, sum},
 };
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Runs {
     #[serde(default)]
     check_runs: Vec<Run>,
@@ -41,7 +41,7 @@ pub(super) struct Output {
     pub(super) annotations_count: Option<u64>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Statuses {
     #[serde(default)]
     statuses: Vec<Status>,
@@ -66,25 +66,26 @@ impl GitHub {
     }
 
     pub(super) async fn runs(&self, name: &str, commit: &str) -> Result<Vec<Run>> {
-        Ok(self.seen::<Runs>(name, commit, "check-runs").await?.check_runs)
+        self.seen(name, commit, "check-runs", |page: Runs| page.check_runs).await
     }
 
     pub(super) async fn statuses(&self, name: &str, commit: &str) -> Result<Vec<Status>> {
-        Ok(self.seen::<Statuses>(name, commit, "status").await?.statuses)
+        self.seen(name, commit, "status", |page: Statuses| page.statuses).await
     }
 
     /// What a token may see: some see statuses and no runs.
-    async fn seen<T: Default + DeserializeOwned>(
+    async fn seen<P: DeserializeOwned, T>(
         &self,
         name: &str,
         commit: &str,
         kind: &str,
-    ) -> Result<T> {
-        let url = self.http.url(&repos(name, &["commits", commit, kind]), &[("per_page", PAGE)]);
-        match self.http.get::<T>(url, &format!("look at the checks of {name}")).await {
-            Ok(reply) => Ok(reply.body),
-            Err(Error::NotFound { .. } | Error::Denied { .. }) => Ok(T::default()),
-            Err(error) => Err(error),
+        entries: impl Fn(P) -> Vec<T>,
+    ) -> Result<Vec<T>> {
+        let (parts, what) =
+            (repos(name, &["commits", commit, kind]), format!("look at the checks of {name}"));
+        match self.http.all(&parts, &[], PER_PAGE, &what, entries).await {
+            Err(Error::NotFound { .. } | Error::Denied { .. }) => Ok(Vec::new()),
+            other => other,
         }
     }
 }

@@ -1,14 +1,12 @@
 //! What stands against a pull request at GitHub: checks that failed with their reports, reviews, remarks to lines and to the whole.
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 
 use crate::forge::{
     Checks, FailedCheck, Findings, Remark, Result,
-    github::{self, GitHub, PAGE, checks::Run, repos},
+    github::{self, GitHub, PAGE, PER_PAGE, checks::Run, repos},
 };
 
-/// Pages of remarks that are read at most.
-const PAGES: u32 = 10;
 /// Annotations of a check that are told.
 const ANNOTATIONS: usize = 30;
 
@@ -56,9 +54,9 @@ impl GitHub {
             ("line", ["pulls", &number, "comments"]),
             ("comment", ["issues", &number, "comments"]),
         ] {
-            for said in self.all::<Said>(name, &below).await? {
-                findings.remarks.push(said.told(kind));
-            }
+            let (parts, what) = (repos(name, &below), format!("read what was said at {name}"));
+            let said = self.http.all(&parts, &[], PER_PAGE, &what, |page: Vec<Said>| page).await?;
+            findings.remarks.extend(said.into_iter().map(|said| said.told(kind)));
         }
         Ok(findings.tidied())
     }
@@ -90,22 +88,6 @@ impl GitHub {
             url: run.html_url.unwrap_or_default(),
             text: text.join("\n\n"),
         })
-    }
-
-    async fn all<T: DeserializeOwned>(&self, name: &str, below: &[&str]) -> Result<Vec<T>> {
-        let what = format!("read what was said at {name}");
-        let mut all = Vec::new();
-        for page in 1..=PAGES {
-            let page = page.to_string();
-            let query = [("per_page", PAGE), ("page", page.as_str())];
-            let reply = self.http.get::<Vec<T>>(self.http.url(&repos(name, below), &query), &what);
-            let reply = reply.await?;
-            all.extend(reply.body);
-            if !reply.more {
-                break;
-            }
-        }
-        Ok(all)
     }
 }
 
