@@ -21,7 +21,7 @@ use tokio::io::AsyncReadExt;
 use crate::{
     git::{BUNDLE_LIMIT, snapshot::Unpacked},
     model::{
-        machine::{Memory, Refused},
+        machine::{Fix, Memory, Pushed, Refused},
         naming,
         time::timestamp,
     },
@@ -163,6 +163,8 @@ impl Runner {
         let taken = !naming::is_branch(&known.branch)
             || store.branch_taken(&repository.id, &known.branch).await?;
         let branch = if taken { format!("aloft/{slug}") } else { known.branch.clone() };
+        // That of a branch which is another thread's now is that thread's.
+        let pull_request = known.pull_request.clone().filter(|_| branch == known.branch);
         let mut thread = Thread {
             id,
             slug,
@@ -174,7 +176,7 @@ impl Runner {
             }),
             step: String::new(),
             queue_position: 0,
-            pull_request: known.pull_request.clone(),
+            pull_request,
             error: None,
             expire_time: None,
             update_time: Some(timestamp(now())),
@@ -243,7 +245,8 @@ impl Runner {
         }
         let mut former_branches = old.former_branches.clone();
         former_branches.retain(|branch| naming::is_branch(branch));
-        if checked.thread.branch != thread.branch {
+        let kept = checked.thread.branch == thread.branch;
+        if !kept {
             former_branches.push(checked.thread.branch.clone());
         }
         let waiting: Vec<String> = old
@@ -265,6 +268,9 @@ impl Runner {
             snapshot: old.snapshot.clone(),
             safeties: old.safeties,
             former_branches,
+            pushed: if kept { old.pushed.clone() } else { Pushed::default() },
+            fix: if kept { old.fix.clone() } else { Fix::default() },
+            closes: old.closes.clone(),
             tell: vec![
                 "The thread was restored from an archive: the workspace is as it was, HOME is new, and what was ignored by git is gone."
                     .to_owned(),

@@ -60,6 +60,7 @@ impl Runner {
                 thread.branch
             )],
             former_branches: branches,
+            closes: known.closes.clone(),
             ..Memory::default()
         };
         let id = thread.id.clone();

@@ -16,8 +16,8 @@ use futures_util::{
 };
 
 use crate::{
-    accounts::forges::Account,
-    forge::{Change, Forge, Located, Proposal, PullRequest, State},
+    accounts::forges::{self, Account},
+    forge::{self, Change, Forge, Located, Proposal, PullRequest, State},
     git::{DiffOptions, Remote},
     model::{
         machine::{Fact, Input, Memory, Refused},
@@ -267,13 +267,18 @@ impl Runner {
         tip: &str,
         request: Option<RequestKey>,
     ) -> Result<(Applied, String), Error> {
-        let own = memory.pushed.own(&remote.url);
+        let own = memory.pushed.own();
         let (url, commit) = (remote.url.clone(), tip.to_owned());
-        let intent = Fact::Pushing { remote: url.clone(), commit: commit.clone() };
+        let intent = Fact::Pushing { commit: commit.clone() };
         self.tell(thread, intent, None).await?;
         let pushed =
             self.parts().snapshots.push(&thread.id, remote, &thread.branch, tip, &own).await;
         let said = pushed.map_err(|error| match (error, Located::parse(&remote.url)) {
+            // It was taken from the account while this was on its way.
+            (error, Some(located)) if error.needs_login() && remote.login.is_some() => {
+                let (what, host) = ("push the branch".to_owned(), located.host);
+                forges::Error::from(forge::Error::TokenRefused { what, host }).into()
+            }
             (error, Some(located)) if error.needs_login() => {
                 Error::from(Obstacle::AccountMissing { host: located.host })
             }

@@ -125,8 +125,6 @@ pub enum Fact {
     Suspended,
     /// The thread's branch is about to be pushed.
     Pushing {
-        /// Where to, without credentials.
-        remote: String,
         /// What it will point to.
         commit: String,
     },

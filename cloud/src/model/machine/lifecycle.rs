@@ -149,7 +149,7 @@ impl Machine {
                 self.sandbox_gone(now, &given, problem, out);
             }
             Fact::Suspended => self.suspended(now, out),
-            Fact::Pushing { remote, commit } => self.pushing(remote, commit),
+            Fact::Pushing { commit } => self.pushing(commit),
             Fact::Pushed { remote, commit } => self.pushed(now, &remote, commit, out),
             Fact::PullRequest(request) => self.pull_request(now, &request, out),
             Fact::Told { level, text } => self.say(now, level, text, out),

@@ -15,16 +15,14 @@ const PASSING: &str = "passing";
 /// Remarks that are remembered as told, the newest.
 const HEARD: usize = 2_000;
 
-/// What a thread pushed to a remote.
+/// What a thread pushed. Wherever that stands under the thread's branch, it is its own: an address may change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Pushed {
-    /// The address, without credentials.
-    pub remote: String,
     /// The commit its branch was made to point to.
     pub commit: String,
-    /// The commit it is being made to point to: after a crash it may or may not.
-    pub intended: String,
+    /// Commits it was being made to point to since: what is not known to have arrived may have.
+    pub tried: Vec<String>,
 }
 
 /// What the agent was told of what stands against its pull request.
@@ -51,12 +49,9 @@ impl Fix {
 
 impl Pushed {
     /// Commits that the branch may stand at by this thread's own doing.
-    pub fn own(&self, remote: &str) -> Vec<String> {
-        if self.remote != remote {
-            return Vec::new();
-        }
-        let both = [&self.commit, &self.intended];
-        both.into_iter().filter(|commit| !commit.is_empty()).cloned().collect()
+    pub fn own(&self) -> Vec<String> {
+        let all = std::iter::once(&self.commit).chain(&self.tried);
+        all.filter(|commit| !commit.is_empty()).cloned().collect()
     }
 }
 
@@ -111,19 +106,18 @@ impl Machine {
     }
 
     /// The branch is about to be pushed.
-    pub(super) fn pushing(&mut self, remote: String, commit: String) {
-        let pushed = &mut self.memory.pushed;
-        if pushed.remote != remote {
-            *pushed = Pushed { remote, ..Pushed::default() };
+    pub(super) fn pushing(&mut self, commit: String) {
+        let tried = &mut self.memory.pushed.tried;
+        if !tried.contains(&commit) {
+            tried.push(commit);
         }
-        pushed.intended = commit;
     }
 
     /// It was pushed.
     pub(super) fn pushed(&mut self, now: Millis, remote: &str, commit: String, out: &mut Accepted) {
         let pushed = &mut self.memory.pushed;
         let is_new = pushed.commit != commit;
-        *pushed = Pushed { remote: remote.to_owned(), commit, intended: String::new() };
+        *pushed = Pushed { commit, tried: Vec::new() };
         if is_new {
             let text = format!("Pushed the branch {} to {remote}.", self.thread.branch);
             self.say(now, Level::Info, text, out);
@@ -134,7 +128,7 @@ impl Machine {
     pub(super) fn pull_request(&mut self, now: Millis, request: &PullRequest, out: &mut Accepted) {
         let before = self.thread.pull_request.replace(request.clone());
         let (number, url) = (request.number, &request.url);
-        let is_new = before.as_ref().is_none_or(|before| before.url != request.url);
+        let is_new = before.as_ref().is_none_or(|before| before.number != number);
         if is_new {
             self.memory.fix = Fix::default();
             self.charge_pull_request(now, number, out);

@@ -15,6 +15,7 @@ use crate::model::{
 mod age;
 mod budgets;
 mod properties;
+mod pull_request;
 mod rest;
 mod restart;
 mod rewind;

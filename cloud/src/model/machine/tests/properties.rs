@@ -64,7 +64,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         (0..2_u64).prop_map(|turns| Input::Account(of_all(turns))),
         turn.clone().prop_map(|t| Input::Fact(Fact::Deadline(Deadline::Budget(t)))),
         (1..3_u64, 1..5).prop_map(|(number, state)| Input::Fact(pull_request(number, state))),
-        Just(Input::Fact(Fact::Pushing { remote: "r".into(), commit: "c".into() })),
+        Just(Input::Fact(Fact::Pushing { commit: "c".into() })),
         Just(Input::Fact(Fact::Pushed { remote: "r".into(), commit: "c".into() })),
         Just(Input::Fact(Fact::WorkspaceMade)),
         Just(started()),
