@@ -84,7 +84,7 @@ pub use self::{
     obstacle::Obstacle,
     problem::{Kind as ErrorKind, problem, whole},
     pull_request::{Propose, Proposed},
-    repositories::RepositoryQuery,
+    repositories::{RepositoryPage, RepositoryQuery},
     request::RequestKey,
     uploads::Upload,
 };

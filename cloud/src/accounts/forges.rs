@@ -224,6 +224,13 @@ impl Forges {
         })
     }
 
+    /// The same under the name the forge has for it now, where that is another one: git, which carries a token, follows nobody.
+    pub async fn moved(&self, owner: &str, url: &str) -> Result<Option<Remote>, Error> {
+        let Some((account, name)) = self.of_repository(owner, url).await? else { return Ok(None) };
+        let now = account.open()?.repository(&name).await?.name;
+        Ok((now != name).then(|| account.remote(&now)))
+    }
+
     /// The whole address of what may be `OWNER/NAME`: at the only forge there is an account of, else at GitHub.
     pub async fn address(&self, owner: &str, repository: &str) -> Result<String, Error> {
         if !is_short_name(repository) {

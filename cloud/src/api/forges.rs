@@ -7,14 +7,13 @@ use aloft_proto::v1::{
     ListRepositoriesResponse, forge_service_server::ForgeService,
 };
 use secrecy::SecretString;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tonic::{Request, Response, Status};
 
 use crate::{
     accounts::forges::Account,
     api::{Api, caller::owner},
     model::time::timestamp,
-    runner::{Error, RepositoryQuery},
+    runner::{Error, RepositoryPage, RepositoryQuery},
 };
 
 type Reply<T> = Result<Response<T>, Status>;
@@ -90,26 +89,21 @@ impl ForgeService for Api {
             page_size: asked.page_size,
             page_token: asked.page_token,
         };
-        let (found, next_page_token) = self.runner.repositories(&owner, query).await?;
+        let RepositoryPage { found, next: next_page_token, problems } =
+            self.runner.repositories(&owner, query).await?;
         let repositories = found.into_iter().map(|(account, repository)| ForgeRepository {
             url: account.web.clone_url(&repository.name),
             host: account.host(),
+            push_time: repository.push_time().map(timestamp),
             name: repository.name,
             default_branch: repository.default_branch,
-            push_time: moment(&repository.pushed),
             private: repository.private,
             archived: repository.archived,
             fork: repository.fork,
         });
         let repositories = repositories.collect();
-        Ok(Response::new(ListRepositoriesResponse { repositories, next_page_token }))
+        Ok(Response::new(ListRepositoriesResponse { repositories, next_page_token, problems }))
     }
-}
-
-/// A time as forges write it.
-fn moment(text: &str) -> Option<prost_types::Timestamp> {
-    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok().map(timestamp)
 }
 
 fn shown(account: Account) -> ForgeAccount {

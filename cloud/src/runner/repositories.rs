@@ -1,21 +1,32 @@
 //! The repositories that a person's accounts reach, and which of them they mean.
+//!
+//! A long list takes its forge many pages: it is read to its end whoever waits for it, and one that was read before is given
+//! at once while a newer one is on its way.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
+};
+
+use aloft_proto::v1::Problem;
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, Shared},
 };
 
 use crate::{
     accounts::forges::Account,
     forge::Repository,
-    runner::{Error, Obstacle, Runner},
+    runner::{Error, Obstacle, Runner, whole},
 };
 
 /// How long a list is good.
 const FRESH: Duration = Duration::from_secs(60);
-/// Pages asked for of one account: whoever has more searches.
-const PAGES: u32 = 20;
+/// How long an older one is given while it is read anew.
+const GIVEN: Duration = Duration::from_secs(60 * 60);
+/// Pages that are read of one account.
+const PAGES: u32 = 50;
 /// Entries of a page when none is asked for, and at most.
 const SIZE: (u32, u32) = (100, 1_000);
 
@@ -32,12 +43,35 @@ pub struct RepositoryQuery {
     pub page_token: String,
 }
 
-/// A list and when it was read; it belongs to an owner, a host and a login there.
-type Known = (Instant, Arc<Vec<Repository>>);
+/// A page of repositories.
+#[derive(Debug)]
+pub struct RepositoryPage {
+    /// Each with the account that reaches it.
+    pub found: Vec<(Account, Repository)>,
+    /// Of the next page; empty = there is none.
+    pub next: String,
+    /// Why those of an account are missing.
+    pub problems: Vec<Problem>,
+}
+
+type List = Arc<Vec<Repository>>;
+/// A list that is being read.
+type Reading = Shared<BoxFuture<'static, Result<List, Arc<Error>>>>;
+/// Whose it is: an owner, a host and a login there.
+type Whose = (String, String, String);
+
+/// One list.
+#[derive(Debug, Default)]
+struct Known {
+    /// When it was read last, and what was there.
+    read: Option<(Instant, List)>,
+    /// It is being read.
+    reading: Option<Reading>,
+}
 
 /// Lists that were read lately.
 #[derive(Debug, Default)]
-pub(super) struct Lists(Mutex<HashMap<(String, String, String), Known>>);
+pub(super) struct Lists(Mutex<HashMap<Whose, Known>>);
 
 impl Runner {
     /// A page of the repositories that the accounts of a person reach, those pushed to last first; the token of the next one.
@@ -45,7 +79,7 @@ impl Runner {
         &self,
         owner: &str,
         query: RepositoryQuery,
-    ) -> Result<(Vec<(Account, Repository)>, String), Error> {
+    ) -> Result<RepositoryPage, Error> {
         let forges = &self.parts().forges;
         let accounts = match query.forge.as_str() {
             "" => forges.list(owner).await?,
@@ -64,43 +98,90 @@ impl Runner {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let words = query.words.to_lowercase();
         let words: Vec<&str> = words.split_whitespace().collect();
-        let mut found = Vec::new();
+        let (mut found, mut problems) = (Vec::new(), Vec::new());
+        let all = accounts.len();
         for account in accounts {
-            for repository in self.list_of(owner, &account).await?.iter() {
+            let list = match self.list_of(owner, &account).await {
+                Ok(list) => list,
+                // What the others reach is worth having.
+                Err(error) => {
+                    problems.push(error.explain().1);
+                    if problems.len() == all {
+                        return Err(error);
+                    }
+                    continue;
+                }
+            };
+            for repository in list.iter() {
                 let name = repository.name.to_lowercase();
                 if words.iter().all(|word| name.contains(word)) {
                     found.push((account.clone(), repository.clone()));
                 }
             }
         }
-        // Times of one form: their text is in order too.
-        found.sort_by(|one, other| other.1.pushed.cmp(&one.1.pushed));
+        found.sort_by_key(|(_, repository)| std::cmp::Reverse(repository.push_time()));
         let more = found.len() > from.saturating_add(size);
         let next = if more { (from + size).to_string() } else { String::new() };
-        Ok((found.into_iter().skip(from).take(size).collect(), next))
+        let found = found.into_iter().skip(from).take(size).collect();
+        Ok(RepositoryPage { found, next, problems })
     }
 
-    async fn list_of(&self, owner: &str, account: &Account) -> Result<Arc<Vec<Repository>>, Error> {
+    async fn list_of(&self, owner: &str, account: &Account) -> Result<List, Error> {
         let key = (owner.to_owned(), account.host(), account.person.login.clone());
-        let lists = &self.shared.lists.0;
-        let lock = || lists.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = lock().get(&key).cloned();
-        if let Some((read, list)) = known
-            && read.elapsed() < FRESH
-        {
-            return Ok(list);
-        }
-        let forge = account.open()?;
-        let mut list = Vec::new();
-        for page in 1..=PAGES {
-            let page = forge.repositories(page).await?;
-            list.extend(page.entries);
-            if !page.more {
-                break;
+        let reading = {
+            let mut lists = self.lists();
+            let known = lists.entry(key.clone()).or_default();
+            let age = known.read.as_ref().map(|(time, _)| time.elapsed());
+            let reading = match &known.read {
+                Some((_, list)) if age.is_some_and(|age| age < FRESH) => return Ok(list.clone()),
+                _ => known.reading.get_or_insert_with(|| self.begin_list(key, account)).clone(),
+            };
+            match &known.read {
+                Some((_, list)) if age.is_some_and(|age| age < GIVEN) => return Ok(list.clone()),
+                _ => reading,
             }
-        }
-        let list = Arc::new(list);
-        lock().insert(key, (Instant::now(), Arc::clone(&list)));
-        Ok(list)
+        };
+        reading.await.map_err(Error::Same)
     }
+
+    /// Reads a list to its end and keeps it, whoever waits for it.
+    fn begin_list(&self, key: Whose, account: &Account) -> Reading {
+        let (runner, account) = (self.clone(), account.clone());
+        let task = self.shared.tasks.spawn(async move {
+            let read = tokio::select! {
+                read = read(&account) => read,
+                () = runner.shared.stop.cancelled() => Err(Error::Ended),
+            };
+            let mut lists = runner.lists();
+            let known = lists.entry(key).or_default();
+            known.reading = None;
+            match &read {
+                Ok(list) => known.read = Some((Instant::now(), Arc::clone(list))),
+                Err(error) => tracing::warn!(
+                    host = account.host(),
+                    error = whole(error),
+                    "could not read the repositories of an account"
+                ),
+            }
+            read
+        });
+        async { task.await.unwrap_or(Err(Error::Ended)).map_err(Arc::new) }.boxed().shared()
+    }
+
+    fn lists(&self) -> MutexGuard<'_, HashMap<Whose, Known>> {
+        self.shared.lists.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn read(account: &Account) -> Result<List, Error> {
+    let forge = account.open()?;
+    let mut list = Vec::new();
+    for page in 1..=PAGES {
+        let page = forge.repositories(page).await?;
+        list.extend(page.entries);
+        if !page.more {
+            break;
+        }
+    }
+    Ok(Arc::new(list))
 }

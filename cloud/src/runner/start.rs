@@ -9,8 +9,10 @@ use tokio::sync::mpsc;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::{
+    accounts::forges,
+    forge,
     git::{
-        Progress,
+        Progress, Remote,
         mirror::Freshness,
         workspace::{Clone, Paths},
     },
@@ -97,16 +99,19 @@ impl Start {
             && !row.url.is_empty()
         {
             self.step("Fetching the repository").await;
-            let (tell, progress) = mpsc::channel(8);
-            let told = self.tell_progress(progress);
-            let progress = move |step| {
-                // Only the newest matters: one that finds no room is left out.
-                let _full = tell.try_send(step);
+            let (forges, owner) = (&self.agent.parts.forges, &self.agent.thread.owner);
+            let remote = forges.remote(owner, &row.url).await?;
+            let fetched = match self.fetch(&repository.id, remote).await {
+                Err(error) => match forges.moved(owner, &row.url).await {
+                    Ok(Some(remote)) => self.fetch(&repository.id, remote).await,
+                    // There is an account, and it opens nothing any more.
+                    Err(refused @ forges::Error::Forge(forge::Error::TokenRefused { .. })) => {
+                        Err(refused.into())
+                    }
+                    _ => Err(error),
+                },
+                fetched => fetched,
             };
-            let forges = &self.agent.parts.forges;
-            let remote = forges.remote(&self.agent.thread.owner, &row.url).await?;
-            let fetched = mirrors.fetch(&repository.id, remote, Freshness::Recent, progress).await;
-            drop(told);
             match fetched {
                 Err(error) if !self.agent.thread.base_commit.is_empty() => {
                     // The base is here already; the remote is only needed for what is newer.
@@ -128,6 +133,17 @@ impl Start {
             pass!("start.based");
         }
         Ok(())
+    }
+
+    async fn fetch(&self, repository: &str, remote: Remote) -> Result<(), Error> {
+        let (tell, progress) = mpsc::channel(8);
+        let _told = self.tell_progress(progress);
+        let progress = move |step| {
+            // Only the newest matters: one that finds no room is left out.
+            let _full = tell.try_send(step);
+        };
+        let mirrors = &self.agent.parts.mirrors;
+        Ok(mirrors.fetch(repository, remote, Freshness::Recent, progress).await?)
     }
 
     /// The thread's own repository.

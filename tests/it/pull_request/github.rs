@@ -187,6 +187,14 @@ fn an_answer_that_is_lost_makes_no_second_pull_request() {
     let error = home.fails(1, ["pr", id]);
     assert_eq!(error["reason"], "FORGE_TOKEN_REFUSED");
     assert!(text(&error, "hint").contains("aloft forge connect github"), "{error}");
+    // A thread begins with it as little, and says the same.
+    forge.repository("dev/other");
+    let begun = home.json(["new", "--agent", "shell", "--repo", "dev/other", "$ true"]);
+    let failed = poll::until("the thread to fail", || {
+        let thread = home.show(text(&begun, "id"))["thread"].clone();
+        (thread["state"] == "failed").then_some(thread)
+    });
+    assert_eq!(failed["error"]["reason"], "FORGE_TOKEN_REFUSED", "{failed}");
 }
 
 #[test]
@@ -246,4 +254,68 @@ fn a_renamed_repository_is_found_and_limits_are_told() {
         let bare = home.path("forge/dev/renamed.git");
         (git(&bare, &["show", &format!("{branch}:new.txt")]) == "one").then_some(())
     });
+    // What the thread pushed under the old name is still its own, and the pull request is the same.
+    home.ok(["send", id, "--wait", "$ echo two > new.txt"]);
+    forge.control("PATCH", "/repos/dev/renamed", &json!({"name": "again"}));
+    assert_eq!(home.json(["pr", id])["pullRequest"]["number"], 1);
+    let bare = home.path("forge/dev/again.git");
+    assert_eq!(git(&bare, &["show", &format!("{}:new.txt", text(&thread, "branch"))]), "two");
+    let shown = home.show(id);
+    let opened = items(&shown, "notice");
+    let opened = opened.iter().filter(|one| one.to_string().contains("was opened"));
+    assert_eq!(opened.count(), 1, "{shown}");
+    // A new thread begins under a name the repository has no more.
+    git(&bare, &["update-ref", "refs/heads/later", &git(&bare, &["rev-parse", "main"])]);
+    let words = ["new", "--agent", "shell", "--mode", "auto", "--repo", "dev/renamed"];
+    home.json(words.into_iter().chain(["--ref", "later", "--wait", "$ git log -1"]));
+}
+
+#[test]
+fn a_restored_thread_goes_on_with_its_pull_request_and_with_nobody_elses() {
+    let (home, forge) = stage();
+    connect(&home, &forge);
+    let original = thread(&home, "dev/tool", "$ echo one > new.txt");
+    let id = text(&original, "id");
+    home.ok(["pr", id]);
+    let file = home.path("home/thread.aloft");
+    let file = file.to_str().unwrap();
+    home.ok(["archive", id, file]);
+
+    // The branch is still the original's, and so is the pull request.
+    let other = home.json(["restore", file]);
+    assert_eq!(other["pullRequest"], Value::Null);
+    home.ok(["send", text(&other, "id"), "--wait", "$ echo other > other.txt"]);
+    assert_eq!(home.json(["pr", text(&other, "id")])["pullRequest"]["number"], 2);
+
+    home.ok(["delete", id, "--yes"]);
+    home.wait_gone(id);
+    let back = home.json(["restore", file]);
+    assert_eq!((&back["branch"], &back["pullRequest"]["number"]), (&original["branch"], &json!(1)));
+    home.ok(["send", id, "--wait", "$ echo two > new.txt"]);
+    assert_eq!(home.json(["pr", id])["pullRequest"]["number"], 1);
+    let bare = home.path("forge/dev/tool.git");
+    assert_eq!(git(&bare, &["show", &format!("{}:new.txt", text(&back, "branch"))]), "two");
+}
+
+#[test]
+fn an_account_that_cannot_be_asked_hides_no_repository_of_another() {
+    let (home, forge) = stage();
+    let mut other = DevForge::start(&home.path("other"));
+    other.repository("dev/else");
+    connect(&home, &forge);
+    connect(&home, &other);
+    let names = |home: &Home| {
+        let listed = home.json(["repo", "list"]);
+        let mut names: Vec<String> =
+            listed.as_array().unwrap().iter().map(|one| text(one, "name").to_owned()).collect();
+        names.sort();
+        names
+    };
+    let host = other.url().trim_start_matches("http://").to_owned();
+    other.stop();
+    let run = home.run(["repo", "list"]);
+    assert_eq!(run.code, 0, "{}", run.text());
+    assert!(run.text().contains("dev/tool") && run.stderr.contains(&host), "{}", run.stderr);
+    assert_eq!(names(&home), ["dev/tool"]);
+    assert_eq!(home.fails(4, ["repo", "list", "--forge", &host])["reason"], "FORGE_UNREACHABLE");
 }

@@ -10,8 +10,9 @@ use crate::cli::text;
 use crate::protocol::request::forge::{ForgeAccount, ForgeRepository};
 use crate::protocol::time::Time;
 
-/// Variables that may hold a token, the first that is set counts.
-const VARIABLES: [&str; 3] = ["ALOFT_FORGE_TOKEN", "GH_TOKEN", "GITHUB_TOKEN"];
+/// The variable that may hold a token of any forge, and those of github.com alone. The first that is set counts.
+const VARIABLE: &str = "ALOFT_FORGE_TOKEN";
+const GITHUB_VARIABLES: [&str; 2] = ["GH_TOKEN", "GITHUB_TOKEN"];
 
 /// Arguments of `aloft forge`.
 #[derive(Debug, clap::Args)]
@@ -74,8 +75,9 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
     match args.action {
         Action::Connect { kind, url, token_stdin } => {
             let url = url.unwrap_or_default();
-            let given = VARIABLES.into_iter().find_map(|name| std::env::var(name).ok());
-            let given = given.filter(|token| !token_stdin && !token.trim().is_empty());
+            let given = variables(&kind, &url)
+                .filter_map(|name| std::env::var(name).ok())
+                .find(|token| !token_stdin && !token.trim().is_empty());
             let begun = match given {
                 None if !token_stdin => sign_in(context, &kind, &url).await?,
                 _ => None,
@@ -120,6 +122,13 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         }
     }
     Ok(Exit::Done)
+}
+
+/// Variables that may hold a token for this forge: one of github.com goes nowhere else.
+fn variables(kind: &str, url: &str) -> impl Iterator<Item = &'static str> {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/');
+    let github = kind.eq_ignore_ascii_case("github") && matches!(host, "" | "github.com");
+    [VARIABLE].into_iter().chain(GITHUB_VARIABLES.into_iter().filter(move |_| github))
 }
 
 /// Begins to sign in by a code; none where the cloud knows no application for that forge, so that a token is needed.
@@ -197,6 +206,9 @@ pub(crate) async fn repositories(context: &Context, args: RepoArgs) -> Outcome {
     let listing = context.client.list_repositories(request);
     let answer = output.waiting("asking the forge", listing).await?;
     let more = !answer.next_page_token.is_empty();
+    for problem in &answer.problems {
+        output.warn(&text::line(&problem.message, 400));
+    }
     let found: Vec<ForgeRepository> = answer.repositories.into_iter().map(Into::into).collect();
     if output.json {
         output.json(&found)?;
@@ -225,4 +237,31 @@ pub(crate) async fn repositories(context: &Context, args: RepoArgs) -> Outcome {
         output.note("there are more; give words to search for, or --limit");
     }
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_of_github_com_goes_nowhere_else() {
+        let of = |kind, url| variables(kind, url).collect::<Vec<_>>();
+        for url in ["", "https://github.com", "https://github.com/", "github.com"] {
+            assert_eq!(
+                of("github", url),
+                ["ALOFT_FORGE_TOKEN", "GH_TOKEN", "GITHUB_TOKEN"],
+                "{url}"
+            );
+        }
+        let others = [
+            ("gitlab", ""),
+            ("forgejo", "https://github.com"),
+            ("github", "https://github.example.com"),
+            ("github", "https://github.com.example.com"),
+            ("github", "https://github.com@example.com"),
+        ];
+        for (kind, url) in others {
+            assert_eq!(of(kind, url), ["ALOFT_FORGE_TOKEN"], "{kind} {url}");
+        }
+    }
 }

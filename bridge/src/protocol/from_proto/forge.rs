@@ -52,6 +52,7 @@ impl From<v1::ListRepositoriesResponse> for RepositoryListResult {
         Self {
             repositories: response.repositories.into_iter().map(Into::into).collect(),
             next_page_token: text(response.next_page_token),
+            problems: response.problems.into_iter().map(Into::into).collect(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::thread::Problem;
 use crate::protocol::time::Time;
 
 /// `forge/connect`.
@@ -126,6 +127,9 @@ pub struct RepositoryListResult {
     /// Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_page_token: Option<String>,
+    /// Why those of an account are missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
 }
 
 /// A repository an account reaches, as `aloft repo list --json` prints it.
