@@ -392,13 +392,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     fn notices_after(&self, number: u64, limit: usize) -> Answer<'_, Vec<(u64, v1::Notice)>>;
     /// Returns the number of the newest notice of all; 0 when there is none.
     fn newest_notice(&self) -> Answer<'_, u64>;
-    /// Marks notices read, all when none is named; returns the newest number of the feed.
-    fn read_notices<'a>(
-        &'a self,
-        owner: &'a str,
-        ids: &'a [String],
-        request: Option<Request>,
-    ) -> Answer<'a, u64>;
+    /// Marks notices read, all when none is named; returns the ids the owner has no notice of.
+    fn read_notices<'a>(&'a self, owner: &'a str, ids: &'a [String]) -> Answer<'a, Vec<String>>;
 
     /// Returns what all threads of an owner used on a day.
     fn spent<'a>(&'a self, owner: &'a str, day: u32) -> Answer<'a, Spent>;

@@ -51,7 +51,7 @@ impl FeedService for Api {
         let owner = owner(&request);
         let asked = request.into_inner();
         // Reading twice is reading once: the request id needs no memory.
-        self.store().read_notices(&owner, &asked.notice_ids, None).await.map_err(Error::from)?;
-        Ok(Response::new(ReadNoticesResponse {}))
+        let read = self.store().read_notices(&owner, &asked.notice_ids).await;
+        Ok(Response::new(ReadNoticesResponse { unknown_ids: read.map_err(Error::from)? }))
     }
 }

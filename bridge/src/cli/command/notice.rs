@@ -7,6 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Outcome};
 use crate::cli::output::Style;
 use crate::cli::text;
+use crate::protocol::error::{Code, Error};
 use crate::protocol::notice::Notice;
 use crate::protocol::time::Time;
 
@@ -63,7 +64,12 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         }
         Action::Read { ids } => {
             let request = v1::ReadNoticesRequest { notice_ids: ids, ..Default::default() };
-            context.client.read_notices(request).await?;
+            let unknown = context.client.read_notices(request).await?.unknown_ids;
+            if let [id, ..] = unknown.as_slice() {
+                let message = format!("there is no notice {id}");
+                let error = Error::new(Code::NotFound, "NOTICE_NOT_FOUND", message);
+                return Err(error.with_hint("see `aloft notice list`").into());
+            }
             if output.json {
                 output.json(&json!({}))?;
             } else {

@@ -77,20 +77,24 @@ pub(super) fn list(db: &Connection, owner: &str, unread: bool, limit: usize) -> 
     Ok(NoticePage { notices, feed: feed::newest(db, owner)? })
 }
 
-/// Marks an owner's notices read, all when none is named; returns the newest number of the feed.
+/// Marks an owner's notices read, all when none is named; returns the ids the owner has no notice of.
 pub(super) fn mark_read(
     db: &Connection,
     owner: &str,
     ids: &[String],
     news: &mut News,
-) -> Result<u64> {
+) -> Result<Vec<String>> {
     let unread =
         ids_of(db, "select id from notices where owner = ? and read = 0 order by number", owner)?;
     for id in unread.iter().filter(|id| ids.is_empty() || ids.contains(id)) {
         db.prepare_cached("update notices set read = 1 where id = ?")?.execute([id])?;
         feed::enter(db, owner, About::Notice, id, Entry::Gone, news)?;
     }
-    feed::newest(db, owner)
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = ids_of(db, "select id from notices where owner = ?", owner)?;
+    Ok(ids.iter().filter(|id| !known.contains(id)).cloned().collect())
 }
 
 /// Returns the ids of a thread's notices that nobody has read.
