@@ -27,6 +27,7 @@ mod pull_request;
 mod reach;
 mod rest;
 mod rewind;
+mod served;
 mod ssh;
 mod stop;
 mod tidy;

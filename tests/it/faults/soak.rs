@@ -26,7 +26,7 @@ struct Size {
 
 /// What `make test` does: a slice.
 const SLICE: Size =
-    Size { threads: 4, time: Duration::from_secs(12), pause: Duration::from_secs(3) };
+    Size { threads: 5, time: Duration::from_secs(90), pause: Duration::from_secs(6) };
 /// What `ALOFT_SOAK=1` does.
 const ALL: Size =
     Size { threads: 50, time: Duration::from_secs(600), pause: Duration::from_secs(5) };

@@ -24,8 +24,8 @@ step("what happened while no window was open is told at the start, all in one", 
   }
   window = await world.window();
   await window.toast(/3 (agents )?are done/).first().waitFor();
-  await window.shot("digest");
   assert.equal(await window.page.locator(".notification-toast").count(), 1);
+  await window.shot("digest");
   await window.press(/3 (agents )?are done/, "Show agents");
   await window.row(/Third.*done/).waitFor();
   await until("notices that were told to be read", async () => (await world.home.json("notice", "list")).every(({ read }) => read));

@@ -211,11 +211,18 @@ export class Window {
     return this.page.locator(".notification-toast", { hasText: text });
   }
 
-  /** Presses a button of a toast. */
+  /** Presses a button of a toast; of one that went away already, as they do after a while, in the list of notifications. */
   async press(text, button) {
-    const toast = this.toast(text).first();
-    await toast.hover();
-    await toast.getByRole("button", { name: button, exact: true }).click();
+    const press = async (place, timeout) => {
+      await place.hover({ timeout });
+      await place.getByRole("button", { name: button, exact: true }).click({ timeout });
+    };
+    try {
+      await press(this.toast(text).first(), 5_000);
+    } catch {
+      await this.command("Notifications: Show Notifications");
+      await press(this.page.locator(".notifications-center .notification-list-item", { hasText: text }).first());
+    }
   }
 
   async shot(name) {
