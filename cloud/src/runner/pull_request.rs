@@ -369,15 +369,12 @@ impl Runner {
             let text = format!("{} is up to date", now.url);
             (now, text)
         } else {
-            let (title, body) = match words {
-                Some(Words { title, text }) => {
-                    (title, format!("{text}\n\n{}", proposal::below(&facts)))
-                }
-                None => {
-                    let body = || proposal::with_template(&proposal::body(&facts), &template);
-                    let title = propose.title.clone().unwrap_or_else(|| thread.title.clone());
-                    (title, propose.body.clone().unwrap_or_else(body))
-                }
+            let (title, body) = if let Some(Words { title, text }) = words {
+                (title, format!("{text}\n\n{}", proposal::below(&facts)))
+            } else {
+                let body = || proposal::with_template(&proposal::body(&facts), &template);
+                let title = propose.title.clone().unwrap_or_else(|| thread.title.clone());
+                (title, propose.body.clone().unwrap_or_else(body))
             };
             let new = Proposal {
                 head: thread.branch.clone(),
