@@ -640,19 +640,20 @@ export type LedgerEntry = {
   agent: string;
   /** What it is for. */
   kind: LedgerKind;
-  /** `turn/N`, `pullRequest/N` or `resume/N`: the Nth of its thread, there once. */
+  /** `turn/N`, `pullRequestWords/N`, `pullRequest/N` or `resume/N`: the Nth of its thread, there once. */
   subject: string;
   /** The thread; it may be gone. */
   threadId: string;
   /** When it was first written. */
   time: Time;
-  /** Of a turn: what it has used. */
+  /** Of a turn, also one for the words of a pull request: what it has used. */
   usage?: Usage;
 };
 
 /** What an entry of the ledger is for. */
 export type LedgerKind = "turn"
   | "pullRequest"
+  | "pullRequestWords"
   | "resumeByMessage"
   | "resumeByPerson";
 
@@ -960,6 +961,8 @@ export type RepositoryListParams = {
 export type RepositoryListResult = {
   /** Absent on the last page. */
   nextPageToken?: string;
+  /** Why those of an account are missing. */
+  problems?: Problem[];
   /** Those pushed to last first. */
   repositories: ForgeRepository[];
 };
@@ -1148,15 +1151,19 @@ export type ThreadCreateParams = {
 export type ThreadCreatePullRequestParams = {
   /** The branch it is to be merged into; absent = where the thread began, or as it is. */
   base?: string;
-  /** Markdown; absent = what the log says, or as it is. */
+  /** Markdown; absent = what the agent writes, or as it is. */
   body?: string;
   /** Not for review yet; only of a new one. */
   draft?: boolean;
+  /** Labels of the repository that it gets, beside those it has; the thread says which could not be set. */
+  labels?: string[];
   /** Client-made. */
   requestId?: string;
+  /** Logins of those who are asked to review it, beside those who were; the thread says who could not be asked. */
+  reviewers?: string[];
   /** The thread. */
   threadId: string;
-  /** One line; absent = the thread's title, or as it is. */
+  /** One line; absent = what the agent writes, or as it is. */
   title?: string;
 };
 
