@@ -167,16 +167,20 @@ impl Forge {
 
     /// Gives a repository another name.
     pub(super) async fn rename(&self, repository: &Repository, name: &str) -> anyhow::Result<()> {
-        let change = self.change(repository).await?;
-        // Its number must not follow from its new name.
-        change.save()?;
+        let mut change = self.change(repository).await?;
         let Some(path) = self.free(&repository.owner, name) else {
             bail!("use {name} as a name: it is none, or it is taken")
         };
+        let (from, to) = (repository.full_name(), format!("{}/{name}", repository.owner));
+        let pulls = change.record.issues.iter_mut().filter_map(|issue| issue.pull.as_mut());
+        for pull in pulls.filter(|pull| pull.head_repository == from) {
+            pull.head_repository.clone_from(&to);
+        }
+        // Its number must not follow from its new name.
+        change.save()?;
         std::fs::rename(&repository.path, path)
             .with_context(|| format!("rename {}", repository.full_name()))?;
-        let to = format!("{}/{name}", repository.owner);
-        self.accounts().renamed(&repository.full_name(), &to)
+        self.accounts().renamed(&from, &to)
     }
 }
 

@@ -320,7 +320,7 @@ impl Runner {
         // As it is called now.
         let at = At { name: &repository.name, ..at };
         let remote = at.account.remote(at.name);
-        let known = self.known_request(thread, &at).await?;
+        let known = self.known_request(thread, memory, &at).await?;
         // Merged or closed, and nothing was done since: there is nothing to propose anew.
         if let Some(known) = &known
             && matches!(known.state, State::Merged | State::Closed)
@@ -423,12 +423,14 @@ impl Runner {
     async fn known_request(
         &self,
         thread: &Thread,
+        memory: &Memory,
         at: &At<'_>,
     ) -> Result<Option<PullRequest>, Error> {
         let Some(known) = &thread.pull_request else { return Ok(None) };
+        let own = memory.pushed.own();
         match at.forge.pull_request(at.name, known.number).await {
-            // Another one with its number, where the repository was moved.
-            Ok(found) if found.url != known.url => Ok(None),
+            // Elsewhere it is the same where it stands at what the thread pushed; else another one has its number.
+            Ok(found) if found.url != known.url && !own.contains(&found.head) => Ok(None),
             Ok(found) => Ok(Some(found)),
             Err(crate::forge::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
