@@ -44,7 +44,9 @@ export class GitLab extends Double {
     });
     this.route("GET /users", ({ query }) => {
       const at = (this.reviewers ?? []).indexOf(query.get("username"));
-      return at < 0 ? [] : [this.#person(this.reviewers[at], at + 1)];
+      if (at < 0) return [];
+      const all = { ...this.contract.least("OfUserSchema"), ...this.#person(this.reviewers[at], at + 1) };
+      return [all];
     });
     this.route("GET /projects/{id}/repository/commits/{sha}/statuses", ({ values: [name, commit] }) => {
       const failing = this.failing(name, commit);
