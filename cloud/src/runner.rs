@@ -64,7 +64,7 @@ use crate::{
     config::Config,
     git::{mirror::Mirrors, snapshot::Snapshots},
     model::{
-        machine::{Input, Machine, Refused, Update},
+        machine::{Input, Machine, Refused},
         naming,
     },
     sandbox::{Runtime, Sandbox},
@@ -199,12 +199,6 @@ impl Runner {
             return Ok(known);
         }
         let (thread, _) = self.find(owner, name).await?;
-        if let Input::Update(Update { model: Some(model), .. }) = &input
-            && !self.parts().agents.calls_models(&thread.agent)
-        {
-            let (name, model) = (thread.agent, model.clone());
-            return Err(Error::ModelUnused { name, model });
-        }
         let input = self.complete_input(&thread.id, input).await?;
         let mut again = true;
         loop {

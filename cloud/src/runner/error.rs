@@ -64,14 +64,6 @@ pub enum Error {
         /// How to mend it.
         hint: String,
     },
-    /// A model was named for an agent that calls none.
-    #[error("agent {name} calls no model, so {model} would not be used")]
-    ModelUnused {
-        /// The agent.
-        name: String,
-        /// As it was asked for.
-        model: String,
-    },
     /// No agent can be used by default.
     #[error("no agent can be used: {}", reasons.join("; "))]
     NoAgent {

@@ -73,11 +73,6 @@ impl Error {
             Self::AgentUnusable { hint, .. } => {
                 (Kind::Precondition, "AGENT_UNUSABLE", hint.as_str())
             }
-            Self::ModelUnused { .. } => (
-                Kind::Invalid,
-                "MODEL_UNUSED",
-                "begin a thread with an agent that calls models: `aloft agent list` shows them",
-            ),
             Self::NoAgent { .. } => (
                 Kind::Precondition,
                 "NO_AGENT",

@@ -204,7 +204,7 @@ fn update(stage: &Stage, sender: &mut Sender, thread: &str) {
     set_mode(sender, thread, Mode::Manual);
     let request = UpdateThreadRequest {
         thread_id: thread.to_owned(),
-        title: Some("Another".to_owned()),
+        model: Some("other".to_owned()),
         ..Default::default()
     };
     sender.send(Ask::Update(request)).unwrap();

@@ -57,15 +57,15 @@ step("it gets another name, and the panel, its tab and the list have it", async 
   assert.equal((await thread()).title, "Second name");
 });
 
-step("its mode changes, and a model its agent would not call is refused", async () => {
+step("its mode and its model change", async () => {
   await panel.getByRole("button", { name: "Mode: auto" }).click();
   await window.pick("Manual");
   await panel.getByRole("button", { name: "Mode: manual" }).waitFor();
   assert.equal((await thread()).mode, "manual");
   await window.command("Aloft: Change Model…");
   await answer("Name of the model", "some-model");
-  await window.toast("agent shell calls no model").waitFor();
-  assert.equal((await thread()).model, undefined);
+  await until("the model", async () => (await thread()).model === "some-model");
+  await panel.getByText("shell (some-model)").waitFor();
 });
 
 step("a fork goes on from the end of an earlier turn, in a sandbox of its own", async () => {
