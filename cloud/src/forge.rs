@@ -12,6 +12,7 @@ mod github;
 mod gitlab;
 mod http;
 mod issue;
+mod lists;
 
 use std::{fmt, str::FromStr};
 

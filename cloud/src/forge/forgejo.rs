@@ -15,8 +15,6 @@ use crate::forge::{
 
 /// Entries of a page: no server allows fewer as its highest number, unless told to.
 const PAGE: usize = 50;
-/// How many pages of open pull requests are looked through.
-const PAGES: u32 = 20;
 /// What a draft's title begins with.
 const DRAFT: &str = "WIP: ";
 
@@ -117,7 +115,8 @@ struct CommitStatus {
 
 impl Forgejo {
     pub(super) fn new(web: &Web, token: &SecretString) -> Result<Self> {
-        Ok(Self { http: Http::new(&web.join("api/v1"), web.host(), "token", token)? })
+        let http = Http::new(&web.join("api/v1"), web.host(), "token", token)?;
+        Ok(Self { http: http.paged("limit", PAGE) })
     }
 
     async fn whoami(&self) -> Result<Person> {
@@ -138,12 +137,9 @@ impl Forgejo {
     }
 
     async fn repositories(&self, page: u32) -> Result<Page<Repository>> {
-        let (limit, page) = (PAGE.to_string(), page.to_string());
-        let query = [("limit", limit.as_str()), ("page", page.as_str())];
-        let url = self.http.url(&["user", "repos"], &query);
-        let reply = self.http.get::<Vec<Repo>>(url, "list repositories").await.map_err(scope)?;
-        let more = reply.more || reply.body.len() >= PAGE;
-        Ok(Page { entries: reply.body.into_iter().map(Into::into).collect(), more })
+        let entries = |page: Vec<Repo>| page.into_iter().map(Into::into).collect();
+        let listed = self.http.page(&["user", "repos"], &[], page, "list repositories", entries);
+        listed.await.map_err(scope)
     }
 
     async fn repository(&self, name: &str) -> Result<Repository> {
@@ -175,7 +171,7 @@ impl Forgejo {
         let parts = repos(name, &["commits", commit, "status"]);
         let what = format!("look at the checks of {name}");
         let entries = |page: CombinedStatus| page.statuses.unwrap_or_default();
-        self.http.all(&parts, &[], ("limit", PAGE), &what, entries).await.map_err(scope)
+        self.http.all(&parts, &[], &what, entries).await.map_err(scope)
     }
 
     async fn checks(&self, name: &str, commit: &str) -> Result<Option<Checks>> {
@@ -212,22 +208,11 @@ impl Forgejo {
 
     async fn find(&self, name: &str, head: &str) -> Result<Option<PullRequest>> {
         let what = format!("look for a pull request of {head}");
-        let limit = PAGE.to_string();
-        for page in 1..=PAGES {
-            let page = page.to_string();
-            let query = [("state", "open"), ("limit", limit.as_str()), ("page", page.as_str())];
-            let url = self.http.url(&repos(name, &["pulls"]), &query);
-            // One that could not be loaded is null.
-            let pulls = self.http.get::<Vec<Option<Pull>>>(url, &what).await.map_err(scope)?.body;
-            let last = pulls.len() < PAGE;
-            if let Some(found) = pulls.into_iter().flatten().find(|pull| pull.is_of(head)) {
-                return Ok(Some(found.into()));
-            }
-            if last {
-                break;
-            }
-        }
-        Ok(None)
+        // One that could not be loaded is null.
+        let fits = |pull: &Option<Pull>| pull.as_ref().is_some_and(|pull| pull.is_of(head));
+        let (parts, query) = (repos(name, &["pulls"]), [("state", "open")]);
+        let found = self.http.first(&parts, &query, &what, fits).await.map_err(scope)?;
+        Ok(found.flatten().map(Into::into))
     }
 
     async fn open(&self, name: &str, proposal: &Proposal) -> Result<PullRequest> {
@@ -264,32 +249,15 @@ impl Forgejo {
 
     async fn label(&self, name: &str, number: u64, label: &str) -> Result<()> {
         let what = format!("find the label {label} of {name}");
-        let id = self.label_id(name, label, &what).await?;
+        let fits = |one: &Label| one.name == label;
+        let found = self.http.first(&repos(name, &["labels"]), &[], &what, fits).await;
         let host = self.http.host().to_owned();
-        let id = id.ok_or(Error::NotFound { what, host })?;
+        let Label { id, .. } = found.map_err(scope)?.ok_or(Error::NotFound { what, host })?;
         let text = number.to_string();
         let url = self.http.url(&repos(name, &["issues", &text, "labels"]), &[]);
         let what = format!("label pull request {number} of {name}");
         let body = json!({ "labels": [id] });
         self.http.send::<Value>(Method::POST, url, &body, &what).await.map(drop).map_err(scope)
-    }
-
-    async fn label_id(&self, name: &str, label: &str, what: &str) -> Result<Option<i64>> {
-        let limit = PAGE.to_string();
-        for page in 1..=PAGES {
-            let page = page.to_string();
-            let query = [("limit", limit.as_str()), ("page", page.as_str())];
-            let url = self.http.url(&repos(name, &["labels"]), &query);
-            let labels = self.http.get::<Vec<Label>>(url, what).await.map_err(scope)?.body;
-            let last = labels.len() < PAGE;
-            if let Some(found) = labels.into_iter().find(|one| one.name == label) {
-                return Ok(Some(found.id));
-            }
-            if last {
-                break;
-            }
-        }
-        Ok(None)
     }
 
     async fn ask_reviewer(&self, name: &str, number: u64, login: &str) -> Result<()> {

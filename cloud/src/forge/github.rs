@@ -15,10 +15,6 @@ use crate::forge::{
 
 /// What a classic token must be allowed, each with what includes it.
 const SCOPES: [(&str, &[&str]); 1] = [("repo", &["repo", "public_repo"])];
-/// Entries of a page.
-const PAGE: &str = "100";
-/// The same for a list that is read whole.
-const PER_PAGE: (&str, usize) = ("per_page", 100);
 
 /// One account.
 #[derive(Debug)]
@@ -167,11 +163,9 @@ impl GitHub {
     }
 
     async fn repositories(&self, page: u32) -> Result<Page<Repository>> {
-        let page = page.to_string();
-        let query = [("sort", "pushed"), ("per_page", PAGE), ("page", page.as_str())];
-        let url = self.http.url(&["user", "repos"], &query);
-        let reply = self.http.get::<Vec<Repo>>(url, "list repositories").await?;
-        Ok(Page { entries: reply.body.into_iter().map(Into::into).collect(), more: reply.more })
+        let (parts, query) = (["user", "repos"], [("sort", "pushed")]);
+        let entries = |page: Vec<Repo>| page.into_iter().map(Into::into).collect();
+        self.http.page(&parts, &query, page, "list repositories", entries).await
     }
 
     async fn repository(&self, name: &str) -> Result<Repository> {
@@ -195,7 +189,7 @@ impl GitHub {
         let url = self.http.url(&repos(name, &["issues", &text]), &[]);
         let ticket = self.http.get::<Ticket>(url, &what).await?.body;
         let parts = repos(name, &["issues", &text, "comments"]);
-        let comments = self.http.all(&parts, &[], PER_PAGE, &what, |page: Vec<Remark>| page);
+        let comments = self.http.all(&parts, &[], &what, |page: Vec<Remark>| page);
         Ok(ticket.with(comments.await?))
     }
 

@@ -13,10 +13,6 @@ use crate::forge::{
 
 /// What a token must be allowed: nothing less opens a merge request.
 const SCOPE: &str = "api";
-/// Entries of a page.
-const PAGE: &str = "100";
-/// The same for a list that is read whole.
-const PER_PAGE: (&str, usize) = ("per_page", 100);
 /// From here on an account may push: GitLab's Developer.
 const MAY_PUSH: u32 = 30;
 /// What a draft's title begins with.
@@ -209,17 +205,9 @@ impl GitLab {
     }
 
     async fn repositories(&self, page: u32) -> Result<Page<Repository>> {
-        let page = page.to_string();
-        let query = [
-            ("membership", "true"),
-            ("order_by", "last_activity_at"),
-            ("sort", "desc"),
-            ("per_page", PAGE),
-            ("page", page.as_str()),
-        ];
-        let url = self.http.url(&["projects"], &query);
-        let reply = self.http.get::<Vec<Project>>(url, "list repositories").await?;
-        Ok(Page { entries: reply.body.into_iter().map(Into::into).collect(), more: reply.more })
+        let query = [("membership", "true"), ("order_by", "last_activity_at"), ("sort", "desc")];
+        let entries = |page: Vec<Project>| page.into_iter().map(Into::into).collect();
+        self.http.page(&["projects"], &query, page, "list repositories", entries).await
     }
 
     async fn repository(&self, name: &str) -> Result<Repository> {
@@ -264,14 +252,14 @@ impl GitLab {
             ["projects", name, of[0], of[1], "notes"],
             [("sort", "asc"), ("order_by", "created_at")],
         );
-        let notes = self.http.all(&parts, &query, PER_PAGE, what, |page: Vec<Note>| page).await?;
+        let notes = self.http.all(&parts, &query, what, |page: Vec<Note>| page).await?;
         Ok(notes.into_iter().filter(|note| note.system != Some(true)).collect())
     }
 
     async fn statuses(&self, name: &str, commit: &str) -> Result<Vec<CommitStatus>> {
         let parts = ["projects", name, "repository", "commits", commit, "statuses"];
         let what = format!("look at the checks of {name}");
-        self.http.all(&parts, &[], PER_PAGE, &what, |page: Vec<CommitStatus>| page).await
+        self.http.all(&parts, &[], &what, |page: Vec<CommitStatus>| page).await
     }
 
     async fn checks(&self, name: &str, commit: &str) -> Result<Option<Checks>> {
@@ -305,13 +293,12 @@ impl GitLab {
     }
 
     async fn find(&self, name: &str, head: &str) -> Result<Option<PullRequest>> {
-        let query = [("state", "opened"), ("source_branch", head), ("per_page", PAGE)];
-        let url = self.http.url(&["projects", name, "merge_requests"], &query);
+        let parts = ["projects", name, "merge_requests"];
+        let query = [("state", "opened"), ("source_branch", head)];
         let what = format!("look for a merge request of {head}");
-        let found = self.http.get::<Vec<MergeRequest>>(url, &what).await?.body;
         // A fork may have a branch of the same name.
-        let own = found.into_iter().find(|one| one.source_project_id == one.target_project_id);
-        Ok(own.map(Into::into))
+        let own = |one: &MergeRequest| one.source_project_id == one.target_project_id;
+        Ok(self.http.first(&parts, &query, &what, own).await?.map(Into::into))
     }
 
     async fn open(&self, name: &str, proposal: &Proposal) -> Result<PullRequest> {

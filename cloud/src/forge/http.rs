@@ -38,8 +38,6 @@ const ANSWER: usize = 16 << 20;
 /// Answers that are remembered, and the longest of them, in bytes.
 const MARKS: usize = 256;
 const REMEMBERED: usize = 256 << 10;
-/// Pages of a list that are read at most.
-const PAGES: u32 = 20;
 /// How much of an odd answer is told.
 const DETAIL: usize = 200;
 
@@ -50,6 +48,8 @@ pub(super) struct Http {
     base: Url,
     host: String,
     headers: HeaderMap,
+    /// How the forge calls the size of a page, and the size that is asked for.
+    pub(super) per_page: (&'static str, usize),
     /// What was read before, with its mark: asked with that, what did not change costs nothing.
     read: Mutex<HashMap<String, (HeaderValue, Vec<u8>)>>,
 }
@@ -83,12 +83,25 @@ impl Http {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, secret);
         let client = client(&host)?;
-        Ok(Self { client, base, host, headers, read: Mutex::default() })
+        Ok(Self {
+            client,
+            base,
+            host,
+            headers,
+            per_page: ("per_page", 100),
+            read: Mutex::default(),
+        })
     }
 
     /// The same with another header.
     pub(super) fn with(mut self, name: &'static str, value: &'static str) -> Self {
         self.headers.insert(name, HeaderValue::from_static(value));
+        self
+    }
+
+    /// The same with pages of another size, which has another name.
+    pub(super) fn paged(mut self, name: &'static str, size: usize) -> Self {
+        self.per_page = (name, size);
         self
     }
 
@@ -107,36 +120,6 @@ impl Http {
             url.query_pairs_mut().extend_pairs(query);
         }
         url
-    }
-
-    /// Reads a list, page after page: `per_page` is how the forge calls the size of a page, and the size asked for.
-    pub(super) async fn all<P, T>(
-        &self,
-        parts: &[&str],
-        query: &[(&str, &str)],
-        per_page: (&str, usize),
-        what: &str,
-        entries: impl Fn(P) -> Vec<T>,
-    ) -> Result<Vec<T>>
-    where
-        P: DeserializeOwned,
-    {
-        let size = per_page.1.to_string();
-        let mut all = Vec::new();
-        for page in 1..=PAGES {
-            let page = page.to_string();
-            let mut query = query.to_vec();
-            query.extend([(per_page.0, size.as_str()), ("page", page.as_str())]);
-            let reply = self.get::<P>(self.url(parts, &query), what).await?;
-            let found = entries(reply.body);
-            // Not each of them says that there is more.
-            let more = reply.more || found.len() >= per_page.1;
-            all.extend(found);
-            if !more {
-                break;
-            }
-        }
-        Ok(all)
     }
 
     /// Reads something; `what` reads after "failed to …".

@@ -4,7 +4,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::forge::{
     Checks, Error, Result,
-    github::{GitHub, PER_PAGE, ended, repos, sum},
+    github::{GitHub, ended, repos, sum},
 };
 
 #[derive(Deserialize)]
@@ -83,7 +83,7 @@ impl GitHub {
     ) -> Result<Vec<T>> {
         let (parts, what) =
             (repos(name, &["commits", commit, kind]), format!("look at the checks of {name}"));
-        match self.http.all(&parts, &[], PER_PAGE, &what, entries).await {
+        match self.http.all(&parts, &[], &what, entries).await {
             Err(Error::NotFound { .. } | Error::Denied { .. }) => Ok(Vec::new()),
             other => other,
         }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::forge::{
     Checks, FailedCheck, Findings, Remark, Result,
-    github::{self, GitHub, PAGE, PER_PAGE, checks::Run, repos},
+    github::{self, GitHub, checks::Run, repos},
 };
 
 /// Annotations of a check that are told.
@@ -55,7 +55,7 @@ impl GitHub {
             ("comment", ["issues", &number, "comments"]),
         ] {
             let (parts, what) = (repos(name, &below), format!("read what was said at {name}"));
-            let said = self.http.all(&parts, &[], PER_PAGE, &what, |page: Vec<Said>| page).await?;
+            let said = self.http.all(&parts, &[], &what, |page: Vec<Said>| page).await?;
             findings.remarks.extend(said.into_iter().map(|said| said.told(kind)));
         }
         Ok(findings.tidied())
@@ -69,11 +69,10 @@ impl GitHub {
             if output.annotations_count.unwrap_or_default() > 0 {
                 let id = run.id.to_string();
                 let what = format!("read the checks of {name}");
-                let url = self
-                    .http
-                    .url(&repos(name, &["check-runs", &id, "annotations"]), &[("per_page", PAGE)]);
-                let all = self.http.get::<Vec<Annotation>>(url, &what).await?.body;
-                text.extend(all.into_iter().take(ANNOTATIONS).map(|one| {
+                let parts = repos(name, &["check-runs", &id, "annotations"]);
+                let entries = |page: Vec<Annotation>| page;
+                let first = self.http.page(&parts, &[], 1, &what, entries).await?.entries;
+                text.extend(first.into_iter().take(ANNOTATIONS).map(|one| {
                     format!(
                         "{}:{}: {}",
                         one.path.unwrap_or_default(),
