@@ -101,17 +101,18 @@ impl Start {
             self.step("Fetching the repository").await;
             let (forges, owner) = (&self.agent.parts.forges, &self.agent.thread.owner);
             let remote = forges.remote(owner, &row.url).await?;
-            let fetched = match self.fetch(&repository.id, remote).await {
-                Err(error) => match forges.moved(owner, &row.url).await {
-                    Ok(Some(remote)) => self.fetch(&repository.id, remote).await,
+            let mut fetched = self.fetch(&repository.id, remote).await;
+            // Where the base is here already, what is newer can wait.
+            if fetched.is_err() && self.agent.thread.base_commit.is_empty() {
+                match forges.moved(owner, &row.url).await {
+                    Ok(Some(remote)) => fetched = self.fetch(&repository.id, remote).await,
                     // There is an account, and it opens nothing any more.
                     Err(refused @ forges::Error::Forge(forge::Error::TokenRefused { .. })) => {
-                        Err(refused.into())
+                        fetched = Err(refused.into());
                     }
-                    _ => Err(error),
-                },
-                fetched => fetched,
-            };
+                    _ => {}
+                }
+            }
             match fetched {
                 Err(error) if !self.agent.thread.base_commit.is_empty() => {
                     // The base is here already; the remote is only needed for what is newer.
