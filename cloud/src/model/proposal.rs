@@ -79,7 +79,8 @@ fn marked(begin: String, facts: &Facts<'_>, said: impl Iterator<Item = String>) 
     parts.join("\n\n")
 }
 
-/// The old text with new words in place of those that were written before; none where somebody took these out.
+/// The old text with new words in place of those that were written before; none where somebody took these out, and where the
+/// whole would be longer than a forge takes: what people wrote is not cut.
 pub fn renewed(old: &str, facts: &Facts<'_>) -> Option<String> {
     let last = end(facts.thread);
     let (from, new) = match old.find(&begin(facts.thread)) {
@@ -87,7 +88,8 @@ pub fn renewed(old: &str, facts: &Facts<'_>) -> Option<String> {
         None => (old.find(&begin_below(facts.thread))?, below(facts)),
     };
     let to = from + old[from..].find(&last)? + last.len();
-    Some(format!("{}{new}{}", &old[..from], &old[to..]))
+    let whole = format!("{}{new}{}", &old[..from], &old[to..]);
+    (whole.chars().count() <= LONGEST).then_some(whole)
 }
 
 /// Which of these files, each with its size, is the template that new pull requests begin with.
@@ -272,6 +274,8 @@ mod tests {
         let new = renewed(&old, &facts(&items)).unwrap();
         assert!(new.starts_with("Mine.") && new.ends_with("Mine too.") && new.contains("`make`"));
         assert_eq!(renewed("Rewritten by hand.", &facts(&items)), None);
+        let long = format!("{old}{}", "ü".repeat(LONGEST));
+        assert_eq!(renewed(&long, &facts(&items)), None, "nothing of a person's text is cut");
         let other = Facts { thread: "t2", ..facts(&items) };
         assert_eq!(renewed(&old, &other), None, "another thread's");
 

@@ -355,7 +355,7 @@ impl Runner {
         };
         let (now, text) = if let Some(open) = open {
             let renewed = proposal::renewed(&open.body, &facts);
-            let body = propose.body.clone().or(renewed).map(|body| proposal::fitting(&body));
+            let body = propose.body.as_deref().map(proposal::fitting).or(renewed);
             let change = Change {
                 title: propose.title.clone(),
                 body: body.filter(|body| *body != open.body),
