@@ -1,5 +1,5 @@
-//! What a crash left in a folder of repositories: those that were not finished, or not wholly removed, and objects on their
-//! way into one.
+//! What is not finished in a folder of repositories, and what a crash left there: those that were not finished, or not wholly
+//! removed, and objects on their way into one.
 
 use std::{
     collections::HashSet,

@@ -91,7 +91,6 @@ fn plain(line: &str) -> String {
 }
 
 /// A text without line breaks and characters that are none.
-/// A text on one line.
 pub fn one_line(text: &str) -> String {
     let seen = text.replace(|c: char| c.is_control(), " ");
     seen.split_whitespace().collect::<Vec<_>>().join(" ")
