@@ -75,7 +75,10 @@ fn a_key_opens_from_its_registration_to_its_revocation() {
     let (mut theirs, mut mine) = (open(&stranger), open(&person));
     revoke(&home, &key.fingerprint);
     assert!(stranger.ssh(&id, &["true"]).stderr.contains(REFUSED));
+    // Held open: it is not its own end that ends it.
+    let stdin = theirs.stdin.take();
     assert_eq!(theirs.wait().unwrap().code(), Some(255));
+    drop(stdin);
     drop(mine.stdin.take());
     assert_eq!(mine.wait().unwrap().code(), Some(0));
     // What certifies a revoked key is worth nothing either.
@@ -149,8 +152,11 @@ fn a_thread_that_rests_is_brought_back_and_one_that_is_gone_is_told() {
         .unwrap();
     let mut first = [0; 5];
     std::io::Read::read_exact(client.stdout.as_mut().unwrap(), &mut first).unwrap();
+    // Held open: `cat` could come to its own end before the pause does.
+    let stdin = client.stdin.take();
     home.ok(["pause", &id]);
     assert_eq!(client.wait_with_output().unwrap().status.code(), Some(255));
+    drop(stdin);
     home.ok(["delete", &id, "--yes"]);
     home.wait_gone(&id);
     let run = person.ssh(&id, &["true"]);
