@@ -26,8 +26,8 @@ close() {
 }
 # Runs a command, shows what it says and keeps it.
 run() { "$@" 2>&1 | tee "$log"; }
-# Adds up the numbers before a word in the closing lines of a suite.
-sum() { grep -E "$1" "$log" | grep -oE "$2" | grep -oE '[0-9]+' | awk '{ n += $1 } END { print n + 0 }' || true; }
+# Adds up the numbers before a word in the closing lines of a suite; what a failed test prints may be no text.
+sum() { grep -aE "$1" "$log" | grep -oE "$2" | grep -oE '[0-9]+' | awk '{ n += $1 } END { print n + 0 }' || true; }
 
 status=0
 step formatting

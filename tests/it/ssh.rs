@@ -8,7 +8,7 @@ mod gateway;
 mod sessions;
 mod trust;
 
-use aloft_tests::{home::Home, poll, ssh::Person};
+use aloft_tests::{footprint, home::Home, poll, ssh::Person};
 
 /// A thread that is idle, and somebody who may enter it.
 fn thread(home: &Home) -> (String, Person<'_>) {
@@ -31,14 +31,14 @@ fn figure(pid: i32, name: &str) -> u64 {
     line.split_ascii_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// How many descriptors a process has open. A guest lets only root look into it.
-fn descriptors(pid: i32) -> Option<usize> {
-    match std::fs::read_dir(format!("/proc/{pid}/fd")) {
+/// How many descriptors a process has open, where one may look into it.
+fn descriptors(pid: i32) -> Option<u32> {
+    match footprint::descriptors(pid) {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             eprintln!("not counted: what process {pid} has open, as only root may look into it");
             None
         }
-        open => Some(open.unwrap().count()),
+        open => Some(open.unwrap().values().sum()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, io,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
@@ -59,7 +59,7 @@ impl Footprint {
         }
         Self {
             processes: processes(home, cloud),
-            descriptors: descriptors(cloud),
+            descriptors: descriptors(cloud).unwrap(),
             mounts: mounts(home),
             groups: control_groups(home),
             files,
@@ -144,9 +144,10 @@ fn processes(home: &Home, cloud: i32) -> BTreeMap<String, u32> {
     found
 }
 
-fn descriptors(pid: i32) -> BTreeMap<String, u32> {
+/// What a process has open, by kind or path. A guest lets only root look into it.
+pub fn descriptors(pid: i32) -> io::Result<BTreeMap<String, u32>> {
     let mut found = BTreeMap::new();
-    for entry in fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten() {
+    for entry in fs::read_dir(format!("/proc/{pid}/fd"))?.flatten() {
         let Ok(target) = fs::read_link(entry.path()) else { continue };
         let target = target.display().to_string();
         // Connections to the store are few and are opened when they are needed for the first time.
@@ -157,7 +158,7 @@ fn descriptors(pid: i32) -> BTreeMap<String, u32> {
         let kind = target.split(":[").next().unwrap_or_default().to_owned();
         *found.entry(kind).or_default() += 1;
     }
-    found
+    Ok(found)
 }
 
 /// Every file below a folder: what it is, who may do what with it, and what it holds. Made anew with each start are sockets, and the

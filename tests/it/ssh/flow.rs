@@ -107,7 +107,7 @@ fn many_come_and_go_and_leave_nothing() {
     });
     poll::until("what they had open to be closed", || {
         let now = (descriptors(pid), descriptors(cloud));
-        let grown = |now: Option<usize>, before: Option<usize>, by| now > before.map(|it| it + by);
+        let grown = |now: Option<u32>, before: Option<u32>, by| now > before.map(|it| it + by);
         (!grown(now.0, before.0, 2) && !grown(now.1, before.1, 4)).then_some(())
     });
     assert_eq!(person.ok(&id, &["echo still"]), "still\n");
