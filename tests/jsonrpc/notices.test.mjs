@@ -8,6 +8,7 @@ import { Editor, say } from "./support/editor.mjs";
 import { Home } from "./support/home.mjs";
 import { Hook, verified } from "./support/hook.mjs";
 import { Remote } from "./support/remote.mjs";
+import { until } from "./support/until.mjs";
 
 const SECRET = "a secret of the tests, long enough";
 
@@ -202,11 +203,7 @@ test("a webhook into a private network is not called unless the operator allows 
   t.after(close);
   const driver = await listener(home, remote.url, 0);
   await driver.done(folder, "$ true", { title: "Private" });
-  let log = "";
-  while (!log.includes("allowPrivate")) {
-    log = await readFile(home.path("remote.log"), "utf8");
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await until("the refusal in the log", async () => (await readFile(home.path("remote.log"), "utf8")).includes("allowPrivate"));
   assert.deepEqual(hook.calls, []);
   // What waits for it holds nothing else up.
   await driver.done(folder, "$ true", { title: "Next" });
@@ -236,13 +233,9 @@ test("of several editors one shows a notice on the desktop, as words and nothing
   await driver.request("thread/update", { threadId: thread.id, title: "Plain" });
   await driver.request("turn/start", { threadId: thread.id, input: say("$ true") });
   await driver.turnEnd(thread.id, 2);
-  let shown = [];
-  while (shown.length < 2) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    shown = await calls();
-  }
+  await until("both to be shown", async () => (await calls()).length >= 2);
   await caughtUp(second, driver, thread.id);
-  shown = (await calls()).sort((one, other) => one.join().localeCompare(other.join()));
+  const shown = (await calls()).sort((one, other) => one.join().localeCompare(other.join()));
   assert.equal(shown.length, 2, JSON.stringify(shown));
   const words = shown.map((call) => call.slice(0, 3));
   assert.deepEqual(words.map(([app, end]) => [app, end]), [["--app-name=Aloft", "--"], ["--app-name=Aloft", "--"]]);
@@ -267,14 +260,7 @@ test("an editor without a plugin is shown messages, and what is chosen is done",
     capabilities: { window: { showDocument: { support: true }, showMessage: { messageActionItem: {} } } },
     initializationOptions: { notices: { messages: true } },
   });
-  const message = async (words) => {
-    for (let look = 0; look < 1200; look += 1) {
-      const found = asked.find(({ params }) => params.message.includes(words));
-      if (found) return found;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    assert.fail(`no message with ${words}: ${JSON.stringify(asked)}\n${plain.stderr}`);
-  };
+  const message = (words) => until(`a message with ${words}`, () => asked.find(({ params }) => params.message.includes(words)));
   const choose = ({ params, resolve }, title) => {
     const action = params.actions.find((action) => action.title === title);
     assert.ok(action, `${title} is not in ${JSON.stringify(params.actions)}`);
@@ -285,7 +271,7 @@ test("an editor without a plugin is shown messages, and what is chosen is done",
 
   choose(await message("Done before"), "Open");
   await driver.hears("that it was read", read("Done before"));
-  while (documents.length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+  await until("the document", () => documents.length > 0);
   assert.match(await readFile(new URL(documents[0]), "utf8"), /# Done before/);
 
   const asking = await driver.shell(folder, "$ touch allowed", { mode: "manual", title: "Asking" });

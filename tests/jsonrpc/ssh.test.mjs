@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 
 import { Editor } from "./support/editor.mjs";
 import { Home, refused } from "./support/home.mjs";
+import { until } from "./support/until.mjs";
 
 const run = promisify(execFile);
 
@@ -42,26 +43,19 @@ test("the names of hosts follow the threads while an editor runs", async () => {
   await editor.request("ssh/connect", { threadId: thread.id });
   const other = await editor.done(await home.repository("other"), "$ true");
   const known = async () => await readFile(home.path("data/ssh/config"), "utf8");
-  const until = async (what, test) => {
-    for (const began = Date.now(); !test(await known()); ) {
-      assert.ok(Date.now() - began < 60_000, `waited for ${what}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  };
-  await until("the new host", (text) => text.includes(`Host ${other.thread.slug}.aloft\n`));
+  await until("the new host", async () => (await known()).includes(`Host ${other.thread.slug}.aloft\n`));
   await editor.request("thread/delete", { threadId: other.thread.id });
-  await until("its end", (text) => !text.includes(other.thread.id));
+  await until("its end", async () => !(await known()).includes(other.thread.id));
 });
 
 test("a port of the sandbox comes here and goes again", async () => {
   const page = "import http.server as s; s.HTTPServer(('127.0.0.1', 8124), s.SimpleHTTPRequestHandler).serve_forever()";
   const server = ["-F", home.path("data/ssh/config"), `${thread.slug}.aloft`];
   await run("ssh", [...server, `cd /workspace; nohup python3 -c "${page}" >/dev/null 2>&1 </dev/null &`], { env: home.env });
-  for (const began = Date.now(); ; ) {
+  await until("the port", async () => {
     const { ports } = await editor.request("port/list", { threadId: thread.id });
-    if (ports.some(({ port }) => port === 8124)) break;
-    assert.ok(Date.now() - began < 60_000, "waited for the port");
-  }
+    return ports.some(({ port }) => port === 8124);
+  });
   const params = { threadId: thread.id, port: 8124, local: 0 };
   const { address, local } = await editor.request("port/forward", params);
   assert.deepEqual(await editor.request("port/forward", params), { threadId: thread.id, port: 8124, local, address });

@@ -6,9 +6,7 @@ import { once } from "node:events";
 import { StreamMessageReader, StreamMessageWriter, createMessageConnection } from "vscode-jsonrpc/node";
 
 import { ALOFT } from "./home.mjs";
-
-/** How long anything may take before a test gives up: far more than it needs on a busy machine. */
-export const LIMIT = 60_000;
+import { LIMIT } from "./until.mjs";
 
 export class Editor {
   #waiters = new Set();

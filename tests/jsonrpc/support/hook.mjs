@@ -4,6 +4,8 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { once } from "node:events";
 import http from "node:http";
 
+import { LIMIT } from "./until.mjs";
+
 export class Hook {
   static async open() {
     const hook = new Hook();
@@ -30,7 +32,7 @@ export class Hook {
       const found = this.calls.find(test);
       if (found) return found;
       await new Promise((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error(`waited for ${what}; heard ${JSON.stringify(this.calls)}`)), 60_000);
+        const timer = setTimeout(() => reject(new Error(`waited for ${what}; heard ${JSON.stringify(this.calls)}`)), LIMIT);
         this.waiters.add(() => (clearTimeout(timer), resolve()));
       });
     }

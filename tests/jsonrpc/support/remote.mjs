@@ -8,6 +8,7 @@ import net from "node:net";
 import path from "node:path";
 
 import { ALOFT } from "./home.mjs";
+import { until } from "./until.mjs";
 
 const TOKEN = "token-of-the-tests";
 
@@ -35,7 +36,7 @@ export class Remote {
     const program = path.join(path.dirname(ALOFT), "aloft-cloud");
     this.child = spawn(program, words, { env, stdio: ["ignore", "ignore", log], detached: true });
     this.ended = once(this.child, "exit");
-    while (!(await answers(this.port))) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until("the cloud to answer", () => answers(this.port));
   }
 
   /** Kills it as a crash would. */
