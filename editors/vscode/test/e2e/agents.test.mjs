@@ -119,8 +119,7 @@ step("the cloud is restarted, and the list goes on", async () => {
 });
 
 step("deleting asks first, and names what would be lost", async () => {
-  await window.command("Aloft: Go to Agent…", "Once only");
-  await window.panel.getByRole("heading", { level: 1, name: "Once only" }).waitFor();
+  await window.open("Once only");
   await window.command("Aloft: Delete…");
   const dialog = window.page.locator(".monaco-dialog-box");
   await dialog.getByText("Delete “Once only”?").waitFor();

@@ -27,8 +27,7 @@ async function begin(title, text, more = {}) {
 
 async function open(title) {
   await window.row(title).waitFor();
-  await window.command("Aloft: Go to Agent…", title);
-  await panel.getByRole("heading", { level: 1, name: title }).waitFor();
+  await window.open(title);
 }
 
 const message = () => panel.getByRole("textbox", { name: "Message to the agent" });

@@ -7,7 +7,7 @@ import { LIMIT } from "./vscode.mjs";
 
 /**
  * Gives what adds a step. After a step that failed the others are not tried: they would wait long for what cannot come.
- * @param {() => import("./world.mjs").Window | undefined} window of which a picture is kept where a step fails
+ * @param {() => import("./world.mjs").Window | undefined} window of which a picture and its last warnings are kept where a step fails
  */
 export function journey(window) {
   let failed;
@@ -19,6 +19,7 @@ export function journey(window) {
       } catch (error) {
         failed = `not tried, because “${name}” failed: ${error.message}`;
         await window()?.shot(`failed-${name.replace(/\W+/g, "-").slice(0, 60)}`).catch(() => undefined);
+        console.log(window()?.said.slice(-20).join("\n"));
         throw error;
       }
     });

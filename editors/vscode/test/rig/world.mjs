@@ -50,10 +50,11 @@ export class World {
   async window(folder = this.folder) {
     const page = await this.context.newPage();
     page.setDefaultTimeout(LIMIT);
+    const window = new Window(page);
     page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) window.said.push(message.text());
       if (/Content Security Policy/i.test(message.text()) && /aloft|webview/i.test(message.text() + message.location().url)) this.complaints.push(message.text());
     });
-    const window = new Window(page);
     await page.goto(`${this.server.url}/?folder=${encodeURIComponent(folder)}`);
     await page.locator(".monaco-workbench .part.statusbar").waitFor();
     await window.status(/./);
@@ -111,6 +112,8 @@ async function install(extensions, data) {
 export class Window {
   constructor(page) {
     this.page = page;
+    /** What it warned of. */
+    this.said = [];
     /** What is inside of the webview that is on screen. */
     this.panel = page.frameLocator("iframe.webview.ready").first().frameLocator("iframe#active-frame");
   }
@@ -153,6 +156,22 @@ export class Window {
     const whole = new RegExp(`^${name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`);
     await this.page.locator(".quick-input-list .monaco-list-row").filter({ has: this.page.locator(".label-name", { hasText: whole }) }).first().click();
     for (const words of picks) await this.pick(words);
+  }
+
+  /**
+   * Shows the conversation of an agent. VS Code's service worker of webviews, asked after a rest, sometimes gives no answer, and a
+   * page then stays empty whatever it is to show: its editor is closed and opened again, as a person would.
+   */
+  async open(title) {
+    const heading = this.panel.getByRole("heading", { level: 1, name: title });
+    await until(`the conversation of ${title}`, async () => {
+      await this.command("Aloft: Go to Agent…", title);
+      if (await heading.waitFor({ timeout: 15_000 }).then(() => true, () => false)) return true;
+      const begun = await this.page.frameLocator("iframe.webview.ready").first().locator("iframe").count();
+      if (begun > 0) await heading.waitFor();
+      else await this.command("View: Close Editor");
+      return begun > 0;
+    });
   }
 
   /**
