@@ -16,4 +16,5 @@ pub mod notices;
 pub mod offline;
 pub mod protocol;
 pub mod ssh;
+mod stdio;
 mod text;

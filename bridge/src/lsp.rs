@@ -30,6 +30,7 @@ use tower_lsp::Server;
 
 use crate::config::Config;
 use crate::lsp::lane::Lane;
+use crate::stdio;
 
 /// Requests worked on at once. Far more than an editor sends: at the library's own bound of four, four slow ones stop
 /// everything behind them.
@@ -47,7 +48,9 @@ pub fn run(config: Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let clean = runtime.block_on(serve(config, tokio::io::stdin(), tokio::io::stdout()));
+    // On a thread of the runtime, where the connection to the cloud is too: a request changes threads less often.
+    let serving = runtime.spawn(async { serve(config, stdio::input(), stdio::output()).await });
+    let clean = runtime.block_on(serving).unwrap_or_default();
     // A thread of the runtime may wait for input that never comes.
     runtime.shutdown_background();
     if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -2,20 +2,16 @@
 //!
 //! It is started where nothing of ours is set, by an editor for one: all it needs is in its arguments and in our folder.
 
-use std::fs::File;
-use std::io;
-use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use aloft_proto::v1;
 use aloft_proto::v1::tunnel_header::Target;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::unix::pipe;
 
 use crate::config::Environment;
 use crate::protocol::error::Error;
 use crate::ssh::hosts::{bare, thread_of};
 use crate::ssh::{Folder, Key, Ssh, Tunnel};
+use crate::stdio;
 
 /// What is told while and after bytes are carried, for standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +68,7 @@ impl Ssh {
             )));
         }
         let aside = self.look_after(&mut tell);
-        let (read, write) = (input(), output());
+        let (read, write) = (stdio::input(), stdio::output());
         let mut carried = std::pin::pin!(tunnel.carry(read, write));
         tokio::select! {
             done = &mut carried => done,
@@ -97,24 +93,5 @@ impl Ssh {
             return;
         }
         self.renew(&key).await;
-    }
-}
-
-/// Standard input: as a pipe where it is one, which takes no thread for each piece.
-fn input() -> Box<dyn AsyncRead + Send + Unpin> {
-    let duplicate = io::stdin().as_fd().try_clone_to_owned();
-    match duplicate.and_then(pipe::Receiver::from_owned_fd) {
-        Ok(pipe) => Box::new(pipe),
-        Err(_) => Box::new(tokio::io::stdin()),
-    }
-}
-
-/// Standard output, the same way. It ends when this is let go of, so the process keeps none of its own.
-fn output() -> Box<dyn AsyncWrite + Send + Unpin> {
-    let duplicate = io::stdout().as_fd().try_clone_to_owned();
-    let nothing = File::options().write(true).open("/dev/null");
-    match (duplicate.and_then(pipe::Sender::from_owned_fd), nothing) {
-        (Ok(pipe), Ok(nothing)) if rustix::stdio::dup2_stdout(&nothing).is_ok() => Box::new(pipe),
-        _ => Box::new(tokio::io::stdout()),
     }
 }

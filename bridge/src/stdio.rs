@@ -1,0 +1,48 @@
+//! Standard input and output without a thread of their own for each piece, where they are pipes or sockets, as editors and
+//! ssh make them.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
+
+/// Standard input. To be called within a runtime.
+pub(crate) fn input() -> Box<dyn AsyncRead + Send + Unpin> {
+    if let Ok(pipe) = duplicate(&io::stdin()).and_then(pipe::Receiver::from_owned_fd) {
+        return Box::new(pipe);
+    }
+    match duplicate(&io::stdin()).and_then(socket) {
+        Ok(socket) => Box::new(socket),
+        Err(_) => Box::new(tokio::io::stdin()),
+    }
+}
+
+/// Standard output, the same way. It ends when this is let go of, so the process keeps none of its own.
+pub(crate) fn output() -> Box<dyn AsyncWrite + Send + Unpin> {
+    let pipe = duplicate(&io::stdout()).and_then(pipe::Sender::from_owned_fd);
+    let direct: io::Result<Box<dyn AsyncWrite + Send + Unpin>> = match pipe {
+        Ok(pipe) => Ok(Box::new(pipe)),
+        Err(_) => duplicate(&io::stdout()).and_then(socket).map(|socket| Box::new(socket) as _),
+    };
+    let nothing = File::options().write(true).open("/dev/null");
+    match (direct, nothing) {
+        (Ok(direct), Ok(nothing)) if rustix::stdio::dup2_stdout(&nothing).is_ok() => direct,
+        _ => Box::new(tokio::io::stdout()),
+    }
+}
+
+fn duplicate(stream: &impl AsFd) -> io::Result<OwnedFd> {
+    stream.as_fd().try_clone_to_owned()
+}
+
+fn socket(fd: OwnedFd) -> io::Result<UnixStream> {
+    let socket = net::UnixStream::from(fd);
+    // Fails where it is none.
+    socket.local_addr()?;
+    socket.set_nonblocking(true)?;
+    UnixStream::from_std(socket)
+}
