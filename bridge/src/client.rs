@@ -14,6 +14,7 @@ mod dial;
 pub mod embedded;
 mod line;
 mod retry;
+mod series;
 mod stream;
 mod vigil;
 

@@ -35,6 +35,7 @@ mod redaction;
 mod repositories;
 mod request;
 mod rewind;
+mod series;
 mod snapshot;
 mod start;
 mod steps;
@@ -86,6 +87,7 @@ pub use self::{
     pull_request::{Propose, Proposed},
     repositories::{RepositoryPage, RepositoryQuery},
     request::RequestKey,
+    series::Series,
     uploads::Upload,
 };
 

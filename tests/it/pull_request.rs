@@ -2,6 +2,7 @@
 
 mod fix;
 mod github;
+mod output;
 mod sign_in;
 mod words;
 

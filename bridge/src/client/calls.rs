@@ -87,6 +87,7 @@ calls! {
     change threads.create_pull_request(CreatePullRequestRequest) -> v1::CreatePullRequestResponse, "Opens a thread's pull request or brings it up to date; it may not be done yet.";
     change threads.fix_pull_request(FixPullRequestRequest) -> v1::FixPullRequestResponse, "Tells the agent what stands against its pull request.";
     watch threads.export_branch(ExportBranchRequest) -> v1::ExportBranchResponse, "Opens a git bundle of a thread's commits.";
+    watch threads.export_patches(ExportPatchesRequest) -> v1::ExportPatchesResponse, "Opens the files of a thread's work.";
     watch feed.watch_feed(WatchFeedRequest) -> v1::FeedEvent, "Opens the feed after a number.";
     read feed.list_notices(ListNoticesRequest) -> v1::ListNoticesResponse, "Returns notices, newest first.";
     change feed.read_notices(ReadNoticesRequest) -> v1::ReadNoticesResponse, "Marks notices read everywhere.";

@@ -185,6 +185,7 @@ impl ThreadService for Service {
     type WatchThreadStream = BoxStream<'static, Result<v1::Event, Status>>;
     type GetDiffStream = BoxStream<'static, Result<v1::FileDiff, Status>>;
     type ExportBranchStream = BoxStream<'static, Result<v1::ExportBranchResponse, Status>>;
+    type ExportPatchesStream = BoxStream<'static, Result<v1::ExportPatchesResponse, Status>>;
     type ArchiveThreadStream = BoxStream<'static, Result<v1::ArchiveThreadResponse, Status>>;
 
     async fn get_thread(
@@ -263,6 +264,13 @@ impl ThreadService for Service {
         _: Request<v1::ExportBranchRequest>,
     ) -> Answer<Self::ExportBranchStream> {
         Err(Status::unimplemented("export_branch"))
+    }
+
+    async fn export_patches(
+        &self,
+        _: Request<v1::ExportPatchesRequest>,
+    ) -> Answer<Self::ExportPatchesStream> {
+        Err(Status::unimplemented("export_patches"))
     }
 
     refused! {

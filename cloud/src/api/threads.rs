@@ -5,15 +5,16 @@ use std::pin::Pin;
 use aloft_proto::v1::{
     AnswerPermissionRequest, AnswerPermissionResponse, ArchiveThreadRequest, ArchiveThreadResponse,
     CreatePullRequestRequest, CreatePullRequestResponse, CreateThreadRequest, DeleteThreadRequest,
-    Event, ExportBranchRequest, ExportBranchResponse, FileDiff, FixPullRequestRequest,
-    FixPullRequestResponse, ForkThreadRequest, GetDiffRequest, GetItemRequest, GetItemResponse,
-    GetThreadRequest, InterruptTurnRequest, InterruptTurnResponse, ListQueueRequest,
-    ListQueueResponse, ListRemovedThreadsRequest, ListRemovedThreadsResponse, ListThreadsRequest,
-    ListThreadsResponse, MoveQueuedRequest, PauseThreadRequest, ReadItemOutputRequest,
-    ReadItemOutputResponse, ReadThreadRequest, ReadThreadResponse, RemoveQueuedRequest,
-    RemovedThread, RestoreThreadRequest, ResumeThreadRequest, RetryTurnRequest,
-    RewindThreadRequest, RewindThreadResponse, StartTurnRequest, SteerTurnRequest, ThreadResponse,
-    TurnResponse, UpdateThreadRequest, WatchThreadRequest, thread_service_server::ThreadService,
+    Event, ExportBranchRequest, ExportBranchResponse, ExportPatchesRequest, ExportPatchesResponse,
+    FileDiff, FixPullRequestRequest, FixPullRequestResponse, ForkThreadRequest, GetDiffRequest,
+    GetItemRequest, GetItemResponse, GetThreadRequest, InterruptTurnRequest, InterruptTurnResponse,
+    ListQueueRequest, ListQueueResponse, ListRemovedThreadsRequest, ListRemovedThreadsResponse,
+    ListThreadsRequest, ListThreadsResponse, MoveQueuedRequest, PauseThreadRequest,
+    ReadItemOutputRequest, ReadItemOutputResponse, ReadThreadRequest, ReadThreadResponse,
+    RemoveQueuedRequest, RemovedThread, RestoreThreadRequest, ResumeThreadRequest,
+    RetryTurnRequest, RewindThreadRequest, RewindThreadResponse, StartTurnRequest,
+    SteerTurnRequest, ThreadResponse, TurnResponse, UpdateThreadRequest, WatchThreadRequest,
+    thread_service_server::ThreadService,
 };
 use futures_util::Stream;
 use tokio::io::AsyncWriteExt;
@@ -55,6 +56,7 @@ impl ThreadService for Api {
     type WatchThreadStream = Streaming<Event>;
     type GetDiffStream = Streaming<FileDiff>;
     type ExportBranchStream = Streaming<ExportBranchResponse>;
+    type ExportPatchesStream = Streaming<ExportPatchesResponse>;
     type ArchiveThreadStream = Streaming<ArchiveThreadResponse>;
 
     async fn create_thread(&self, request: Request<CreateThreadRequest>) -> Reply<ThreadResponse> {
@@ -378,6 +380,15 @@ impl ThreadService for Api {
         let owner = owner(&request);
         let export = self.runner.export(&owner, request.into_inner()).await?;
         Ok(Response::new(watch::bundle(export)))
+    }
+
+    async fn export_patches(
+        &self,
+        request: Request<ExportPatchesRequest>,
+    ) -> Reply<Self::ExportPatchesStream> {
+        let owner = owner(&request);
+        let series = self.runner.series(&owner, &request.into_inner().thread_id).await?;
+        Ok(Response::new(watch::series(series)))
     }
 }
 

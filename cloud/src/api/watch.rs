@@ -2,7 +2,9 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use aloft_proto::v1::{ArchiveThreadResponse, Event, ExportBranchResponse, FeedEvent, FileDiff};
+use aloft_proto::v1::{
+    ArchiveThreadResponse, Event, ExportBranchResponse, ExportPatchesResponse, FeedEvent, FileDiff,
+};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, future::BoxFuture, stream};
 use tokio::sync::{mpsc, watch};
@@ -12,7 +14,7 @@ use tonic::Status;
 
 use crate::{
     api::{Api, status::status},
-    runner::{Error, ErrorKind, Export, problem},
+    runner::{Error, ErrorKind, Export, Series, problem},
     store::{self, Store},
 };
 
@@ -69,6 +71,31 @@ pub(super) fn bundle(export: Export) -> Streaming<ExportBranchResponse> {
     Box::pin(stream::iter([Ok(head)]).chain(bytes))
 }
 
+/// A thread's work, one file after the other: what all of it is about first, then of each file its name and its bytes.
+pub(super) fn series(series: Series) -> Streaming<ExportPatchesResponse> {
+    let Series { thread, base, branch: Export { commit, file: bundle, .. }, patches, folder } =
+        series;
+    let branch = thread.branch;
+    let head = ExportPatchesResponse { base, branch, commit, ..Default::default() };
+    // The folder goes when the last of its files was opened.
+    let patches = stream::iter(patches).then(move |name| {
+        let path = folder.path().join(&name);
+        async move { (name, tokio::fs::File::open(path).await) }
+    });
+    let bundle = stream::iter(bundle.map(|file| (format!("{}.bundle", thread.slug), Ok(file))));
+    let files = patches.chain(bundle).flat_map(|(name, file)| {
+        let named = Ok(ExportPatchesResponse { name, ..Default::default() });
+        let bytes = match file {
+            Ok(file) => {
+                chunks(file, |data| ExportPatchesResponse { data, ..Default::default() }).boxed()
+            }
+            Err(error) => stream::iter([Err(unreadable(&error))]).boxed(),
+        };
+        stream::iter([named]).chain(bytes)
+    });
+    Box::pin(stream::iter([Ok(head)]).chain(files))
+}
+
 /// An archive, from its beginning.
 pub(super) fn archive(file: tokio::fs::File) -> Streaming<ArchiveThreadResponse> {
     Box::pin(chunks(file, |data| ArchiveThreadResponse { data }))
@@ -81,11 +108,13 @@ fn chunks<T>(
 ) -> impl Stream<Item = Result<T, Status>> {
     ReaderStream::with_capacity(file, CHUNK).map(move |bytes| match bytes {
         Ok(bytes) => Ok(message(bytes)),
-        Err(error) => {
-            let text = format!("read a passing file: {error}");
-            Err(status(ErrorKind::Internal, problem("INTERNAL", text, "", false)))
-        }
+        Err(error) => Err(unreadable(&error)),
     })
+}
+
+fn unreadable(error: &std::io::Error) -> Status {
+    let text = format!("read a passing file: {error}");
+    status(ErrorKind::Internal, problem("INTERNAL", text, "", false))
 }
 
 fn tail<T, F>(

@@ -161,14 +161,7 @@ impl Runner {
             self.ended(&thread.id, turn).await?;
             (thread, memory) = self.find_whole(owner, id).await?;
         }
-        if let Some(last) = &thread.last_turn
-            && last.state() == TurnState::Running
-        {
-            return Err(Refused::TurnActive(last.id.clone()).into());
-        }
-        if memory.filling || memory.rewind.is_some() {
-            return Err(Refused::Rewinding.into());
-        }
+        Self::rests(&thread, &memory)?;
         let target = self.target(owner, &thread).await?;
         let person = match &target {
             Target::Forge { account, .. } => {
@@ -198,21 +191,47 @@ impl Runner {
         }
     }
 
-    /// Where the thread's repository came from, and in whose name the branch goes there.
-    async fn target(&self, owner: &str, thread: &Thread) -> Result<Target, Error> {
+    /// Whether what was saved is the thread's newest work.
+    pub(super) fn rests(thread: &Thread, memory: &Memory) -> Result<(), Error> {
+        if let Some(last) = &thread.last_turn
+            && last.state() == TurnState::Running
+        {
+            return Err(Refused::TurnActive(last.id.clone()).into());
+        }
+        if memory.filling || memory.rewind.is_some() {
+            return Err(Refused::Rewinding.into());
+        }
+        Ok(())
+    }
+
+    /// Where the thread's repository came from; empty = nobody knows.
+    async fn remote_url(&self, thread: &Thread) -> Result<String, Error> {
         let repository = thread.repository.clone().unwrap_or_default();
-        let mut url = repository.url.clone();
         // A remote that the checkout got since then.
         if let Some(row) = self.parts().store.repository(&repository.id).await?
             && row.url.is_empty()
             && !row.remote_url.is_empty()
         {
-            url = row.remote_url;
+            return Ok(row.remote_url);
         }
+        Ok(repository.url)
+    }
+
+    /// Name and address of who commits what the agent did not.
+    pub(super) async fn person(&self, thread: &Thread) -> Result<(String, String), Error> {
+        let url = self.remote_url(thread).await?;
+        let account = self.parts().forges.of_repository(&thread.owner, &url).await?;
+        Ok(account.map_or((NOBODY.0.to_owned(), NOBODY.1.to_owned()), |(account, _)| {
+            (account.person.name, account.person.email)
+        }))
+    }
+
+    /// Where the thread's repository came from, and in whose name the branch goes there.
+    async fn target(&self, owner: &str, thread: &Thread) -> Result<Target, Error> {
+        let url = self.remote_url(thread).await?;
         if url.is_empty() {
-            return Err(
-                Obstacle::NoRemote { path: repository.path, slug: thread.slug.clone() }.into()
-            );
+            let path = thread.repository.clone().unwrap_or_default().path;
+            return Err(Obstacle::NoRemote { path, slug: thread.slug.clone() }.into());
         }
         if let Some((account, name)) = self.parts().forges.of_repository(owner, &url).await? {
             return Ok(Target::Forge { account, name });
@@ -226,7 +245,7 @@ impl Runner {
     }
 
     /// The thread's newest work as the tip of its branch, and what it changes.
-    async fn committed(
+    pub(super) async fn committed(
         &self,
         thread: &Thread,
         memory: &Memory,

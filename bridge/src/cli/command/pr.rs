@@ -1,6 +1,9 @@
-//! `aloft pr`: a thread's pull request.
+//! `aloft pr`: a thread's pull request, or its work as files.
+
+use std::path::{Path, PathBuf};
 
 use aloft_proto::v1;
+use serde_json::json;
 
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Outcome};
@@ -15,11 +18,14 @@ use crate::cli::wait::{self, Order, Show, Until};
     after_help = "The cloud pushes the thread's branch to where its repository came from and opens a pull request; where there is one
 already, it is brought up to date. What the agent did not commit is committed first. The agent writes title and text of a
 new one; commands and files come from the log. Where the remote has no pull requests, the branch is pushed.
+With --output nothing is pushed: patches as git format-patch writes them and a git bundle of the branch come into a folder
+here. That needs no right at the remote, and no remote.
 
 Examples:
   aloft pr @last
   aloft pr @last --draft --base develop --label docs --reviewer ada
   aloft pr @last --fix
+  aloft pr @last --output ./fix-login      # then: git am --keep-cr fix-login/*.patch
   aloft pr @last --title \"Fix the parser\" --body - < NOTES.md"
 )]
 pub(crate) struct Args {
@@ -46,11 +52,21 @@ pub(crate) struct Args {
     /// First let the agent mend failing checks and new comments.
     #[arg(long, conflicts_with_all = ["title", "body", "draft", "base"])]
     fix: bool,
+    /// Write patches and a bundle of the branch into this folder, which must not exist; push nothing.
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with_all = ["title", "body", "draft", "base", "labels", "reviewers", "fix"]
+    )]
+    output: Option<PathBuf>,
 }
 
 /// Runs `aloft pr`.
 pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
     let (thread, before) = context.find(&args.id).await?;
+    if let Some(folder) = &args.output {
+        return save(context, thread, folder).await;
+    }
     if args.fix {
         let exit = fix(context, &thread, before).await?;
         if exit != Exit::Done {
@@ -103,4 +119,39 @@ async fn fix(context: &Context, thread: &v1::Thread, before: u64) -> Outcome {
         context.output.note("the agent waits for an answer; then: aloft pr");
     }
     Ok(exit)
+}
+
+/// Writes the work of a thread into a folder, and says how it is used.
+async fn save(context: &Context, thread: v1::Thread, folder: &Path) -> Outcome {
+    let saving = context.client.save_series(&thread.id, folder);
+    let series = context.output.waiting("writing the patches", saving).await?;
+    context.seen(&thread);
+    if context.output.json {
+        context.output.json(&json!({
+            "folder": folder,
+            "patches": series.patches,
+            "bundle": series.bundle,
+            "base": series.base,
+            "branch": series.branch,
+            "commit": series.commit,
+        }))?;
+        return Ok(Exit::Done);
+    }
+    let output = &context.output;
+    let patches = text::count(series.patches.len(), "patch file");
+    output.line(&format!(
+        "wrote {} to {}: {patches} and a bundle",
+        thread.slug,
+        folder.display()
+    ))?;
+    for path in series.patches.iter().chain([&series.bundle]) {
+        output.line(&format!("  {}", path.display()))?;
+    }
+    output.line(&format!("in a checkout that has {:.12}:", series.base))?;
+    let (bundle, branch) = (series.bundle.display(), &series.branch);
+    output.line(&format!("  git am --keep-cr {}/*.patch", folder.display()))?;
+    output.line(&format!(
+        "or the branch with its commits as they are:\n  git fetch {bundle} {branch}:{branch}"
+    ))?;
+    Ok(Exit::Done)
 }

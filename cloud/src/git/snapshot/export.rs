@@ -36,6 +36,40 @@ impl Snapshots {
         self.bundle(thread, &format!("refs/heads/{branch}"), tip, have).await
     }
 
+    /// Writes what leads from `base` to `tip` into a folder, one patch for each commit, as `git am` takes them; gives the names
+    /// of the files in their order. None where the way from one to the other is no straight line: patches hold no merge.
+    pub async fn patches(
+        &self,
+        thread: &str,
+        base: &str,
+        tip: &str,
+        folder: &Path,
+    ) -> Result<Option<Vec<String>>> {
+        let path = self.existing(thread)?;
+        check_commits(&path, &[base, tip]).await?;
+        let range = format!("{base}..{tip}");
+        let merge = Git::at(&path, "look for merges")
+            .args(["rev-list", "--merges", "--max-count=1", &range])
+            .line_if_any()
+            .await?;
+        let (status, ..) = Git::at(&path, "compare commits")
+            .args(["merge-base", "--is-ancestor", base, tip])
+            .outcome()
+            .await?;
+        if merge.is_some() || !status.success() {
+            return Ok(None);
+        }
+        let written = Git::at(&path, "write the patches")
+            .args(["format-patch", "--binary", "--full-index", "--output-directory"])
+            .arg(folder)
+            .arg(&range)
+            .run()
+            .await?;
+        let written = String::from_utf8_lossy(&written);
+        let name = |line: &str| Path::new(line).file_name()?.to_str().map(str::to_owned);
+        Ok(Some(written.lines().filter_map(name).collect()))
+    }
+
     /// Bundles a snapshot for a sandbox that has the mirror but none of the thread's snapshots.
     pub async fn export_snapshot(&self, thread: &str, commit: &str) -> Result<Export> {
         let base = self.base(thread).await?;

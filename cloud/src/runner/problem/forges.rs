@@ -23,7 +23,7 @@ pub(super) fn obstacle_problem(obstacle: &Obstacle, text: String) -> (Kind, Prob
             Kind::Precondition,
             "NO_REMOTE",
             format!(
-                "take the branch with `aloft checkout {slug}` and push it yourself; threads begun after `git remote add origin URL` and a commit know where to"
+                "take the branch with `aloft checkout {slug}` and push it yourself, or write it with `aloft pr {slug} --output DIR`; threads begun after `git remote add origin URL` and a commit know where to"
             ),
         ),
         Obstacle::AccountMissing { host } => {
@@ -48,12 +48,12 @@ pub(super) fn obstacle_problem(obstacle: &Obstacle, text: String) -> (Kind, Prob
         Obstacle::RepositoryArchived { .. } => (
             Kind::Precondition,
             "REPOSITORY_ARCHIVED",
-            "its owner can open it again; `aloft checkout ID` takes the branch here".to_owned(),
+            "its owner can open it again; `aloft pr ID --output DIR` takes the work along".to_owned(),
         ),
         Obstacle::PushDenied { .. } => (
             Kind::Precondition,
             "FORGE_PUSH_DENIED",
-            "ask for the right to push, or take the branch with `aloft checkout ID` and push it to a fork"
+            "ask for the right to push, or take the work along with `aloft pr ID --output DIR`"
                 .to_owned(),
         ),
         Obstacle::ProposalStopped { .. } => (
