@@ -1161,6 +1161,8 @@ export type ThreadCreatePullRequestParams = {
   requestId?: string;
   /** Logins of those who are asked to review it, beside those who were; the thread says who could not be asked. */
   reviewers?: string[];
+  /** First bring in what the branch has got that it goes to. */
+  sync?: boolean;
   /** The thread. */
   threadId: string;
   /** One line; absent = what the agent writes, or as it is. */
@@ -1173,6 +1175,8 @@ export type ThreadCreatePullRequestResult = {
   cursor: number;
   /** What was done, for people: its address, or what was pushed where and where to open one. */
   text: string;
+  /** With `sync`, where the agent has to solve conflicts: its turn. Nothing was pushed; ask again when it has ended. */
+  turnId?: string;
 };
 
 /** A thread, and how far its log is. */

@@ -338,6 +338,13 @@ pub struct PullRequest {
     pub comments: u64,
 }
 
+impl PullRequest {
+    /// It waits for being merged or closed.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Draft | State::Open)
+    }
+}
+
 /// A pull request to be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposal {

@@ -1,5 +1,6 @@
 //! From a thread to its pull request: at a forge, and at a remote that is nothing but git.
 
+mod base;
 mod fix;
 mod github;
 mod output;

@@ -110,7 +110,9 @@ pub(super) async fn pull_request(
         base: params.base.unwrap_or_default(),
         labels: params.labels,
         reviewers: params.reviewers,
+        sync: params.sync,
     };
     let answer = session.mirror.client().propose(request).await?;
-    Ok(ThreadCreatePullRequestResult { cursor: answer.cursor, text: answer.text })
+    let turn_id = answer.turn.map(|turn| turn.id);
+    Ok(ThreadCreatePullRequestResult { cursor: answer.cursor, text: answer.text, turn_id })
 }

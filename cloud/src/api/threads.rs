@@ -347,6 +347,7 @@ impl ThreadService for Api {
             base: Some(asked.base).filter(|base| !base.is_empty()),
             labels: asked.labels,
             reviewers: asked.reviewers,
+            sync: asked.sync,
         };
         let proposed = self.runner.propose(&owner, &asked.thread_id, propose, key).await?;
         let Some(proposed) = proposed else {
@@ -358,9 +359,15 @@ impl ThreadService for Api {
                 ..Default::default()
             }));
         };
-        let (thread, cursor) = (Some(proposed.applied.thread), proposed.applied.cursor);
-        let Proposed { text, notes, .. } = proposed;
-        Ok(Response::new(CreatePullRequestResponse { thread, cursor, done: true, text, notes }))
+        let Proposed { applied: Applied { thread, cursor, turn, .. }, text, notes } = proposed;
+        Ok(Response::new(CreatePullRequestResponse {
+            thread: Some(thread),
+            cursor,
+            done: true,
+            text,
+            notes,
+            turn,
+        }))
     }
 
     async fn fix_pull_request(

@@ -8,6 +8,7 @@
 
 mod archive;
 mod export;
+mod merge;
 mod push;
 
 use std::collections::HashSet;
@@ -19,6 +20,7 @@ use tokio::sync::mpsc;
 
 pub use archive::Unpacked;
 pub use export::Export;
+pub use merge::Merge;
 
 use crate::git::bundle::{Bundle, blocking, missing_commits, sync_folder, update_refs};
 use crate::git::command::Git;
@@ -358,7 +360,6 @@ impl Snapshots {
         {
             return Ok(known.to_owned());
         }
-        let (name, email) = author;
         // The snapshot's own time: made again, the commit is the same one.
         let time = Git::at(&path, "read the time of the snapshot")
             .args(["log", "-1", "--format=%ct +0000", snapshot])
@@ -367,19 +368,7 @@ impl Snapshots {
         let command = Git::at(&path, "commit the snapshot")
             .args(["commit-tree", tree, "-p", parent])
             .input(message);
-        let people = [
-            ("GIT_AUTHOR_NAME", name),
-            ("GIT_AUTHOR_EMAIL", email),
-            ("GIT_COMMITTER_NAME", name),
-            ("GIT_COMMITTER_EMAIL", email),
-            ("GIT_AUTHOR_DATE", &time),
-            ("GIT_COMMITTER_DATE", &time),
-        ];
-        let commit = people
-            .into_iter()
-            .fold(command, |command, (variable, value)| command.env(variable, value))
-            .line()
-            .await?;
+        let commit = signed(command, author, &time).line().await?;
         set_ref(&path, &format!("refs/aloft/commits/{commit}"), &commit).await?;
         Ok(commit)
     }
@@ -443,6 +432,19 @@ async fn holds(repository: &Path, commit: &str, tree: &str, parent: &str) -> Res
     let format = "--format=%T %P";
     let read = Git::at(repository, "read a commit").args(["log", "-1", format, commit]);
     Ok(read.line_if_any().await?.is_some_and(|line| line == format!("{tree} {parent}")))
+}
+
+/// A commit of this person at this time.
+fn signed(command: Git, (name, email): (&str, &str), time: &str) -> Git {
+    let people = [
+        ("GIT_AUTHOR_NAME", name),
+        ("GIT_AUTHOR_EMAIL", email),
+        ("GIT_COMMITTER_NAME", name),
+        ("GIT_COMMITTER_EMAIL", email),
+        ("GIT_AUTHOR_DATE", time),
+        ("GIT_COMMITTER_DATE", time),
+    ];
+    people.into_iter().fold(command, |command, (variable, value)| command.env(variable, value))
 }
 
 async fn set_ref(repository: &Path, name: &str, commit: &str) -> Result<()> {

@@ -176,6 +176,8 @@ pub struct Memory {
     pub fix: Fix,
     /// The issue that its pull request closes, as the forge writes it; empty = none.
     pub closes: String,
+    /// Commits of the branch that its pull request goes to: what of them is merged into its own is no work of the thread.
+    pub upstreams: Vec<String>,
 }
 
 /// A rewind under way.

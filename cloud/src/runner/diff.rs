@@ -112,7 +112,10 @@ impl Runner {
         }
         let Some(to) = newest(memory) else { return Ok(None) };
         let from = match against {
-            None | Some(Against::Base(_) | Against::Turn(_)) => thread.base_commit.clone(),
+            None | Some(Against::Base(_) | Against::Turn(_)) => {
+                let (base, upstreams) = (&thread.base_commit, &memory.upstreams);
+                snapshots.origin(&thread.id, base, upstreams, &to).await?
+            }
             Some(Against::Uncommitted(_)) => {
                 let saved = snapshots.describe(&thread.id, &to).await?;
                 saved.head.unwrap_or_else(|| thread.base_commit.clone())

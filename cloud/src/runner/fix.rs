@@ -6,7 +6,6 @@
 use aloft_proto::v1::{Input as Part, PullRequestState, TextInput, input};
 
 use crate::{
-    forge::State,
     model::machine::Input,
     runner::{Applied, Error, Obstacle, RequestKey, Runner},
 };
@@ -46,7 +45,7 @@ impl Runner {
         };
         let forge = account.open()?;
         let now = forge.pull_request(&repository, known.number).await?;
-        if !matches!(now.state, State::Draft | State::Open) {
+        if !now.is_open() {
             return Err(Obstacle::NoPullRequest { slug: thread.slug }.into());
         }
         // Where the forge does not say, it is what was pushed last.

@@ -61,6 +61,7 @@ impl Runner {
             )],
             former_branches: branches,
             closes: known.closes.clone(),
+            upstreams: known.upstreams.clone(),
             ..Memory::default()
         };
         let id = thread.id.clone();

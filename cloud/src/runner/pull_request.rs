@@ -4,6 +4,7 @@
 //! the same pull request. What is about to be pushed is written down first, so that also after a crash the thread
 //! knows its own commits at the remote from those of others.
 
+mod base;
 mod stop;
 mod words;
 
@@ -48,6 +49,8 @@ pub struct Propose {
     pub labels: Vec<String>,
     /// People who are asked to review it, beside those who were.
     pub reviewers: Vec<String>,
+    /// First bring in what the branch has got that it goes to.
+    pub sync: bool,
 }
 
 /// What came of it.
@@ -169,10 +172,19 @@ impl Runner {
             }
             Target::Remote(_) => NOBODY,
         };
+        if propose.sync {
+            let (remote, base) = self.base_of(&thread, &memory, &target, propose).await?;
+            let key = request.clone();
+            let told = Box::pin(self.sync(&thread, &memory, (&remote, &base), person, key)).await?;
+            if let Some(told) = told {
+                return Ok(told);
+            }
+            (thread, memory) = self.find_whole(owner, id).await?;
+        }
         let (tip, files) = self.committed(&thread, &memory, person).await?;
         match &target {
             Target::Remote(remote) => {
-                let default = self.default_branch(&thread).await;
+                let default = self.branch_named(&thread, "").await;
                 if default.as_deref() == Some(thread.branch.as_str()) {
                     return Err(Obstacle::BranchIsBase { branch: thread.branch.clone() }.into());
                 }
@@ -181,7 +193,11 @@ impl Runner {
                 if let Some(link) = link(&said) {
                     text = format!("{text}\nopen a pull request at {link}");
                 }
-                Ok(Proposed { applied, text, notes: Vec::new() })
+                let notes = match self.plain_base(&thread, propose).await {
+                    Some(base) => self.tell_moved(&thread, (remote, &base), &tip).await,
+                    None => Vec::new(),
+                };
+                Ok(Proposed { applied, text, notes })
             }
             Target::Forge { account, name } => {
                 let forge = account.open()?;
@@ -244,6 +260,45 @@ impl Runner {
         }
     }
 
+    /// Where the branch is that the work is to be merged into, and its name.
+    async fn base_of(
+        &self,
+        thread: &Thread,
+        memory: &Memory,
+        target: &Target,
+        propose: &Propose,
+    ) -> Result<(Remote, String), Error> {
+        match target {
+            Target::Remote(remote) => {
+                let (branch, name) = (thread.base_ref.clone(), remote.url.clone());
+                let base = self.plain_base(thread, propose).await;
+                Ok((remote.clone(), base.ok_or(Obstacle::BaseMissing { branch, name })?))
+            }
+            Target::Forge { account, name } => {
+                let forge = account.open()?;
+                let repository = forge.repository(name).await?;
+                let at = At { forge: forge.as_ref(), account, name: &repository.name };
+                let known = self.known_request(thread, memory, &at).await?;
+                let open = known.filter(PullRequest::is_open);
+                let base =
+                    self.base_branch(thread, &at, propose, open.as_ref(), &repository).await?;
+                Ok((account.remote(at.name), base))
+            }
+        }
+    }
+
+    /// The branch that the work is to be merged into where no forge says so.
+    async fn plain_base(&self, thread: &Thread, propose: &Propose) -> Option<String> {
+        if propose.base.is_some() {
+            return propose.base.clone();
+        }
+        match self.branch_named(thread, &thread.base_ref).await {
+            // It began at a commit or a tag.
+            None => self.branch_named(thread, "").await,
+            began => began,
+        }
+    }
+
     /// The thread's newest work as the tip of its branch, and what it changes.
     pub(super) async fn committed(
         &self,
@@ -260,7 +315,9 @@ impl Runner {
         let tip =
             snapshots.commit(&thread.id, &saved.commit, (&head, pushed), &message, person).await?;
         let options = DiffOptions { stat_only: true, ..DiffOptions::default() };
-        let mut stream = snapshots.diff(&thread.id, &thread.base_commit, &tip, options).await?;
+        let (base, upstreams) = (&thread.base_commit, &memory.upstreams);
+        let origin = snapshots.origin(&thread.id, base, upstreams, &tip).await?;
+        let mut stream = snapshots.diff(&thread.id, &origin, &tip, options).await?;
         let mut files = Vec::new();
         while let Some(file) = stream.recv().await {
             files.push(file?);
@@ -271,10 +328,10 @@ impl Runner {
         Ok((tip, files))
     }
 
-    /// The branch a thread's mirror has by default.
-    async fn default_branch(&self, thread: &Thread) -> Option<String> {
+    /// The branch of a thread's mirror that this names; an empty name is that of the default one.
+    async fn branch_named(&self, thread: &Thread, name: &str) -> Option<String> {
         let repository = thread.repository.as_ref()?;
-        let found = self.parts().mirrors.resolve(&repository.id, "").await.ok()?;
+        let found = self.parts().mirrors.resolve(&repository.id, name).await.ok()?;
         found.is_branch.then_some(found.name)
     }
 
@@ -349,7 +406,7 @@ impl Runner {
             let text = shown(&applied.thread);
             return Ok(Proposed { applied, text, notes: Vec::new() });
         }
-        let open = known.filter(|known| matches!(known.state, State::Draft | State::Open));
+        let open = known.filter(PullRequest::is_open);
         let base = self.base_branch(thread, &at, propose, open.as_ref(), &repository).await?;
         if base == thread.branch {
             return Err(Obstacle::BranchIsBase { branch: base }.into());
@@ -397,7 +454,7 @@ impl Runner {
             };
             let new = Proposal {
                 head: thread.branch.clone(),
-                base,
+                base: base.clone(),
                 title,
                 body: proposal::fitting(&body),
                 draft: propose.draft,
@@ -407,7 +464,8 @@ impl Runner {
             (now, text)
         };
         self.tell(thread, Fact::PullRequest(record(&now)), None).await?;
-        let notes = self.mark(thread, &at, now.number, propose).await?;
+        let mut notes = self.mark(thread, &at, now.number, propose).await?;
+        notes.extend(self.tell_moved(thread, (&remote, &base), tip).await);
         let applied = self.tell(thread, Fact::PullRequest(record(&now)), request).await?;
         Ok(Proposed { applied, text, notes })
     }

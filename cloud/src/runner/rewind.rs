@@ -82,6 +82,8 @@ impl Runner {
             Point::Safety(number) => {
                 snapshots.get(&thread.id, SnapshotName::Safety(number)).await?
             }
+            // It is made for one rewind and has no name.
+            Point::Merge => None,
         };
         match (saved, to) {
             (Some(saved), _) => Ok(saved.commit),
@@ -96,26 +98,30 @@ impl Runner {
                 })
             }
             (None, Point::Safety(number)) => Err(Error::SafetyNotFound { number }),
+            (None, Point::Merge) => Err(Error::NotSaved { number: 0 }),
         }
     }
 
     /// The item when it has ended, or as it is when that takes too long.
     async fn wait_for(&self, thread: &str, item: Item) -> Result<Item, Error> {
+        let waiting = self.item_ended(thread, &item);
+        tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| Ok(item.clone()))
+    }
+
+    /// The item when it has ended.
+    pub(super) async fn item_ended(&self, thread: &str, item: &Item) -> Result<Item, Error> {
         let store = &self.parts().store;
         let mut wake = store.watch_thread(thread);
-        let waiting = async {
-            loop {
-                wake.mark_unchanged();
-                let now = store.item(thread, &item.id).await?;
-                if let Some(now) = now.filter(|now| now.state() != ItemState::InProgress) {
-                    return Ok(now);
-                }
-                if wake.changed().await.is_err() {
-                    return Err(Error::ThreadNotFound { name: thread.to_owned() });
-                }
+        loop {
+            wake.mark_unchanged();
+            let now = store.item(thread, &item.id).await?;
+            if let Some(now) = now.filter(|now| now.state() != ItemState::InProgress) {
+                return Ok(now);
             }
-        };
-        tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| Ok(item.clone()))
+            if wake.changed().await.is_err() {
+                return Err(Error::ThreadNotFound { name: thread.to_owned() });
+            }
+        }
     }
 }
 
@@ -150,7 +156,9 @@ impl Rewinding {
         }
         let commit = &self.rewind.commit;
         restore(&self.taking, commit).await?;
-        Ok(parts.snapshots.stat(&thread.id, &thread.base_commit, commit).await?)
+        let (base, upstreams) = (&thread.base_commit, &self.taking.memory.upstreams);
+        let origin = parts.snapshots.origin(&thread.id, base, upstreams, commit).await?;
+        Ok(parts.snapshots.stat(&thread.id, &origin, commit).await?)
     }
 
     /// Keeps what is there; refuses where a person changed files since the newest snapshot and did not say so.

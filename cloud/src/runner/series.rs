@@ -35,7 +35,8 @@ impl Runner {
         let person = (person.0.as_str(), person.1.as_str());
         let (tip, _) = self.committed(&thread, &memory, person).await?;
         let (snapshots, id) = (&self.parts().snapshots, &thread.id);
-        let base = thread.base_commit.clone();
+        let (from, upstreams) = (&thread.base_commit, &memory.upstreams);
+        let base = snapshots.origin(id, from, upstreams, &tip).await?;
         let kept = |source| Error::Scratch { source };
         let scratch = &self.parts().scratch;
         let folder =

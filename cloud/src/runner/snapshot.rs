@@ -88,8 +88,10 @@ impl Taking {
                 saved => saved?,
             };
             let Some(saved) = saved else { return Ok(None) };
-            let base = &self.thread.base_commit;
-            let diff = self.parts.snapshots.stat(&self.thread.id, base, &saved.commit).await?;
+            let (id, base, commit) = (&self.thread.id, &self.thread.base_commit, &saved.commit);
+            let snapshots = &self.parts.snapshots;
+            let origin = snapshots.origin(id, base, &self.memory.upstreams, commit).await?;
+            let diff = snapshots.stat(id, &origin, commit).await?;
             pass!("snapshot.taken");
             Ok(Some((saved, diff)))
         };

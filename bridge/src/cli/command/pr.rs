@@ -25,6 +25,7 @@ Examples:
   aloft pr @last
   aloft pr @last --draft --base develop --label docs --reviewer ada
   aloft pr @last --fix
+  aloft pr @last --sync
   aloft pr @last --output ./fix-login      # then: git am --keep-cr fix-login/*.patch
   aloft pr @last --title \"Fix the parser\" --body - < NOTES.md"
 )]
@@ -52,11 +53,14 @@ pub(crate) struct Args {
     /// First let the agent mend failing checks and new comments.
     #[arg(long, conflicts_with_all = ["title", "body", "draft", "base"])]
     fix: bool,
+    /// First bring in what the branch has got that it goes to; where that conflicts, the agent does it.
+    #[arg(long, conflicts_with = "fix")]
+    sync: bool,
     /// Write patches and a bundle of the branch into this folder, which must not exist; push nothing.
     #[arg(
         long,
         value_name = "DIR",
-        conflicts_with_all = ["title", "body", "draft", "base", "labels", "reviewers", "fix"]
+        conflicts_with_all = ["title", "body", "draft", "base", "labels", "reviewers", "fix", "sync"]
     )]
     output: Option<PathBuf>,
 }
@@ -93,10 +97,25 @@ pub(crate) async fn run(context: &Context, args: Args) -> Outcome {
         base: args.base.unwrap_or_default(),
         labels: args.labels,
         reviewers: args.reviewers,
+        sync: args.sync,
         ..Default::default()
     };
-    let proposing = context.client.propose(request);
-    let answer = context.output.waiting("making the pull request", proposing).await?;
+    let proposing = context.client.propose(request.clone());
+    let mut answer = context.output.waiting("making the pull request", proposing).await?;
+    if let Some(turn) = answer.turn.take() {
+        context.output.note(&format!("told the agent: {}", text::clean(&answer.text)));
+        let thread = answer.thread.unwrap_or_default();
+        let exit = watch(context, &thread, before, Some(turn)).await?;
+        if exit != Exit::Done {
+            if context.output.json {
+                context.print_thread(context.thread(&thread.id).await?, "")?;
+            }
+            return Ok(exit);
+        }
+        let again = v1::CreatePullRequestRequest { sync: false, ..request };
+        let proposing = context.client.propose(again);
+        answer = context.output.waiting("making the pull request", proposing).await?;
+    }
     for note in &answer.notes {
         context.output.warn(&text::clean(note));
     }
@@ -110,7 +129,17 @@ async fn fix(context: &Context, thread: &v1::Thread, before: u64) -> Outcome {
     let fixing = context.client.fix_pull_request(request);
     let answer = context.output.waiting("asking the forge", fixing).await?;
     context.output.note(&format!("told the agent: {}", answer.text));
-    let until = answer.turn.map_or(Until::AnyTurn, |turn| Until::Turn(turn.id));
+    watch(context, thread, before, answer.turn).await
+}
+
+/// Follows a turn to its end.
+async fn watch(
+    context: &Context,
+    thread: &v1::Thread,
+    before: u64,
+    turn: Option<v1::Turn>,
+) -> Outcome {
+    let until = turn.map_or(Until::AnyTurn, |turn| Until::Turn(turn.id));
     let show = if context.output.json { Show::Nothing } else { Show::Items };
     let order = Order { after: before, history: before, until, show, open: None };
     let exit =

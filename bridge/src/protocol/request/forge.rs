@@ -174,6 +174,9 @@ pub struct ThreadCreatePullRequestResult {
     pub cursor: u64,
     /// What was done, for people: its address, or what was pushed where and where to open one.
     pub text: String,
+    /// With `sync`, where the agent has to solve conflicts: its turn. Nothing was pushed; ask again when it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn_id: Option<String>,
 }
 
 /// `thread/createPullRequest`.
@@ -203,4 +206,7 @@ pub struct ThreadCreatePullRequestParams {
     /// Logins of those who are asked to review it, beside those who were; the thread says who could not be asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reviewers: Vec<String>,
+    /// First bring in what the branch has got that it goes to.
+    #[serde(default)]
+    pub sync: bool,
 }

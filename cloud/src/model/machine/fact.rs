@@ -137,6 +137,15 @@ pub enum Fact {
     },
     /// The thread's pull request was opened, or stands otherwise.
     PullRequest(PullRequest),
+    /// The branch that the pull request goes to has got commits that the thread's branch has not.
+    BaseMoved {
+        /// Its newest one.
+        commit: String,
+        /// How much it matters.
+        level: Level,
+        /// What is said of it, once; empty = nothing.
+        text: String,
+    },
     /// Something about the pull request is to be known in the thread.
     Told {
         /// How much it matters.

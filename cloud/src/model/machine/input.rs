@@ -192,6 +192,8 @@ pub enum Point {
     Turn(u32),
     /// What a rewind put aside.
     Safety(u32),
+    /// The newest snapshot with the branch merged in that the pull request goes to.
+    Merge,
 }
 
 impl std::fmt::Display for Point {
@@ -200,6 +202,7 @@ impl std::fmt::Display for Point {
             Self::Turn(0) => write!(f, "before the first turn"),
             Self::Turn(number) => write!(f, "at the end of turn {number}"),
             Self::Safety(number) => write!(f, "at safety snapshot {number}"),
+            Self::Merge => write!(f, "with the branch merged in that the pull request goes to"),
         }
     }
 }

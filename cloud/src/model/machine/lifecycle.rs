@@ -152,6 +152,9 @@ impl Machine {
             Fact::Pushing { commit } => self.pushing(commit),
             Fact::Pushed { remote, commit } => self.pushed(now, &remote, commit, out),
             Fact::PullRequest(request) => self.pull_request(now, &request, out),
+            Fact::BaseMoved { commit, level, text } => {
+                self.base_moved(now, commit, level, text, out);
+            }
             Fact::Told { level, text } => self.say(now, level, text, out),
             Fact::NotFrozen(activity) => self.not_frozen(activity),
             Fact::LeftRunning(jobs) => self.left_running(now, jobs, out),

@@ -14,6 +14,8 @@ const FAILING: &str = "failing";
 const PASSING: &str = "passing";
 /// Remarks that are remembered as told, the newest.
 const HEARD: usize = 2_000;
+/// Commits of the branch it goes to that are remembered, the newest.
+const UPSTREAMS: usize = 50;
 
 /// What a thread pushed. Wherever that stands under the thread's branch, it is its own: an address may change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +123,27 @@ impl Machine {
         if is_new {
             let text = format!("Pushed the branch {} to {remote}.", self.thread.branch);
             self.say(now, Level::Info, text, out);
+        }
+    }
+
+    /// The branch it goes to has moved on to this commit.
+    pub(super) fn base_moved(
+        &mut self,
+        now: Millis,
+        commit: String,
+        level: Level,
+        text: String,
+        out: &mut Accepted,
+    ) {
+        let upstreams = &mut self.memory.upstreams;
+        if upstreams.contains(&commit) {
+            return;
+        }
+        upstreams.push(commit);
+        let old = upstreams.len().saturating_sub(UPSTREAMS);
+        upstreams.drain(..old);
+        if !text.is_empty() {
+            self.say(now, level, text, out);
         }
     }
 

@@ -30,7 +30,12 @@ impl Machine {
             return Err(Refused::Rewinding);
         }
         self.activity += 1;
-        let text = format!("The workspace is being brought back to what it was {to}.");
+        let text = match to {
+            Point::Turn(_) | Point::Safety(_) => {
+                format!("The workspace is being brought back to what it was {to}.")
+            }
+            Point::Merge => format!("The workspace is being made what it is {to}."),
+        };
         let (item, events) = self.transcript.begin_notice(Level::Info, text, timestamp(now));
         self.log_all(events, out);
         out.item = Some(item.clone());
@@ -70,24 +75,42 @@ impl Machine {
         let Some(rewind) = self.memory.rewind.take_if(|rewind| rewind.kept) else { return };
         let number = match rewind.to {
             Point::Turn(number) => number,
-            Point::Safety(_) => self.memory.turns,
+            Point::Safety(_) | Point::Merge => self.memory.turns,
         };
         let (to, safety, slug) = (rewind.to, self.memory.safeties, &self.thread.slug);
+        let (is, told) = match to {
+            Point::Turn(_) | Point::Safety(_) => (
+                "was",
+                format!(
+                    "A person has rewound the workspace: its files, the branch, HEAD and the index are what they were {to}."
+                ),
+            ),
+            Point::Merge => (
+                "is",
+                "The branch that the pull request goes to was merged into yours, and everything was committed: files, the \
+                 branch, HEAD and the index are what that gives."
+                    .to_owned(),
+            ),
+        };
         let text = format!(
-            "The workspace is what it was {to}. What it was before is kept: `aloft rewind {slug} --safety {safety}` brings it back."
+            "The workspace is what it {is} {to}. What it was before is kept: `aloft rewind {slug} --safety {safety}` brings it back."
         );
         self.memory.unsaved = false;
         self.now_at(Saved { number, commit: rewind.commit }, diff, out);
         self.memory.tell.push(format!(
-            "A person has rewound the workspace: its files, the branch, HEAD and the index are what they were {to}. \
-             Files that are ignored stayed. Look at files again before you rely on what you know of them."
+            "{told} Files that are ignored stayed. Look at files again before you rely on what you know of them."
         ));
         self.end_rewind(now, &rewind.item, text, None, out);
     }
 
     pub(super) fn not_rewound(&mut self, now: Millis, problem: Problem, out: &mut Accepted) {
         let Some(rewind) = self.memory.rewind.take() else { return };
-        let mut text = format!("The workspace was not rewound: {}.", problem.message);
+        let mut text = match rewind.to {
+            Point::Turn(_) | Point::Safety(_) => {
+                format!("The workspace was not rewound: {}.", problem.message)
+            }
+            Point::Merge => format!("The branch was not merged in: {}.", problem.message),
+        };
         if rewind.kept {
             // It may be half way.
             self.memory.unsaved = true;
