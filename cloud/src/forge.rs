@@ -348,7 +348,7 @@ impl PullRequest {
 /// A pull request to be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposal {
-    /// The branch, in the repository itself.
+    /// The branch, in the repository itself; `OWNER:BRANCH` of a copy.
     pub head: String,
     /// Where it is to be merged into.
     pub base: String,
@@ -396,7 +396,10 @@ pub trait Forge: Send + Sync + fmt::Debug {
     fn checks<'a>(&'a self, name: &'a str, commit: &'a str) -> Answer<'a, Option<Checks>>;
     /// What stands against a pull request, whose newest commit this is.
     fn findings<'a>(&'a self, name: &'a str, number: u64, commit: &'a str) -> Answer<'a, Findings>;
-    /// The open pull request of a branch of the repository itself.
+    /// The account's own copy of a repository, made where there is none; none where that is not done at this kind of forge.
+    /// A new one may not be whole yet.
+    fn fork<'a>(&'a self, name: &'a str, login: &'a str) -> Answer<'a, Option<Repository>>;
+    /// The open pull request of a branch of the repository itself, or of `OWNER:BRANCH`.
     fn find_pull_request<'a>(
         &'a self,
         name: &'a str,

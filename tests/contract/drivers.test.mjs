@@ -26,6 +26,7 @@ const FORGES = [
     enough: ["api"],
     tooLittle: { scopes: ["read_api", "read_user"], missing: "api" },
     draft: "Draft: ",
+    forks: false,
   },
   {
     kind: "forgejo",
@@ -203,6 +204,35 @@ for (const { kind, Forge, repository, enough } of FORGES) {
     // Beside those that are there.
     await person.does(["pr", thread.id, "--label", "small", "--reviewer", "eve"]);
     assert.deepEqual(await forge.marks(repository, 1), { labels: ["needs: docs", "small"], reviewers: ["bob", "eve"] });
+    assert.deepEqual(forge.faults, []);
+  });
+}
+
+for (const { kind, Forge, repository, enough, forks = true } of FORGES) {
+  test(`${kind}: without the right to push`, async (t) => {
+    const person = await Person.create(t);
+    const forge = await new Forge(person.home.path("forge")).listen(t);
+    const name = repository.replace(/^ada\//, "bob/");
+    await forge.add(person.home, name, await person.home.repository("source"));
+    await person.connect(kind, forge.url, await forge.token("ada", enough));
+    await forge.reads(name, "ada");
+    const [listed] = await person.does(["repo", "list"]);
+    const thread = await person.thread(listed.url, write("first.md", "First."));
+    if (!forks) {
+      const error = await person.refused("FORGE_PUSH_DENIED", ["pr", thread.id]);
+      assert.match(error.hint, /--output/);
+      return;
+    }
+    const { pullRequest } = await person.does(["pr", thread.id]);
+    assert.equal(pullRequest.number, 1);
+    assert.equal(await forge.tip(name, thread.branch), undefined, "the repository itself got nothing");
+    assert.equal(await forge.git("ada/tool", "show", `${thread.branch}:first.md`), "First.");
+
+    // More work goes to the same fork and the same request.
+    await person.does(["send", thread.id, "--wait", write("more.md", "More.")]);
+    assert.equal((await person.does(["pr", thread.id])).pullRequest.url, pullRequest.url);
+    assert.equal(await forge.git("ada/tool", "show", `${thread.branch}:more.md`), "More.");
+    assert.equal((await forge.pulls(name)).length, 1);
     assert.deepEqual(forge.faults, []);
   });
 }

@@ -2,6 +2,7 @@
 
 mod base;
 mod fix;
+mod fork;
 mod github;
 mod output;
 mod sign_in;

@@ -41,6 +41,10 @@ macro_rules! driver {
                 Box::pin(self.findings(name, number, commit))
             }
 
+            fn fork<'a>(&'a self, name: &'a str, login: &'a str) -> Answer<'a, Option<Repository>> {
+                Box::pin(self.fork(name, login))
+            }
+
             fn find_pull_request<'a>(
                 &'a self,
                 name: &'a str,

@@ -9,7 +9,7 @@ use crate::forge::{
     Answer, Change, Checks, Error, FailedCheck, Findings, Forge, Issue, Page, Person, Proposal,
     PullRequest, Repository, Result, State, Web,
     driver::driver,
-    github::{Remark, Ticket, ended, repos, sum},
+    github::{Parent, Remark, Ticket, ended, repos, sum},
     http::Http,
 };
 
@@ -48,6 +48,9 @@ struct Repo {
     fork: Option<bool>,
     #[serde(default)]
     permissions: Option<Permissions>,
+    /// What it is a copy of.
+    #[serde(default)]
+    parent: Option<Parent>,
 }
 
 #[derive(Deserialize)]
@@ -86,6 +89,8 @@ struct Side {
     sha: Option<String>,
     #[serde(default)]
     repo_id: Option<i64>,
+    #[serde(default)]
+    repo: Option<Parent>,
 }
 
 #[derive(Deserialize)]
@@ -206,6 +211,23 @@ impl Forgejo {
         Ok(self.pull(name, number).await?.into())
     }
 
+    async fn fork(&self, name: &str, login: &str) -> Result<Option<Repository>> {
+        let own = format!("{login}/{}", name.rsplit('/').next().unwrap_or_default());
+        let url = self.http.url(&repos(&own, &[]), &[]);
+        let what = format!("look for a fork of {name}");
+        match self.http.get::<Repo>(url, &what).await {
+            Ok(reply) if reply.body.parent.as_ref().is_some_and(|parent| parent.is(name)) => {
+                return Ok(Some(reply.body.into()));
+            }
+            Ok(_) | Err(Error::NotFound { .. }) => {}
+            Err(error) => return Err(scope(error)),
+        }
+        let url = self.http.url(&repos(name, &["forks"]), &[]);
+        let what = format!("fork {name}");
+        let reply = self.http.send::<Repo>(Method::POST, url, &json!({}), &what).await;
+        Ok(Some(reply.map_err(scope)?.body.into()))
+    }
+
     async fn find(&self, name: &str, head: &str) -> Result<Option<PullRequest>> {
         let what = format!("look for a pull request of {head}");
         // One that could not be loaded is null.
@@ -281,11 +303,17 @@ impl CommitStatus {
 }
 
 impl Pull {
-    /// Whether it is of this branch of the repository itself.
+    /// Whether it is of this branch of the repository itself, or of `OWNER:BRANCH`.
     fn is_of(&self, head: &str) -> bool {
-        let repository = |side: &Option<Side>| side.as_ref().and_then(|side| side.repo_id);
-        self.head.as_ref().and_then(|side| side.branch.as_deref()) == Some(head)
-            && repository(&self.head) == repository(&self.base)
+        let Some(side) = &self.head else { return false };
+        let (owner, branch) =
+            head.split_once(':').map_or((None, head), |(owner, branch)| (Some(owner), branch));
+        let is_there = match (owner, &side.repo) {
+            (None, _) => side.repo_id == self.base.as_ref().and_then(|base| base.repo_id),
+            (Some(owner), Some(repository)) => repository.owner().eq_ignore_ascii_case(owner),
+            (Some(_), None) => false,
+        };
+        side.branch.as_deref() == Some(branch) && is_there
     }
 
     fn is_draft(&self) -> bool {

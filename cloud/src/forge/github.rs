@@ -48,6 +48,16 @@ struct Repo {
     fork: Option<bool>,
     #[serde(default)]
     permissions: Option<Permissions>,
+    /// What it is a copy of.
+    #[serde(default)]
+    parent: Option<Parent>,
+}
+
+/// What a repository is a copy of, at GitHub and at Forgejo.
+#[derive(Deserialize)]
+pub(super) struct Parent {
+    #[serde(default)]
+    full_name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -200,9 +210,28 @@ impl GitHub {
         Ok(self.http.get::<Pull>(url, &what).await?.body.into())
     }
 
+    async fn fork(&self, name: &str, login: &str) -> Result<Option<Repository>> {
+        let own = format!("{login}/{}", name.rsplit('/').next().unwrap_or_default());
+        let url = self.http.url(&repos(&own, &[]), &[]);
+        let what = format!("look for a fork of {name}");
+        match self.http.get::<Repo>(url, &what).await {
+            Ok(reply) if reply.body.parent.as_ref().is_some_and(|parent| parent.is(name)) => {
+                return Ok(Some(reply.body.into()));
+            }
+            Ok(_) | Err(Error::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        // Who has one under another name gets that.
+        let url = self.http.url(&repos(name, &["forks"]), &[]);
+        let body = json!({ "default_branch_only": true });
+        let what = format!("fork {name}");
+        let reply = self.http.send::<Repo>(Method::POST, url, &body, &what).await?;
+        Ok(Some(reply.body.into()))
+    }
+
     async fn find(&self, name: &str, head: &str) -> Result<Option<PullRequest>> {
         let owner = name.split('/').next().unwrap_or_default();
-        let head = format!("{owner}:{head}");
+        let head = if head.contains(':') { head.to_owned() } else { format!("{owner}:{head}") };
         let url = self.http.url(
             &repos(name, &["pulls"]),
             &[("state", "open"), ("head", &head), ("per_page", "1")],
@@ -296,6 +325,18 @@ impl Ticket {
             text: self.body.unwrap_or_default(),
             comments: comments.collect(),
         }
+    }
+}
+
+impl Parent {
+    /// Whether it is the repository of this name.
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.full_name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name))
+    }
+
+    /// Who it belongs to.
+    pub(super) fn owner(&self) -> &str {
+        self.full_name.as_deref().and_then(|name| name.split('/').next()).unwrap_or_default()
     }
 }
 

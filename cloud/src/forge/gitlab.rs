@@ -292,6 +292,11 @@ impl GitLab {
         Ok(self.request(name, number).await?.into())
     }
 
+    #[expect(clippy::unused_async, reason = "the others ask")]
+    async fn fork(&self, _: &str, _: &str) -> Result<Option<Repository>> {
+        Ok(None)
+    }
+
     async fn find(&self, name: &str, head: &str) -> Result<Option<PullRequest>> {
         let parts = ["projects", name, "merge_requests"];
         let query = [("state", "opened"), ("source_branch", head)];

@@ -49,7 +49,7 @@ pub enum Obstacle {
         host: String,
     },
     /// The account may only read.
-    #[error("{login} may not push to {name} at {host}")]
+    #[error("{login} may neither push to {name} at {host} nor fork it")]
     PushDenied {
         /// The repository.
         name: String,
@@ -57,6 +57,12 @@ pub enum Obstacle {
         host: String,
         /// The account.
         login: String,
+    },
+    /// The forge has not made the account's copy of the repository yet.
+    #[error("the fork {name} is still being made")]
+    ForkUnfinished {
+        /// The copy.
+        name: String,
     },
     /// A person stopped it.
     #[error("the pull request was stopped by {by} before it was made")]

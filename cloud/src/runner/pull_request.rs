@@ -5,6 +5,7 @@
 //! knows its own commits at the remote from those of others.
 
 mod base;
+mod forked;
 mod stop;
 mod words;
 
@@ -389,13 +390,14 @@ impl Runner {
         if repository.archived {
             return Err(Obstacle::RepositoryArchived { name: repository.name, host }.into());
         }
-        if repository.push == Some(false) {
-            let login = at.account.person.login.clone();
-            return Err(Obstacle::PushDenied { name: repository.name, host, login }.into());
-        }
         // As it is called now.
         let at = At { name: &repository.name, ..at };
         let remote = at.account.remote(at.name);
+        let mut to = (remote.clone(), thread.branch.clone());
+        if repository.push == Some(false) {
+            to = self.fork_of(thread, &at).await?;
+        }
+        let (pushed_to, head) = to;
         let known = self.known_request(thread, memory, &at).await?;
         // Merged or closed, and nothing was done since: there is nothing to propose anew.
         if let Some(known) = &known
@@ -408,7 +410,7 @@ impl Runner {
         }
         let open = known.filter(PullRequest::is_open);
         let base = self.base_branch(thread, &at, propose, open.as_ref(), &repository).await?;
-        if base == thread.branch {
+        if base == head {
             return Err(Obstacle::BranchIsBase { branch: base }.into());
         }
         let (items, agent) = (self.newest_items(&thread.id).await?, &thread.agent);
@@ -420,13 +422,13 @@ impl Runner {
         if open.is_none()
             && propose.title.is_none()
             && propose.body.is_none()
-            && at.forge.find_pull_request(at.name, &thread.branch).await?.is_none()
+            && at.forge.find_pull_request(at.name, &head).await?.is_none()
         {
             words = Box::pin(self.words(thread, &facts, &template)).await?;
         }
-        self.push(thread, memory, &remote, tip, None).await?;
+        self.push(thread, memory, &pushed_to, tip, None).await?;
         let open = match open {
-            None => at.forge.find_pull_request(at.name, &thread.branch).await?,
+            None => at.forge.find_pull_request(at.name, &head).await?,
             open => open,
         };
         let (now, text) = if let Some(open) = open {
@@ -453,7 +455,7 @@ impl Runner {
                 (title, propose.body.clone().unwrap_or_else(body))
             };
             let new = Proposal {
-                head: thread.branch.clone(),
+                head,
                 base: base.clone(),
                 title,
                 body: proposal::fitting(&body),

@@ -64,6 +64,11 @@ export class DevForge {
     return tip(this.#place(name), branch);
   }
 
+  /** Somebody may read a repository, and no more. */
+  reads(name, login) {
+    return this.control("PATCH", `repos/${name}`, { permissions: { [login]: "read" } });
+  }
+
   async issue(name, { title, text, comments }) {
     const { number } = await this.ask("POST /repos/{owner}/{repo}/issues", name.split("/"), { body: { title, body: text } }, 201);
     for (const comment of comments) {

@@ -96,6 +96,27 @@ export class Double {
     return this.repository(name).pulls.find((pull) => pull.number === Number(number)) ?? this.missing();
   }
 
+  /** Somebody may read a repository, and no more. */
+  reads(name, login) {
+    this.repository(name).reader = login;
+  }
+
+  /** Whether the person of a token may push to a repository. */
+  mayPush(name, login) {
+    return this.repository(name).reader !== login;
+  }
+
+  /** Somebody's own copy of a repository. */
+  async copy(name, login) {
+    const to = `${login}/${name.split("/").at(-1)}`;
+    if (!this.repositories.has(to)) {
+      await mkdir(path.dirname(this.#place(to)), { recursive: true });
+      await git(this.#place(name), "clone", "-q", "--bare", this.#place(name), this.#place(to));
+      this.repositories.set(to, { name: to, id: this.repositories.size + 1, private: true, pulls: [], issues: [], parent: name });
+    }
+    return this.repository(to);
+  }
+
   /** Opens an issue. */
   issue(name, issue) {
     this.repository(name).issues.push(issue);
@@ -183,6 +204,10 @@ export class Double {
       return response.end();
     }
     this.asked.push(`git ${url.pathname}`);
+    if (`${url.pathname}${url.search}`.includes("receive-pack") && !this.mayPush(name, token.login)) {
+      response.writeHead(403);
+      return response.end();
+    }
     const query = url.search.slice(1);
     serve(request, response, { root: this.folder, path: decodeURIComponent(url.pathname), query, who: token.login });
   }

@@ -12,12 +12,16 @@ export class Forgejo extends Double {
     });
     this.route("GET /user/repos", ({ token, query }) => {
       this.#needs(token, "read:repository");
-      const all = [...this.repositories.values()].map((one) => this.#repository(one));
+      const all = [...this.repositories.values()].map((one) => this.#repository(one, token));
       return this.page(all, query, "limit", "/user/repos");
     });
-    this.route("GET /repos/{owner}/{repo}", ({ values: [owner, repo] }) =>
-      this.#repository(this.repository(`${owner}/${repo}`)),
+    this.route("GET /repos/{owner}/{repo}", ({ values: [owner, repo], token }) =>
+      this.#repository(this.repository(`${owner}/${repo}`), token),
     );
+    this.route("POST /repos/{owner}/{repo}/forks", async ({ values: [owner, repo], token }) => {
+      this.#needs(token, "write:repository");
+      return this.#repository(await this.copy(`${owner}/${repo}`, token.login), token);
+    });
     this.route("GET /repos/{owner}/{repo}/branches/{branch}", async ({ values: [owner, repo, branch] }) => {
       this.repository(`${owner}/${repo}`);
       if (!(await this.tip(`${owner}/${repo}`, branch))) this.missing();
@@ -74,7 +78,8 @@ export class Forgejo extends Double {
       if (this.repository(name).pulls.some(same)) {
         throw new Refusal(409, { message: `pull request already exists for these targets [head: ${head}, base: ${base}]` });
       }
-      for (const branch of [head, base]) if (!(await this.tip(name, branch))) this.missing();
+      const [from, branch] = this.#headOf(name, head);
+      if (!(await this.tip(from, branch)) || !(await this.tip(name, base))) this.missing();
       return this.#pull(name, this.open(name, { head, base, title, body: body.body }));
     });
     this.route("GET /repos/{owner}/{repo}/pulls/{index}", ({ values: [owner, repo, number] }) =>
@@ -106,11 +111,17 @@ export class Forgejo extends Double {
     return pull ? pull.notes : this.issueOf(name, number).comments;
   }
 
+  /** The repository and the branch of `BRANCH` or `OWNER:BRANCH`. */
+  #headOf(name, head) {
+    const at = head.indexOf(":");
+    return at < 0 ? [name, head] : [`${head.slice(0, at)}/${name.split("/").at(-1)}`, head.slice(at + 1)];
+  }
+
   #label(name, at) {
     return this.contract.least("OfLabel", { id: at + 1, name });
   }
 
-  #repository({ name, id, ...repository }) {
+  #repository({ name, id, ...repository }, token) {
     return this.contract.least("OfRepository", {
       id,
       full_name: name,
@@ -120,12 +131,15 @@ export class Forgejo extends Double {
       clone_url: `${this.url}/${name}.git`,
       html_url: `${this.url}/${name}`,
       updated_at: "2026-11-01T12:00:00Z",
-      permissions: { admin: false, push: true, pull: true },
+      permissions: { admin: false, push: this.mayPush(name, token?.login), pull: true },
+      ...(repository.parent && { fork: true, parent: this.#repository(this.repository(repository.parent)) }),
     });
   }
 
   #pull(name, pull) {
     const { id } = this.repository(name);
+    const [from, branch] = this.#headOf(name, pull.head);
+    const repo = this.repositories.get(from);
     return this.contract.least("OfPullRequest", {
       number: pull.number,
       title: pull.title,
@@ -134,7 +148,7 @@ export class Forgejo extends Double {
       merged: pull.state === "merged",
       draft: pull.title.startsWith("WIP:"),
       html_url: `${this.url}/${name}/pulls/${pull.number}`,
-      head: { ref: pull.head, label: pull.head, repo_id: id },
+      head: { ref: branch, label: branch, repo_id: repo?.id ?? id, ...(repo && { repo: this.#repository(repo) }) },
       base: { ref: pull.base, label: pull.base, repo_id: id },
     });
   }

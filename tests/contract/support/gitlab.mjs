@@ -16,7 +16,7 @@ export class GitLab extends Double {
       const all = [...this.repositories.values()].map((one) => this.#project(one));
       return this.page(all, query, "per_page", "/projects");
     });
-    this.route("GET /projects/{id}", ({ values: [name] }) => this.#project(this.repository(name)));
+    this.route("GET /projects/{id}", ({ values: [name], token }) => this.#project(this.repository(name), token));
     this.route("GET /projects/{id}/repository/branches/{branch}", async ({ values: [name, branch] }) => {
       this.repository(name);
       if (!(await this.tip(name, branch))) throw new Refusal(404, { message: "404 Branch Not Found" });
@@ -109,7 +109,7 @@ export class GitLab extends Double {
     return { id, username, name: username, state: "active", avatar_url: "", web_url: "" };
   }
 
-  #project(repository) {
+  #project(repository, token) {
     const { name, id } = repository;
     return this.contract.least("OfProjectSchema", {
       id,
@@ -121,7 +121,7 @@ export class GitLab extends Double {
       web_url: `${this.url}/${name}`,
       last_activity_at: "2026-11-01T12:00:00.000Z",
       permissions: {
-        project_access: { access_level: 40, notification_level: 3 },
+        project_access: { access_level: this.mayPush(name, token?.login) ? 40 : 20, notification_level: 3 },
         group_access: { access_level: 10, notification_level: 3 },
       },
     });

@@ -211,7 +211,7 @@ fn a_forge_that_is_down_is_told_apart_from_a_refusal() {
 }
 
 #[test]
-fn who_may_not_push_is_told_so() {
+fn who_may_neither_push_nor_fork_is_told_so() {
     let (home, forge) = stage();
     let user = forge.control("POST", "/users", &json!({"login": "ada", "scopes": ["repo"]}));
     forge.control("PATCH", "/repos/dev/tool", &json!({"permissions": {"ada": "read"}}));
@@ -220,7 +220,13 @@ fn who_may_not_push_is_told_so() {
     assert_eq!(run.code, 0, "{}", run.stderr);
     let thread = thread(&home, "dev/tool", "$ echo one > new.txt");
     let id = text(&thread, "id");
-    assert_eq!(home.fails(1, ["pr", id])["reason"], "FORGE_PUSH_DENIED");
+    let fault = json!({
+        "method": "POST", "path": "/api/v3/repos/dev/tool/forks", "times": 1, "status": 403
+    });
+    forge.control("POST", "/faults", &fault);
+    let error = home.fails(1, ["pr", id]);
+    assert_eq!(error["reason"], "FORGE_PUSH_DENIED");
+    assert!(text(&error, "hint").contains("--output"), "{error}");
     forge.control("PATCH", "/repos/dev/tool", &json!({"permissions": {"ada": "write"}}));
     forge.control("PATCH", "/repos/dev/tool", &json!({"archived": true}));
     assert_eq!(home.fails(1, ["pr", id])["reason"], "REPOSITORY_ARCHIVED");

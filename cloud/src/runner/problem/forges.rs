@@ -56,6 +56,10 @@ pub(super) fn obstacle_problem(obstacle: &Obstacle, text: String) -> (Kind, Prob
             "ask for the right to push, or take the work along with `aloft pr ID --output DIR`"
                 .to_owned(),
         ),
+        Obstacle::ForkUnfinished { .. } => {
+            let hint = "try again in a few minutes".to_owned();
+            return (Kind::Unavailable, problem("FORK_UNFINISHED", text, &hint, true));
+        }
         Obstacle::ProposalStopped { .. } => (
             Kind::Precondition,
             "PULL_REQUEST_STOPPED",
