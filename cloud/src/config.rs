@@ -72,6 +72,8 @@ pub struct Config {
     pub clean_up_days: Option<u64>,
     /// How often open pull requests are looked at, in seconds; default 60.
     pub pull_request_seconds: Option<u64>,
+    /// How often the cloud itself tells an agent what stands against its pull request; 0 = never, the default.
+    pub fix_attempts: u32,
     /// Forges that people sign in at by a code, by their host.
     pub forges: BTreeMap<String, ForgeApplication>,
     /// Agents beside the known ones, by name.

@@ -40,6 +40,7 @@ mod snapshot;
 mod start;
 mod steps;
 mod stored;
+mod unasked;
 mod uploads;
 
 use std::{

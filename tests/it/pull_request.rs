@@ -6,6 +6,7 @@ mod fork;
 mod github;
 mod output;
 mod sign_in;
+mod unasked;
 mod words;
 
 use std::path::{Path, PathBuf};

@@ -49,8 +49,8 @@ pub use self::{
     accepted::{Accepted, ModelCall, Record, Refused},
     age::Told,
     effect::{Access, Deadline, Effect},
-    fact::{ByHand, Ending, Fact, Session},
-    input::{Input, Millis, Point, Update},
+    fact::{ByHand, Ending, Fact, Followed, Session},
+    input::{Against, Input, Millis, Point, Update},
     ledger::{Tally, TurnUse, Used},
     pull_request::{Fix, Pushed},
     rest::{AfterTurn, Resting, SETTLE},
@@ -395,9 +395,8 @@ impl Machine {
             Input::Message { parts, queue, author } => {
                 self.message(now, parts, queue, &author, &mut out)?;
             }
-            Input::Fix { parts, author, commit, heard, attempt } => {
-                self.message(now, parts, false, &author, &mut out)?;
-                self.memory.fix.told(commit, heard, attempt);
+            Input::Fix { parts, author, told } => {
+                self.fix(now, parts, &author, told, &mut out)?;
             }
             Input::Describe { parts, author } => self.describe(now, parts, &author, &mut out)?,
             Input::Steer { expected_turn, parts, author } => {

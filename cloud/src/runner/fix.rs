@@ -6,12 +6,14 @@
 use aloft_proto::v1::{Input as Part, PullRequestState, TextInput, input};
 
 use crate::{
-    model::machine::Input,
+    model::machine::{Against, Input, Refused},
     runner::{Applied, Error, Obstacle, RequestKey, Runner},
 };
 
 /// How often failing checks are told to the agent while nobody says anything new and they never pass.
 const ATTEMPTS: u32 = 5;
+/// How often it is found out anew where somebody else told the agent meanwhile.
+const AGAIN: u32 = 2;
 
 /// What the agent was told.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub struct Fixing {
 }
 
 impl Runner {
-    /// Sends the agent what stands against the thread's pull request.
+    /// Sends the agent what stands against the thread's pull request, as a person asks for it.
     pub async fn fix(
         &self,
         owner: &str,
@@ -33,6 +35,43 @@ impl Runner {
         if let Some(applied) = self.remembered(request.as_ref()).await? {
             return Ok(Fixing { applied, text: "sent".to_owned() });
         }
+        self.tell_findings(owner, name, None, request).await
+    }
+
+    /// The same unasked, at most so often for each pull request.
+    pub(super) async fn fix_unasked(
+        &self,
+        owner: &str,
+        id: &str,
+        most: u32,
+    ) -> Result<Fixing, Error> {
+        self.tell_findings(owner, id, Some(most), None).await
+    }
+
+    async fn tell_findings(
+        &self,
+        owner: &str,
+        name: &str,
+        unasked: Option<u32>,
+        request: Option<RequestKey>,
+    ) -> Result<Fixing, Error> {
+        let mut again = AGAIN;
+        loop {
+            match self.tell_once(owner, name, unasked, request.clone()).await {
+                // Somebody else told it just now: what is left?
+                Err(Error::Refused(Refused::PullRequestChanged)) if again > 0 => again -= 1,
+                other => return other,
+            }
+        }
+    }
+
+    async fn tell_once(
+        &self,
+        owner: &str,
+        name: &str,
+        unasked: Option<u32>,
+        request: Option<RequestKey>,
+    ) -> Result<Fixing, Error> {
         let (thread, memory) = self.find_whole(owner, name).await?;
         let is_open = |state| matches!(state, PullRequestState::Draft | PullRequestState::Open);
         let Some(known) = thread.pull_request.as_ref().filter(|known| is_open(known.state()))
@@ -54,7 +93,7 @@ impl Runner {
         let mut findings = findings.since(&memory.fix.heard);
         // What was told of this very commit was told.
         if memory.fix.commit == commit {
-            findings.checks.clear();
+            findings.checks.retain(|check| !memory.fix.checks.contains(&check.name));
         }
         if findings.is_empty() {
             return Err(Obstacle::NothingToFix { url: now.url }.into());
@@ -63,16 +102,23 @@ impl Runner {
         if attempt > ATTEMPTS {
             return Err(Obstacle::FixGivenUp { attempts: ATTEMPTS, url: now.url }.into());
         }
-        let text = findings.words(&now.url);
+        let (text, sum) = (findings.words(&now.url), findings.sum());
         let parts = vec![Part { kind: Some(input::Kind::Text(TextInput { text })) }];
-        let input = Input::Fix {
-            parts,
-            author: owner.to_owned(),
+        let unasked = unasked.map(|most| {
+            let time = memory.fix.unasked + 1;
+            format!("The cloud told the agent what stands against its pull request: {sum} ({time} of {most} times).")
+        });
+        let told = Against {
+            number: known.number,
+            times: memory.fix.times,
             commit,
-            heard: findings.remarks.iter().map(|remark| remark.id.clone()).collect(),
+            checks: findings.checks.into_iter().map(|check| check.name).collect(),
+            heard: findings.remarks.into_iter().map(|remark| remark.id).collect(),
             attempt,
+            unasked: unasked.unwrap_or_default(),
         };
+        let input = Input::Fix { parts, author: thread.owner.clone(), told };
         let applied = self.apply(owner, &thread.id, input, request).await?;
-        Ok(Fixing { applied, text: findings.sum() })
+        Ok(Fixing { applied, text: sum })
     }
 }

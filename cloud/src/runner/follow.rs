@@ -9,8 +9,9 @@ use aloft_proto::v1::{PullRequestState, Thread};
 use crate::{
     accounts::forges::Account,
     forge::{Forge, State},
-    model::machine::{Fact, Input, Refused},
-    runner::{Error, Runner, pull_request::record, whole},
+    model::machine::{Fact, Followed, Input, Refused},
+    runner::{Error, Runner, pull_request::record, stored, whole},
+    store::ThreadRow,
 };
 
 /// Between two rounds, where nothing else is configured.
@@ -42,7 +43,11 @@ impl Runner {
                 continue;
             }
             // One that cannot be seen keeps nobody else from being looked at.
-            if let Err(error) = self.look_at(&row.thread, ways).await {
+            let seen = async {
+                self.look_at(&row, ways).await?;
+                self.see_to(&row.thread).await
+            };
+            if let Err(error) = seen.await {
                 let thread = &row.thread.id;
                 tracing::debug!(thread, error = whole(&error), "could not look at a pull request");
             }
@@ -50,7 +55,8 @@ impl Runner {
         Ok(())
     }
 
-    async fn look_at(&self, thread: &Thread, ways: &mut Ways) -> Result<(), Error> {
+    async fn look_at(&self, row: &ThreadRow, ways: &mut Ways) -> Result<(), Error> {
+        let thread = &row.thread;
         let Some(known) = &thread.pull_request else { return Ok(()) };
         let Some((account, name)) = self.account_of(thread, &known.url).await? else {
             return Ok(());
@@ -77,10 +83,9 @@ impl Runner {
         if request == *known {
             return Ok(());
         }
-        match self
-            .apply(&thread.owner, &thread.id, Input::Fact(Fact::PullRequest(request)), None)
-            .await
-        {
+        let (before, pushed) = (known.clone(), stored::memory(row).pushed.commit);
+        let seen = Fact::Followed(Box::new(Followed { before, pushed, request }));
+        match self.apply(&thread.owner, &thread.id, Input::Fact(seen), None).await {
             Ok(_) | Err(Error::Refused(Refused::Deleting)) => Ok(()),
             Err(error) => Err(error),
         }

@@ -230,6 +230,9 @@ fn refused_row(refused: &Refused) -> (Kind, &'static str, &'static str) {
         Refused::Rewinding => {
             (Kind::Precondition, "REWIND_ACTIVE", "wait until it is done; `aloft show ID` tells")
         }
+        Refused::PullRequestChanged => {
+            (Kind::Precondition, "PULL_REQUEST_CHANGED", "look at it, then try again")
+        }
         Refused::Deleting => (Kind::Precondition, "THREAD_DELETING", ""),
         Refused::Title => (Kind::Invalid, "INVALID_ARGUMENT", "give a line of that length"),
     }

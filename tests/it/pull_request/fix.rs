@@ -14,7 +14,7 @@ use crate::pull_request::{
 };
 
 /// A check of the branch's newest commit fails.
-fn fail(home: &Home, forge: &DevForge, branch: &str) {
+pub(super) fn fail(home: &Home, forge: &DevForge, branch: &str) {
     let head = git(&home.path("forge/dev/tool.git"), &["rev-parse", branch]);
     let annotation = json!({
         "path": "new.txt", "start_line": 1, "end_line": 1, "annotation_level": "failure",
@@ -30,7 +30,7 @@ fn fail(home: &Home, forge: &DevForge, branch: &str) {
     forge.call("POST", "/repos/dev/tool/check-runs", &run).must(201);
 }
 
-fn comment(forge: &DevForge, words: &str) {
+pub(super) fn comment(forge: &DevForge, words: &str) {
     let body = json!({ "body": words });
     forge.call("POST", "/repos/dev/tool/issues/1/comments", &body).must(201);
 }

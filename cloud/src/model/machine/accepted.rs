@@ -102,6 +102,9 @@ pub enum Refused {
     /// The thread is being removed.
     #[error("the thread is being deleted")]
     Deleting,
+    /// The pull request is another one, or the agent was told of it meanwhile.
+    #[error("the pull request has changed meanwhile")]
+    PullRequestChanged,
     /// The title says nothing, or is too long.
     #[error("a title has 1 to {GIVEN_TITLE} characters")]
     Title,

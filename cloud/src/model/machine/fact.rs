@@ -135,8 +135,17 @@ pub enum Fact {
         /// What it points to.
         commit: String,
     },
-    /// The thread's pull request was opened, or stands otherwise.
+    /// The thread's pull request is there, as its forge tells it; of its checks it tells nothing.
     PullRequest(PullRequest),
+    /// The thread's pull request was looked at.
+    Followed(Box<Followed>),
+    /// What stands against the pull request was seen to without being asked for, or is left to people.
+    FixSeen {
+        /// It is to be looked at again.
+        due: bool,
+        /// What is to be known of it; empty = nothing.
+        text: String,
+    },
     /// The branch that the pull request goes to has got commits that the thread's branch has not.
     BaseMoved {
         /// Its newest one.
@@ -159,6 +168,17 @@ pub enum Fact {
     LeftRunning(Vec<String>),
     /// A deadline passed.
     Deadline(Deadline),
+}
+
+/// A look at a pull request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Followed {
+    /// As the thread knew it then.
+    pub before: PullRequest,
+    /// The commit it had pushed last then.
+    pub pushed: String,
+    /// As it is.
+    pub request: PullRequest,
 }
 
 /// How an agent ended a turn by itself.

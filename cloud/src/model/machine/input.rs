@@ -29,12 +29,8 @@ pub enum Input {
         parts: Vec<Part>,
         /// Who asked for it.
         author: String,
-        /// The commit it is about.
-        commit: String,
-        /// What people said that is in it.
-        heard: Vec<String>,
-        /// The how-manieth time it is, with nothing said in between.
-        attempt: u32,
+        /// What is in it.
+        told: Against,
     },
     /// The agent is to write the words of the pull request: begins a turn that is the pull request's own.
     Describe {
@@ -143,8 +139,8 @@ impl Input {
     /// Whether somebody uses the thread by it: that makes it young again.
     pub(super) fn is_use(&self) -> bool {
         match self {
+            Self::Fix { told, .. } => told.unasked.is_empty(),
             Self::Message { .. }
-            | Self::Fix { .. }
             | Self::Describe { .. }
             | Self::Steer { .. }
             | Self::Interrupt { .. }
@@ -168,6 +164,25 @@ impl Input {
             | Self::Restarted { .. } => false,
         }
     }
+}
+
+/// What stands against a pull request, in one message to its agent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Against {
+    /// The pull request.
+    pub number: u64,
+    /// How often the agent had been told of it when this was found out.
+    pub times: u32,
+    /// The commit it is about.
+    pub commit: String,
+    /// Its failing checks, by name.
+    pub checks: Vec<String>,
+    /// What people said.
+    pub heard: Vec<String>,
+    /// The how-manieth time it is, with nothing said in between.
+    pub attempt: u32,
+    /// What the thread says of it where nobody asked for it; empty = somebody did.
+    pub unasked: String,
 }
 
 /// New values of what a person may set; an absent one stays.

@@ -151,7 +151,9 @@ impl Machine {
             Fact::Suspended => self.suspended(now, out),
             Fact::Pushing { commit } => self.pushing(commit),
             Fact::Pushed { remote, commit } => self.pushed(now, &remote, commit, out),
-            Fact::PullRequest(request) => self.pull_request(now, &request, out),
+            Fact::PullRequest(request) => self.proposed(now, request, out),
+            Fact::Followed(seen) => self.followed(now, &seen, out),
+            Fact::FixSeen { due, text } => self.fix_seen(now, due, text, out),
             Fact::BaseMoved { commit, level, text } => {
                 self.base_moved(now, commit, level, text, out);
             }

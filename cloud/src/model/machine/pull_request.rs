@@ -6,7 +6,8 @@ use aloft_proto::v1::{
 use serde::{Deserialize, Serialize};
 
 use crate::model::machine::{
-    Accepted, DESCRIBE_GRACE, Deadline, Effect, Machine, Millis, Outcome, Phase, Refused, Sandbox,
+    Accepted, Against, DESCRIBE_GRACE, Deadline, Effect, Followed, Machine, Millis, Outcome, Phase,
+    Refused, Sandbox,
 };
 
 /// What `checks` says where one of them failed, and where none did.
@@ -33,17 +34,32 @@ pub struct Pushed {
 pub struct Fix {
     /// The commit whose checks it was told of last.
     pub commit: String,
+    /// Those of them that it was told of, by name.
+    pub checks: Vec<String>,
     /// Remarks of people that it was told.
     pub heard: Vec<String>,
     /// How often in a row, with nothing said in between and no check that passed.
     pub attempts: u32,
+    /// How often in all.
+    pub times: u32,
+    /// How often of that nobody had asked for it.
+    pub unasked: u32,
+    /// Something stands against it that the cloud has not looked at yet.
+    pub due: bool,
+    /// The turn in which it mends what nobody had asked for, until that was seen to; 0 = none.
+    pub turn: u32,
 }
 
 impl Fix {
-    pub(super) fn told(&mut self, commit: String, heard: Vec<String>, attempt: u32) {
-        self.commit = commit;
-        self.attempts = attempt;
-        self.heard.extend(heard);
+    fn told(&mut self, told: Against) {
+        if self.commit != told.commit {
+            self.checks.clear();
+        }
+        self.commit = told.commit;
+        self.checks.extend(told.checks);
+        self.attempts = told.attempt;
+        self.times += 1;
+        self.heard.extend(told.heard);
         let old = self.heard.len().saturating_sub(HEARD);
         self.heard.drain(..old);
     }
@@ -81,6 +97,39 @@ impl Machine {
         let deadline = Deadline::Finish(self.turn_id());
         out.effects.push(Effect::Wake { at: now + DESCRIBE_GRACE, deadline });
         Ok(())
+    }
+
+    /// The agent is told what stands against the pull request. What was found out before it was told of something, or of
+    /// another pull request, is not told: it may be the same.
+    pub(super) fn fix(
+        &mut self,
+        now: Millis,
+        parts: Vec<Part>,
+        author: &str,
+        told: Against,
+        out: &mut Accepted,
+    ) -> Result<(), Refused> {
+        let number = self.thread.pull_request.as_ref().map(|known| known.number);
+        if number != Some(told.number) || self.memory.fix.times != told.times {
+            return Err(Refused::PullRequestChanged);
+        }
+        self.message(now, parts, false, author, out)?;
+        if !told.unasked.is_empty() {
+            self.memory.fix.unasked += 1;
+            self.memory.fix.turn = self.memory.turns;
+            self.say(now, Level::Info, told.unasked.clone(), out);
+        }
+        self.memory.fix.told(told);
+        Ok(())
+    }
+
+    /// The cloud has seen to what stands against the pull request, or does not; `due`: it looks again.
+    pub(super) fn fix_seen(&mut self, now: Millis, due: bool, text: String, out: &mut Accepted) {
+        self.memory.fix.due = due;
+        self.memory.fix.turn = 0;
+        if !text.is_empty() {
+            self.say(now, Level::Warning, text, out);
+        }
     }
 
     /// The budget does not reach for the words of the pull request: it goes on without them.
@@ -121,6 +170,10 @@ impl Machine {
         let is_new = pushed.commit != commit;
         *pushed = Pushed { commit, tried: Vec::new() };
         if is_new {
+            // Nobody knows yet how its checks stand.
+            if let Some(request) = &mut self.thread.pull_request {
+                request.checks.clear();
+            }
             let text = format!("Pushed the branch {} to {remote}.", self.thread.branch);
             self.say(now, Level::Info, text, out);
         }
@@ -147,13 +200,33 @@ impl Machine {
         }
     }
 
-    /// The pull request is there, or stands otherwise than before.
-    pub(super) fn pull_request(&mut self, now: Millis, request: &PullRequest, out: &mut Accepted) {
+    /// The pull request is there; how its checks stand was not asked.
+    pub(super) fn proposed(&mut self, now: Millis, mut request: PullRequest, out: &mut Accepted) {
+        if let Some(known) = &self.thread.pull_request
+            && known.number == request.number
+        {
+            request.checks.clone_from(&known.checks);
+        }
+        self.pull_request(now, &request, out);
+    }
+
+    /// It was looked at as it was known to be, with this commit pushed last. An answer that comes after it has changed is of no
+    /// use any more.
+    pub(super) fn followed(&mut self, now: Millis, seen: &Followed, out: &mut Accepted) {
+        let Followed { before, pushed, request } = seen;
+        if self.thread.pull_request.as_ref() == Some(before) && self.memory.pushed.commit == *pushed
+        {
+            self.pull_request(now, request, out);
+        }
+    }
+
+    /// The pull request stands otherwise than before.
+    fn pull_request(&mut self, now: Millis, request: &PullRequest, out: &mut Accepted) {
         let before = self.thread.pull_request.replace(request.clone());
         let (number, url) = (request.number, &request.url);
         let is_new = before.as_ref().is_none_or(|before| before.number != number);
         if is_new {
-            self.memory.fix = Fix::default();
+            self.memory.fix = Fix { due: true, ..Fix::default() };
             self.charge_pull_request(now, number, out);
         } else if before.as_ref().is_some_and(|before| before.state == request.state) {
             let (known, said) =
@@ -162,6 +235,7 @@ impl Machine {
                 self.memory.fix.attempts = 0;
             }
             if request.comments > said {
+                self.memory.fix.due = true;
                 let text = match request.comments - said {
                     1 => "a new comment".to_owned(),
                     several => format!("{several} new comments"),
@@ -171,6 +245,7 @@ impl Machine {
                 self.post(NoticeKind::PullRequest, &what, url, out);
             }
             if request.checks == FAILING && known != FAILING {
+                self.memory.fix.due = true;
                 let text = format!("A check of pull request {number} failed: {url}");
                 self.say(now, Level::Warning, text, out);
                 let what = format!("– a check of pull request {number} failed");

@@ -1,7 +1,7 @@
 //! The machine's ways one by one, and under any sequence of inputs.
 
 use aloft_proto::v1::{
-    DiffStat, Input as Part, ItemState, Mode, OptionKind, PermissionOption, Problem, PullRequest,
+    DiffStat, Input as Part, ItemState, Level, Mode, OptionKind, PermissionOption, Problem, PullRequest,
     TextInput, Thread, ThreadState, TurnState, event::Payload, input, item,
 };
 

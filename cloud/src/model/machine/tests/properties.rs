@@ -64,6 +64,17 @@ fn any_input() -> impl Strategy<Value = Input> {
         (0..2_u64).prop_map(|turns| Input::Account(of_all(turns))),
         turn.clone().prop_map(|t| Input::Fact(Fact::Deadline(Deadline::Budget(t)))),
         (1..3_u64, 1..5).prop_map(|(number, state)| Input::Fact(pull_request(number, state))),
+        (1..3_u64, 0..3_u32).prop_map(|(number, times)| Input::Fix {
+            parts: text("mend"),
+            author: "me".into(),
+            told: Against { number, times, unasked: "told".into(), ..Against::default() },
+        }),
+        any::<bool>().prop_map(|due| Input::Fact(Fact::FixSeen { due, text: String::new() })),
+        Just(Input::Fact(Fact::BaseMoved {
+            commit: "u".into(),
+            level: Level::Info,
+            text: "moved".into()
+        })),
         Just(Input::Fact(Fact::Pushing { commit: "c".into() })),
         Just(Input::Fact(Fact::Pushed { remote: "r".into(), commit: "c".into() })),
         Just(Input::Fact(Fact::WorkspaceMade)),

@@ -1,0 +1,132 @@
+//! What stands against a pull request goes to its agent without being asked for, where that is configured, and no oftener.
+
+use aloft_tests::{
+    dev_forge::DevForge,
+    git::git,
+    home::{Home, items},
+    model::{ModelServer, UPSTREAM_KEY},
+    poll,
+};
+use serde_json::{Value, json};
+
+use crate::pull_request::{
+    fix::{comment, fail},
+    github::{connect, stage, thread},
+    text,
+};
+
+/// What the agent was sent, oldest first.
+fn messages(home: &Home, id: &str) -> Vec<String> {
+    let shown = home.show(id);
+    let message = |item: &&Value| text(&item["input"][0], "text").to_owned();
+    items(&shown, "userMessage").iter().map(message).collect()
+}
+
+fn told(home: &Home, id: &str, part: &str) {
+    poll::until(&format!("the agent to hear of {part}"), || {
+        messages(home, id).iter().any(|message| message.contains(part)).then_some(())
+    });
+}
+
+fn said(home: &Home, id: &str, part: &str) -> usize {
+    let shown = home.show(id);
+    items(&shown, "notice").iter().filter(|item| text(item, "text").contains(part)).count()
+}
+
+/// Somebody comments, and the cloud has had a whole look at the pull request since.
+fn looked_at(home: &Home, forge: &DevForge, id: &str) {
+    for _ in 0..2 {
+        let known = home.show(id)["thread"]["pullRequest"]["comments"].as_u64().unwrap_or(0);
+        comment(forge, &format!("Comment {}.", known + 1));
+        poll::until("the thread to know of the comment", || {
+            let now = home.show(id)["thread"]["pullRequest"]["comments"].as_u64();
+            (now == Some(known + 1)).then_some(())
+        });
+    }
+}
+
+#[test]
+fn the_cloud_sends_it_by_itself_and_pushes_what_it_gives() {
+    let server = ModelServer::new();
+    let (home, forge) = stage();
+    let home =
+        home.with("ANTHROPIC_API_KEY", UPSTREAM_KEY).with("ANTHROPIC_BASE_URL", server.anthropic());
+    home.configure("pullRequestSeconds = 1\nfixAttempts = 2\n");
+    connect(&home, &forge);
+    let script = json!([{"tool": "shell", "cmd": "echo one > new.txt"}, {"text": "One."}]);
+    let words = ["new", "--agent", "aloft", "--model", "m", "--mode", "auto", "--repo", "dev/tool"];
+    let prompt = format!("Add one. MARK {script}");
+    let made = home.json(words.into_iter().chain(["--wait", &prompt]));
+    let (id, branch) = (text(&made, "id"), text(&made, "branch"));
+    home.ok(["pr", id, "--title", "One", "--body", "One."]);
+    comment(&forge, "<!-- aloft x -->\n\nFrom the cloud.");
+
+    let bare = home.path("forge/dev/tool.git");
+    let script = json!([{"tool": "shell", "cmd": "echo two > new.txt"}, {"text": "Two."}]);
+    comment(&forge, &format!("Two, please. MARK {script}"));
+    poll::until("what it mended to be pushed", || {
+        (git(&bare, &["show", &format!("{branch}:new.txt")]) == "two").then_some(())
+    });
+    assert_eq!(said(&home, id, "The cloud told the agent"), 1);
+    assert!(messages(&home, id)[1].contains("Two, please."));
+    assert!(!messages(&home, id)[1].contains("From the cloud."));
+
+    fail(&home, &forge, branch);
+    told(&home, id, "The check tests failed.");
+    poll::until("that to be over", || (home.show(id)["thread"]["state"] == "idle").then_some(()));
+    assert_eq!(messages(&home, id).len(), 3);
+    assert!(!messages(&home, id)[2].contains("Two, please."), "each is told once");
+
+    // Twice was allowed. What comes then waits for a person, who is told so.
+    comment(&forge, "And three?");
+    poll::until("the thread to say so", || {
+        (said(&home, id, "told the agent 2 times by itself") == 1).then_some(())
+    });
+    looked_at(&home, &forge, id);
+    assert_eq!(messages(&home, id).len(), 3);
+    home.ok(["pr", id, "--fix"]);
+    let last = messages(&home, id).pop().unwrap();
+    assert!(last.contains("And three?") && !last.contains("check tests"), "{last}");
+}
+
+#[test]
+fn unless_it_is_configured_nothing_is_sent() {
+    let (home, forge) = stage();
+    home.configure("pullRequestSeconds = 1\n");
+    connect(&home, &forge);
+    let made = thread(&home, "dev/tool", "$ echo one > new.txt");
+    let id = text(&made, "id");
+    home.ok(["pr", id]);
+    looked_at(&home, &forge, id);
+    assert_eq!(messages(&home, id).len(), 1);
+}
+
+#[test]
+fn what_a_person_had_told_or_stopped_is_left_alone() {
+    let (home, forge) = stage();
+    home.configure("pullRequestSeconds = 1\nfixAttempts = 9\n");
+    connect(&home, &forge);
+    let made = thread(&home, "dev/tool", "$ echo one > new.txt");
+    let (id, branch) = (text(&made, "id"), text(&made, "branch"));
+    home.ok(["pr", id]);
+    // Who of both is first tells it, and then it is told.
+    fail(&home, &forge, branch);
+    home.run(["pr", id, "--fix"]);
+    told(&home, id, "The check tests failed.");
+    home.run(["pr", id]);
+    comment(&forge, "Why one?");
+    told(&home, id, "Why one?");
+    let all = messages(&home, id);
+    let checks = all.iter().filter(|message| message.contains("The check tests failed."));
+    assert_eq!(checks.count(), 1, "{all:#?}");
+
+    poll::until("the turns to be over", || {
+        (home.show(id)["thread"]["state"] == "idle").then_some(())
+    });
+    home.ok(["send", id, "$ while ! test -e go; do sleep 0.05; done"]);
+    home.wait_state(id, "running");
+    home.ok(["stop", id]);
+    let before = messages(&home, id).len();
+    looked_at(&home, &forge, id);
+    assert_eq!(messages(&home, id).len(), before, "a person stopped it");
+}
