@@ -306,6 +306,8 @@ impl Drop for Home {
         if self.path("data/cloud").exists() {
             let _stopped = self
                 .command(["cloud", "stop"])
+                // What it logs is nobody's business any more.
+                .env_remove("ALOFT_LOG")
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .status();

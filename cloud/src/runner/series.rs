@@ -47,7 +47,8 @@ impl Runner {
             let whole = snapshots.commit(id, &tip, (&base, None), &message, person).await?;
             patches = snapshots.patches(id, &base, &whole, folder.path()).await?;
         }
-        let mut branch = snapshots.export(id, &thread.branch, &tip, &[base.clone()]).await?;
+        let mut branch =
+            snapshots.export(id, &thread.branch, &tip, std::slice::from_ref(&base)).await?;
         if branch.file.is_none() {
             // The branch went back behind its base.
             branch = snapshots.export(id, &thread.branch, &tip, &[]).await?;

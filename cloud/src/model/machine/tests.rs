@@ -1,8 +1,8 @@
 //! The machine's ways one by one, and under any sequence of inputs.
 
 use aloft_proto::v1::{
-    DiffStat, Input as Part, ItemState, Level, Mode, OptionKind, PermissionOption, Problem, PullRequest,
-    TextInput, Thread, ThreadState, TurnState, event::Payload, input, item,
+    DiffStat, Input as Part, ItemState, Level, Mode, OptionKind, PermissionOption, Problem,
+    PullRequest, TextInput, Thread, ThreadState, TurnState, event::Payload, input, item,
 };
 
 use super::*;
