@@ -76,6 +76,8 @@ pub struct Config {
     pub fix_attempts: u32,
     /// Forges that people sign in at by a code, by their host.
     pub forges: BTreeMap<String, ForgeApplication>,
+    /// Where forges call when something happened.
+    pub forge_calls: Option<ForgeCalls>,
     /// Agents beside the known ones, by name.
     pub agents: BTreeMap<String, CustomAgent>,
     /// Which notices are posted, and where they go beside the editors.
@@ -90,6 +92,16 @@ pub struct Config {
 pub struct ForgeApplication {
     /// Id of the OAuth application that is registered there; it is no secret.
     pub client_id: String,
+}
+
+/// Where forges call when something happened.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ForgeCalls {
+    /// Address and port.
+    pub listen: String,
+    /// File with the secret that they sign with; relative to the configuration's folder.
+    pub secret_file: PathBuf,
 }
 
 /// Which notices are posted, and where they go beside the editors.
@@ -229,6 +241,9 @@ impl Config {
                 .map_err(parse)?;
         if let (Some(webhook), Some(folder)) = (&mut config.notices.webhook, path.parent()) {
             webhook.secret_file = folder.join(&webhook.secret_file);
+        }
+        if let (Some(calls), Some(folder)) = (&mut config.forge_calls, path.parent()) {
+            calls.secret_file = folder.join(&calls.secret_file);
         }
         config.prices.check().map_err(|what| Error::Value { path: path.to_owned(), what })?;
         Ok((config, unknown))

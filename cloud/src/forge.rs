@@ -10,6 +10,7 @@ mod findings;
 mod forgejo;
 mod github;
 mod gitlab;
+pub mod hook;
 mod http;
 mod issue;
 mod lists;

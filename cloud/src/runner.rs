@@ -157,6 +157,8 @@ struct Shared {
     lists: repositories::Lists,
     /// Pull requests that are being made, by thread.
     proposals: Mutex<HashMap<String, pull_request::Work>>,
+    /// A forge said that something happened.
+    look_soon: tokio::sync::Notify,
     opened: mpsc::Sender<Opened>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -173,6 +175,7 @@ impl Runner {
             taking_up: tokio::sync::Mutex::default(),
             lists: repositories::Lists::default(),
             proposals: Mutex::default(),
+            look_soon: tokio::sync::Notify::new(),
             opened,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),

@@ -1,6 +1,7 @@
 //! Builds all parts of the cloud, listens, and stops them in order: streams, then threads and sandboxes, then the store.
 
 mod authority;
+mod forge_calls;
 mod gateway;
 mod heir;
 mod listen;
@@ -43,8 +44,8 @@ use crate::{
     trust::Sealer,
 };
 
-use self::gateway::Gateway;
 pub use self::listen::Address;
+use self::{forge_calls::ForgeCalls, gateway::Gateway};
 
 /// How long open calls are waited for at the end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -82,6 +83,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         Some(address) => Some(Gateway::bind(address, places.gateway.clone()).await?),
         None => None,
     };
+    let forge_calls = forge_calls(&options).await?;
     let heir = heir::Heir::appoint(&places, options.config.outlive()).await?;
     let runtime: Arc<dyn Runtime> = Arc::new(Bubblewrap::open(bubblewrap::Options {
         ranges: places.ranges(),
@@ -143,6 +145,8 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
 
     let webhook =
         webhook.map(|webhook| tokio::spawn(webhook.run(Arc::clone(&store), stop.clone())));
+    let forge_calls = forge_calls
+        .map(|calls| AbortOnDropHandle::new(tokio::spawn(calls.run(runner.clone(), stop.clone()))));
     let _heir = AbortOnDropHandle::new(tokio::spawn(heir.keep()));
     tokio::select! {
         ended = &mut serving => ended?,
@@ -155,7 +159,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         if tokio::time::timeout(GRACE, &mut serving).await.is_err() {
             tracing::debug!("calls were cut");
         }
-        drop(gateway);
+        drop((gateway, forge_calls));
         runner.stop().await;
         sockets.abort();
         if let Some(webhook) = webhook {
@@ -169,6 +173,14 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     }
     options.listen.remove();
     Ok(())
+}
+
+/// The place where forges call, where there is to be one.
+async fn forge_calls(options: &Options) -> anyhow::Result<Option<ForgeCalls>> {
+    match &options.config.forge_calls {
+        Some(settings) => ForgeCalls::bind(settings).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// The configured webhook; where there is none, what one before had not delivered is forgotten.

@@ -1,6 +1,7 @@
 //! From a thread to its pull request: at a forge, and at a remote that is nothing but git.
 
 mod base;
+mod called;
 mod canary;
 mod fix;
 mod fork;

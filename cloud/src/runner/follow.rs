@@ -16,6 +16,8 @@ use crate::{
 
 /// Between two rounds, where nothing else is configured.
 const ROUND: Duration = Duration::from_secs(60);
+/// Between a forge's call and the round it asks for: what it calls for comes in more than one.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The ways to forges that were used in the round before: they know the marks.
 type Ways = HashMap<(String, String, String), Box<dyn Forge>>;
@@ -27,11 +29,20 @@ impl Runner {
         let round = configured.map_or(ROUND, |seconds| Duration::from_secs(seconds.max(1)));
         let mut ways = Ways::new();
         loop {
-            tokio::time::sleep(round).await;
+            tokio::select! {
+                () = tokio::time::sleep(round) => {}
+                // However many call, not oftener than this.
+                () = self.shared.look_soon.notified() => tokio::time::sleep(PAUSE).await,
+            }
             if let Err(error) = self.look_at_pull_requests(&mut ways).await {
                 tracing::warn!(error = whole(&error), "could not look at pull requests");
             }
         }
+    }
+
+    /// Lets the next round begin now.
+    pub fn look_soon(&self) {
+        self.shared.look_soon.notify_one();
     }
 
     async fn look_at_pull_requests(&self, ways: &mut Ways) -> Result<(), Error> {

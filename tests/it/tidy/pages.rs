@@ -17,7 +17,7 @@ use crate::tidy::source::{Complaints, files, line_of, read, root, rust, take_apa
 const WRITE: &str = "ALOFT_TEST_WRITE_DOCS";
 
 /// Each table of `config.toml`: the file and type that read it, and its name in the page.
-const TABLES: [(&str, &str, &str); 11] = [
+const TABLES: [(&str, &str, &str); 12] = [
     ("bridge/src/config.rs", "Settings", ""),
     ("bridge/src/config.rs", "CloudSettings", "clouds.NAME."),
     ("bridge/src/config.rs", "NoticeSettings", "notices."),
@@ -26,6 +26,7 @@ const TABLES: [(&str, &str, &str); 11] = [
     ("cloud/src/config.rs", "Webhook", "serve.notices.webhook."),
     ("cloud/src/config.rs", "Limits", "serve.limits."),
     ("cloud/src/config.rs", "ForgeApplication", "serve.forges.HOST."),
+    ("cloud/src/config.rs", "ForgeCalls", "serve.forgeCalls."),
     ("cloud/src/config.rs", "CustomAgent", "serve.agents.NAME."),
     ("cloud/src/config.rs", "Prices", "serve.prices."),
     ("cloud/src/config.rs", "Price", "serve.prices.models.NAME."),
