@@ -1,6 +1,14 @@
 // The protocol of Aloft. Made from the Rust types; do not edit.
 // Unknown values and fields may appear in newer versions: ignore them.
 
+/** Why an account could not be asked. */
+export type AccountProblem = {
+  /** Which one. */
+  account: ForgeAccount;
+  /** Why. */
+  problem: Problem;
+};
+
 /** What a diff is against. */
 export type Against = "base"
   | "mergeBase"
@@ -961,8 +969,8 @@ export type RepositoryListParams = {
 export type RepositoryListResult = {
   /** Absent on the last page. */
   nextPageToken?: string;
-  /** Why those of an account are missing. */
-  problems?: Problem[];
+  /** Accounts whose repositories are missing. */
+  problems?: AccountProblem[];
   /** Those pushed to last first. */
   repositories: ForgeRepository[];
 };

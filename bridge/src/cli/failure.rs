@@ -12,7 +12,7 @@ pub(crate) type Outcome = Result<Exit, Failure>;
 pub(crate) enum Exit {
     /// Done.
     Done,
-    /// The checks of `doctor` or a key test did not all pass.
+    /// The checks of `doctor` or a key test did not all pass, or nothing was listed as accounts could not be asked.
     Failed,
     /// The cloud cannot be reached: what was printed is what was last seen, or what was awaited is not known.
     Unreachable,

@@ -1,7 +1,7 @@
 //! `ForgeService`: accounts at forges and the repositories these reach.
 
 use aloft_proto::v1::{
-    AwaitForgeSignInRequest, AwaitForgeSignInResponse, BeginForgeSignInRequest,
+    AccountProblem, AwaitForgeSignInRequest, AwaitForgeSignInResponse, BeginForgeSignInRequest,
     ConnectForgeRequest, DisconnectForgeRequest, DisconnectForgeResponse, ForgeAccount,
     ForgeRepository, ForgeSignIn, ListForgesRequest, ListForgesResponse, ListRepositoriesRequest,
     ListRepositoriesResponse, forge_service_server::ForgeService,
@@ -102,6 +102,11 @@ impl ForgeService for Api {
             fork: repository.fork,
         });
         let repositories = repositories.collect();
+        let problems = problems.into_iter().map(|(account, problem)| AccountProblem {
+            account: Some(shown(account)),
+            problem: Some(problem),
+        });
+        let problems = problems.collect();
         Ok(Response::new(ListRepositoriesResponse { repositories, next_page_token, problems }))
     }
 }

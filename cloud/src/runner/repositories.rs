@@ -50,8 +50,8 @@ pub struct RepositoryPage {
     pub found: Vec<(Account, Repository)>,
     /// Of the next page; empty = there is none.
     pub next: String,
-    /// Why those of an account are missing.
-    pub problems: Vec<Problem>,
+    /// Accounts whose repositories are missing, and why.
+    pub problems: Vec<(Account, Problem)>,
 }
 
 type List = Arc<Vec<Repository>>;
@@ -99,16 +99,14 @@ impl Runner {
         let words = query.words.to_lowercase();
         let words: Vec<&str> = words.split_whitespace().collect();
         let (mut found, mut problems) = (Vec::new(), Vec::new());
-        let all = accounts.len();
+        let only = accounts.len() == 1;
         for account in accounts {
             let list = match self.list_of(owner, &account).await {
                 Ok(list) => list,
+                Err(error) if only => return Err(error),
                 // What the others reach is worth having.
                 Err(error) => {
-                    problems.push(error.explain().1);
-                    if problems.len() == all {
-                        return Err(error);
-                    }
+                    problems.push((account, error.explain().1));
                     continue;
                 }
             };

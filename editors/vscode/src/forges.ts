@@ -48,19 +48,19 @@ export async function manageForges(ctx: Ctx): Promise<void> {
     await connectForge(ctx);
     return;
   }
-  const { host, url } = picked.account;
+  const { host, url, kind } = picked.account;
   const actions = { again: t("Connect it again"), forget: t("Forget the account") };
   const action = await vscode.window.showQuickPick(Object.values(actions), { placeHolder: clean(host) });
-  if (action === actions.again) await connectForge(ctx, url);
+  if (action === actions.again) await connectForge(ctx, url, kind);
   if (action !== actions.forget) return;
   await ctx.bridge.request("forge/disconnect", { forge: host });
   void vscode.window.showInformationMessage(t("The account at {0} is forgotten. Revoke its token there.", plain(host)));
 }
 
-/** Connects an account, of the forge where a repository lies if one is named; undefined when nobody went on. */
-export async function connectForge(ctx: Ctx, repository?: string): Promise<ForgeAccount | undefined> {
+/** Connects an account, of the forge where a repository lies if one is named, of this kind if that is known; undefined when nobody went on. */
+export async function connectForge(ctx: Ctx, repository?: string, kind?: string): Promise<ForgeAccount | undefined> {
   const near = originOf(repository);
-  const known = FORGES.find(({ host }) => host !== undefined && near === `https://${host}`);
+  const known = FORGES.find((forge) => near !== undefined && (forge.host === undefined ? forge.kind === kind : near === `https://${forge.host}`));
   const choices = FORGES.filter(({ host }) => near === undefined || host === undefined).map((forge) => ({
     forge, label: forge.label, description: forge.host ?? near ?? t("a server of your own"),
   }));

@@ -10,7 +10,7 @@ import type { Ctx } from "./ctx.js";
 import { asRequestError } from "./errors.js";
 import { connectForge } from "./forges.js";
 import { folders } from "./git.js";
-import type { ForgeRepository } from "./protocol.js";
+import type { ForgeAccount, ForgeRepository } from "./protocol.js";
 import { clean, iconless } from "./text.js";
 
 const t = vscode.l10n.t;
@@ -19,7 +19,9 @@ const SETTLE_MS = 200;
 
 interface Choice extends vscode.QuickPickItem {
   readonly source?: Source;
-  readonly more?: "folder" | "url" | "connect";
+  readonly more?: "folder" | "url" | "connect" | "again";
+  /** The one that is connected again. */
+  readonly account?: ForgeAccount;
 }
 
 export async function pickSource(ctx: Ctx, recent: readonly Source[]): Promise<Source | null> {
@@ -34,7 +36,9 @@ export async function pickSource(ctx: Ctx, recent: readonly Source[]): Promise<S
       return given?.trim() ? { repository: given.trim() } : null;
     }
     case "connect":
-      return (await connectForge(ctx)) ? pickSource(ctx, recent) : null;
+      return (await connectForge(ctx, picked.account?.url, picked.account?.kind)) ? pickSource(ctx, recent) : null;
+    case "again":
+      return pickSource(ctx, recent);
     default:
       return picked?.source ?? null;
   }
@@ -49,6 +53,7 @@ function choose(ctx: Ctx, recent: readonly Source[]): Promise<Choice | undefined
   let here: Choice[] = [];
   let before: Choice[] = [];
   let found: Choice[] = [];
+  let missing: Choice[] = [];
   const others: Choice[] = [
     { label: `$(folder) ${t("Another folder…")}`, more: "folder" },
     { label: `$(link) ${t("URL or OWNER/NAME…")}`, more: "url" },
@@ -56,7 +61,7 @@ function choose(ctx: Ctx, recent: readonly Source[]): Promise<Choice | undefined
   ];
   const draw = (): void => {
     const [active] = picker.activeItems;
-    picker.items = [...here, ...before, ...found, ...others];
+    picker.items = [...here, ...before, ...found, ...others, ...missing];
     // Who has moved to an entry stays there.
     const again = picker.items.find((item) => item === active);
     if (again) picker.activeItems = [again];
@@ -68,13 +73,17 @@ function choose(ctx: Ctx, recent: readonly Source[]): Promise<Choice | undefined
     const mine = (asking = new vscode.CancellationTokenSource());
     picker.busy = true;
     try {
-      const { repositories } = await ctx.bridge.request("repository/list", query === "" ? {} : { query }, mine.token);
+      const { repositories, problems = [] } = await ctx.bridge.request("repository/list", query === "" ? {} : { query }, mine.token);
       if (asking !== mine) return;
       found = repositories.map((repository) => choiceOf(repository, query !== ""));
+      missing = problems.map(({ account, problem }) => missingOf(problem, account));
     } catch (error) {
+      const refused = asRequestError(error);
+      // Only that of an only account fails as a whole.
+      const accounts = await ctx.bridge.request("forge/list", {}, mine.token).catch(() => []);
       if (asking !== mine) return;
-      const { reason, whole } = asRequestError(error);
-      found = needsAccount(reason) ? [] : [{ label: `$(warning) ${t("The repositories of your accounts cannot be listed")}`, detail: iconless(whole), alwaysShow: true }];
+      found = [];
+      missing = refused.reason === "FORGE_ACCOUNT_MISSING" ? [] : [missingOf(refused, accounts.length === 1 ? accounts[0] : undefined)];
     }
     picker.busy = false;
     draw();
@@ -108,6 +117,22 @@ function choose(ctx: Ctx, recent: readonly Source[]): Promise<Choice | undefined
       resolve(undefined);
     });
   });
+}
+
+/** Why repositories are missing, as an entry by which their account is connected again where that helps, and asked again where not. */
+function missingOf({ reason, message, hint }: { reason: string; message: string; hint?: string | undefined }, account: ForgeAccount | undefined): Choice {
+  const label = account
+    ? t("The repositories of {0} at {1} are missing", iconless(account.login), iconless(account.host))
+    : t("The repositories of your accounts cannot be listed");
+  const connects = needsAccount(reason);
+  return {
+    label: `$(warning) ${label}`,
+    description: connects ? t("connect it again") : t("try again"),
+    detail: iconless(hint ? `${message}. ${hint}` : message, 400),
+    alwaysShow: true,
+    more: connects ? "connect" : "again",
+    ...(account ? { account } : {}),
+  };
 }
 
 /** `searched`: the forge found it by these words, which may stand in it in another way. */

@@ -325,3 +325,19 @@ fn an_account_that_cannot_be_asked_hides_no_repository_of_another() {
     assert_eq!(names(&home), ["dev/tool"]);
     assert_eq!(home.fails(4, ["repo", "list", "--forge", &host])["reason"], "FORGE_UNREACHABLE");
 }
+
+#[test]
+fn where_no_account_can_be_asked_each_is_named() {
+    let (home, mut forge) = stage();
+    let mut other = DevForge::start(&home.path("other"));
+    for forge in [&mut forge, &mut other] {
+        connect(&home, forge);
+        forge.stop();
+    }
+    let run = home.run(["repo", "list"]);
+    assert_eq!(run.code, 1, "{}", run.text());
+    for forge in [&forge, &other] {
+        let host = forge.url().trim_start_matches("http://").to_owned();
+        assert!(run.stderr.contains(&host), "{host}: {}", run.stderr);
+    }
+}

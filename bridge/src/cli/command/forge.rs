@@ -206,13 +206,16 @@ pub(crate) async fn repositories(context: &Context, args: RepoArgs) -> Outcome {
     let listing = context.client.list_repositories(request);
     let answer = output.waiting("asking the forge", listing).await?;
     let more = !answer.next_page_token.is_empty();
-    for problem in &answer.problems {
+    for problem in answer.problems.iter().filter_map(|missing| missing.problem.as_ref()) {
         output.warn(&text::line(&problem.message, 400));
     }
+    // Who was asked has nothing, and who may have something could not be asked.
+    let missing = answer.repositories.is_empty() && !answer.problems.is_empty();
+    let exit = if missing { Exit::Failed } else { Exit::Done };
     let found: Vec<ForgeRepository> = answer.repositories.into_iter().map(Into::into).collect();
     if output.json {
         output.json(&found)?;
-        return Ok(Exit::Done);
+        return Ok(exit);
     }
     let row = |repository: ForgeRepository| {
         let marks = [
@@ -236,7 +239,7 @@ pub(crate) async fn repositories(context: &Context, args: RepoArgs) -> Outcome {
     if more {
         output.note("there are more; give words to search for, or --limit");
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use aloft_proto::v1;
 
 use crate::protocol::from_proto::{optional_time, text};
 use crate::protocol::request::forge::{
-    ForgeAccount, ForgeRepository, ForgeSignIn, RepositoryListResult,
+    AccountProblem, ForgeAccount, ForgeRepository, ForgeSignIn, RepositoryListResult,
 };
 
 impl From<v1::ForgeSignIn> for ForgeSignIn {
@@ -43,6 +43,15 @@ impl From<v1::ForgeRepository> for ForgeRepository {
             private: repository.private,
             archived: repository.archived,
             fork: repository.fork,
+        }
+    }
+}
+
+impl From<v1::AccountProblem> for AccountProblem {
+    fn from(missing: v1::AccountProblem) -> Self {
+        Self {
+            account: missing.account.unwrap_or_default().into(),
+            problem: missing.problem.unwrap_or_default().into(),
         }
     }
 }

@@ -127,9 +127,19 @@ pub struct RepositoryListResult {
     /// Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_page_token: Option<String>,
-    /// Why those of an account are missing.
+    /// Accounts whose repositories are missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub problems: Vec<Problem>,
+    pub problems: Vec<AccountProblem>,
+}
+
+/// Why an account could not be asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountProblem {
+    /// Which one.
+    pub account: ForgeAccount,
+    /// Why.
+    pub problem: Problem,
 }
 
 /// A repository an account reaches, as `aloft repo list --json` prints it.

@@ -8,11 +8,13 @@ import { Forge } from "../rig/forge.mjs";
 import { journey, until } from "../rig/journey.mjs";
 import { World } from "../rig/world.mjs";
 
-let world, forge, editor, window, page, panel, id;
+let world, forge, other, editor, window, page, panel, id;
 
 before(async () => {
   world = await World.start();
   forge = await Forge.start(world.home, world.folder);
+  await forge.known(world.home);
+  other = await Forge.start(world.home, world.folder, "other");
   editor = await world.editor();
   window = await world.window();
   ({ page, panel } = window);
@@ -22,6 +24,7 @@ before(async () => {
 after(async () => {
   await world?.close();
   await forge?.close();
+  await other?.close();
 });
 
 const step = journey(() => window);
@@ -74,4 +77,20 @@ step("the repositories of the account can be picked for a new agent", async () =
   await panel.locator("#source").click();
   await window.pick("dev/tool");
   await panel.locator("#source", { hasText: `${forge.host}/dev/tool` }).waitFor();
+});
+
+step("an account whose token is not accepted any more is named at the end of that list, and connected again from there", async () => {
+  await editor.request("forge/connect", { kind: "github", url: other.url, token: other.token });
+  await other.revoke();
+  await panel.locator("#source").click();
+  const trouble = page.locator(".quick-input-list .monaco-list-row", { hasText: `The repositories of dev at ${other.host} are missing` });
+  await trouble.getByText(/does not accept the token/).waitFor();
+  await page.locator(".quick-input-list .monaco-list-row", { hasText: forge.host }).first().waitFor();
+  await window.shot("account-refused");
+  await trouble.click();
+  await page.locator(".quick-input-widget input[type='password']").waitFor();
+  await window.type(await other.grant());
+  await window.toast(`Connected to ${other.host} as dev`).first().waitFor();
+  await page.locator(".quick-input-list .monaco-list-row", { hasText: other.host }).filter({ hasText: "dev/tool" }).click();
+  await panel.locator("#source", { hasText: `${other.host}/dev/tool` }).waitFor();
 });

@@ -12,10 +12,10 @@ import { ALOFT } from "../../../../tests/jsonrpc/support/home.mjs";
 const PROGRAM = path.join(path.dirname(ALOFT), "aloft-cloud");
 
 export class Forge {
-  /** Starts it, with `source` as `dev/tool`; the cloud, which must not run yet, knows an application there and looks at pull requests often. */
-  static async start(home, source) {
+  /** Starts it, with `source` as `dev/tool`. */
+  static async start(home, source, name = "forge") {
     const forge = new Forge();
-    const root = home.path("forge");
+    const root = home.path(name);
     await mkdir(path.join(root, "dev"), { recursive: true });
     await home.git(root, "clone", "-q", "--bare", source, path.join(root, "dev/tool.git"));
     forge.child = spawn(PROGRAM, ["dev-forge", "--listen", "127.0.0.1:0", "--root", root], { env: { PATH: process.env.PATH }, stdio: ["ignore", "pipe", "inherit"] });
@@ -23,13 +23,27 @@ export class Forge {
     forge.url = line.replace(/^dev-forge: /, "");
     forge.host = new URL(forge.url).host;
     forge.token = (await readFile(path.join(root, ".dev-forge/token"), "utf8")).trim();
-    await appendFile(home.path("config/config.toml"), `pullRequestSeconds = 1\n\n[serve.forges."${forge.host}"]\nclientId = "app"\n`);
     return forge;
+  }
+
+  /** The cloud, which must not run yet, knows an application there and looks at pull requests often. */
+  async known(home) {
+    await appendFile(home.path("config/config.toml"), `pullRequestSeconds = 1\n\n[serve.forges."${this.host}"]\nclientId = "app"\n`);
+  }
+
+  /** Takes the token away. */
+  revoke() {
+    return this.#call("POST", "/_dev/tokens/revoke", { token: this.token });
   }
 
   /** Confirms or denies a code, as its person does in a browser. */
   device(userCode, what) {
     return this.#call("POST", "/_dev/device", { userCode, do: what });
+  }
+
+  /** Gives its user another token. */
+  async grant() {
+    return (await this.#call("POST", "/_dev/users", { login: "dev" })).token;
   }
 
   merge(number) {

@@ -142,7 +142,7 @@ export class Window {
   }
 
   get #input() {
-    return this.page.locator(".quick-input-widget input[type='text']");
+    return this.page.locator(".quick-input-widget input:is([type='text'], [type='password'])");
   }
 
   /** Runs a command by its whole name; where it asks, picks what has these words. */

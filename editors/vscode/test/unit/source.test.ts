@@ -14,9 +14,20 @@ interface Item {
 
 let picker: { items: Item[]; activeItems: Item[]; selectedItems: Item[]; busy: boolean; shown: boolean; type: (value: string) => void; accept: (label: string) => void };
 let list: ReturnType<typeof vi.fn<(params: { query?: string }) => Promise<unknown>>>;
-const ctx = { bridge: { request: (_: string, params: { query?: string }) => list(params) } } as unknown as Ctx;
+let asked: [string, unknown][];
+/** What else is asked on the way. */
+const answers: Record<string, () => unknown> = {
+  "forge/list": () => [{ kind: "github", host: "github.com", login: "me", url: "https://github.com", scopes: [] }],
+  "forge/signIn": () => Promise.reject(new RequestError("no application", -32013, "FORGE_SIGN_IN_UNCONFIGURED")),
+};
+const request = async (method: string, params: { query?: string }) => {
+  asked.push([method, params]);
+  return method === "repository/list" ? list(params) : answers[method]!();
+};
+const ctx = { bridge: { request } } as unknown as Ctx;
 
 beforeEach(() => {
+  asked = [];
   const [changed, accepted, hidden] = [new EventEmitter<string>(), new EventEmitter<void>(), new EventEmitter<void>()];
   window["createQuickPick"] = () =>
     (picker = {
@@ -67,10 +78,32 @@ test("what is typed is looked for at the forges, and an answer to other words is
   await picked;
 });
 
+test("each account that cannot be asked is the last thing in the list, and says why; picked, it is connected or asked again", async () => {
+  const account = (host: string) => ({ kind: "gitlab", host, login: "me", url: `https://${host}`, scopes: [] });
+  const refused = { reason: "FORGE_TOKEN_REFUSED", message: "list the repositories: git.a.test does not accept the token", hint: "connect it again", retryable: false };
+  const down = { reason: "FORGE_UNREACHABLE", message: "list the repositories: git.b.test cannot be reached", retryable: true };
+  list = vi.fn(async () => ({
+    repositories: [repository("github.com", "me/app")],
+    problems: [{ account: account("git.a.test"), problem: refused }, { account: account("git.b.test"), problem: down }],
+  }));
+  const picked = pickSource(ctx, []);
+  await expect.poll(() => picker.items.slice(-2)).toMatchObject([
+    { label: "$(warning) The repositories of me at git.a.test are missing", description: "connect it again", detail: `${refused.message}. ${refused.hint}`, alwaysShow: true },
+    { label: "$(warning) The repositories of me at git.b.test are missing", description: "try again", detail: down.message, alwaysShow: true },
+  ]);
+  expect(picker.items.map(({ label }) => label)).toContain("$(repo) me/app");
+  picker.accept("git.b.test");
+  await expect.poll(() => [list.mock.calls.length, picker.items.length]).toEqual([2, 6]);
+  window["showInputBox"] = vi.fn(async () => undefined);
+  picker.accept("git.a.test");
+  expect(await picked).toBeNull();
+  expect(asked.at(-1)).toEqual(["forge/signIn", { kind: "gitlab", url: "https://git.a.test" }]);
+});
+
 test("a list that cannot be read says why; without any account one can be connected", async () => {
   list = vi.fn(async () => Promise.reject(new RequestError("the forge did not answer", -32014, "FORGE_UNREACHABLE")));
   void pickSource(ctx, []);
-  await expect.poll(() => picker.items).toContainEqual(expect.objectContaining({ detail: "the forge did not answer" }));
+  await expect.poll(() => picker.items.at(-1)).toMatchObject({ label: "$(warning) The repositories of me at github.com are missing", detail: "the forge did not answer" });
   list = vi.fn(async () => Promise.reject(new RequestError("none is connected", -32013, "FORGE_ACCOUNT_MISSING")));
   void pickSource(ctx, []);
   await expect.poll(() => [list.mock.calls.length, picker.busy]).toEqual([1, false]);
