@@ -96,8 +96,8 @@ export class CreateForm implements vscode.Disposable {
         const words = vscode.l10n.bundle as Record<string, string> | undefined;
         return { form, facts: await this.#facts(form), history: this.#history.all(), ...(words ? { words } : {}) };
       },
-      changed: async ({ form }) => (await this.#keep(checked(form)), null),
-      facts: ({ form }) => this.#facts(checked(form)),
+      changed: async ({ form, attached = this.#kept?.attached ?? [] }) => (await this.#keep(checked({ ...form, attached })), null),
+      facts: async () => this.#facts(await this.#form()),
       pickSource: () => pickSource(this.#ctx, this.#recent()),
       pickRef: ({ source }) => this.#pickRef(sourceOf(source)),
       pickFiles: ({ source }) => this.#pickFiles(sourceOf(source)),
@@ -112,9 +112,14 @@ export class CreateForm implements vscode.Disposable {
     panel.webview.html = page(panel.webview, extension, "create", t("Create Agent"));
   }
 
-  /** What was entered and not sent, else what the settings say. */
+  /** What was entered and not sent. */
+  get #kept(): Form | undefined {
+    return this.#ctx.extension.workspaceState.get<Form>(DRAFT);
+  }
+
+  /** The same, else what the settings say. */
   async #form(): Promise<Form> {
-    const kept = this.#ctx.extension.workspaceState.get<Form>(DRAFT);
+    const kept = this.#kept;
     if (kept) return kept;
     const { agent, model, mode } = settings();
     const [folder] = await folders();

@@ -16,6 +16,7 @@ const NEEDS_KEY = ["NO_AGENT", "NO_MODEL_KEY", "AGENT_UNUSABLE", "MODEL_KEY_UNUS
 const link = new Link<CreateAsks, CreateTold>(vscode(), {
   form: (given) => {
     form = given;
+    told = form.attached;
     draw();
     void look();
     prompt.focus();
@@ -23,6 +24,8 @@ const link = new Link<CreateAsks, CreateTold>(vscode(), {
 });
 
 let form: Form;
+/** What goes along, as the extension knows it. */
+let told: Form["attached"];
 let facts: Facts = { agents: [], uncommitted: 0, stale: [] };
 let creating = false;
 const history = new History();
@@ -132,11 +135,13 @@ function change(different: Partial<Form>): void {
 
 /** Has it written down, for after a reload. */
 function keep(): void {
-  void link.ask("changed", { form });
+  const { attached, ...words } = form;
+  void link.ask("changed", attached === told ? { form: words } : { form: words, attached });
+  told = attached;
 }
 
 async function look(): Promise<void> {
-  facts = await link.ask("facts", { form });
+  facts = await link.ask("facts", {});
   draw();
 }
 
@@ -223,6 +228,7 @@ function paste(event: ClipboardEvent): void {
 void link.ask("ready", {}).then((ready) => {
   translate(ready.words);
   ({ form, facts } = ready);
+  told = form.attached;
   for (const text of ready.history) history.add(text);
   build();
   fail();

@@ -42,8 +42,10 @@ export interface Facts {
 
 export interface CreateAsks {
   ready: { params: Record<string, never>; result: { form: Form; facts: Facts; history: string[]; words?: Record<string, string> } };
-  changed: { params: { form: Form }; result: null };
-  facts: { params: { form: Form }; result: Facts };
+  /** `attached` is absent where it is what was told last: pictures are large. */
+  changed: { params: { form: Omit<Form, "attached">; attached?: Input[] }; result: null };
+  /** Of what was told last. */
+  facts: { params: Record<string, never>; result: Facts };
   pickSource: { params: Record<string, never>; result: Source | null };
   pickRef: { params: { source: Source }; result: string | null };
   pickFiles: { params: { source: Source }; result: Input[] };

@@ -32,8 +32,31 @@ step("the package brings its programs along, and an empty list says what to do",
   await window.shot("welcome");
 });
 
+step("a task that was not sent survives a reload of the window, with its picture", async () => {
+  const open = () => window.page.locator(".pane-body .monaco-button", { hasText: "Create Agent" }).first().click();
+  await open();
+  const form = window.panel;
+  const prompt = form.locator("#prompt");
+  const picture = form.locator(".chip", { hasText: "Picture" });
+  await prompt.fill("Draw");
+  await prompt.evaluate((box) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.items.add(new File([new Uint8Array(100_000)], "dot.png", { type: "image/png" }));
+    box.dispatchEvent(new ClipboardEvent("paste", { clipboardData, cancelable: true }));
+  });
+  await picture.waitFor();
+  await prompt.pressSequentially(" this");
+  await window.shot("create-picture");
+  await window.page.reload();
+  // An editor that had no time to write down its tabs opens without them.
+  await open();
+  await picture.waitFor();
+  assert.equal(await prompt.inputValue(), "Draw this");
+  await picture.getByRole("button").click();
+  await picture.waitFor({ state: "detached" });
+});
+
 step("an agent is created with the form", async () => {
-  await window.page.locator(".pane-body .monaco-button", { hasText: "Create Agent" }).first().click();
   const form = window.panel;
   await form.locator("#prompt").fill("plan: make a file\n$ echo hello > made.txt\n$ echo bye");
   await form.locator("#source", { hasText: "shop" }).waitFor();

@@ -7,13 +7,14 @@ import type { Form } from "../../webview/create_messages.js";
 interface Asked {
   asks: string;
   id: number;
-  params: { form: Form };
+  params: { form: Form; attached?: Form["attached"] };
 }
 
 let asked: Asked[];
 let create: () => unknown;
 
 const hear = (data: unknown) => void window.dispatchEvent(new MessageEvent("message", { data }));
+const picture = { type: "image" as const, mimeType: "image/png", data: "aGVsbG8=" };
 const form: Form = { prompt: "do it", attached: [], source: { path: "/home/me/shop" }, ref: "", branch: "", agent: "", model: "", mode: "manual", dirty: "ignore" };
 
 beforeEach(async () => {
@@ -34,6 +35,10 @@ beforeEach(async () => {
 
 const box = () => document.querySelector<HTMLTextAreaElement>("#prompt")!;
 const press = (key: string, more: KeyboardEventInit = {}) => void box().dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, ...more }));
+const type = (text: string) => {
+  box().value = text;
+  box().dispatchEvent(new Event("input"));
+};
 const last = (asks: string) => asked.filter((one) => one.asks === asks).at(-1)!.params.form;
 
 test("an agent that may have been created is asked for under the same id, which outlives a reload", async () => {
@@ -51,18 +56,33 @@ test("an agent that may have been created is asked for under the same id, which 
 });
 
 test("an earlier task that was changed is not thrown away by the arrows", () => {
-  const type = (text: string) => {
-    box().value = text;
-    box().dispatchEvent(new Event("input"));
-    box().setSelectionRange(0, 0);
-  };
   press("ArrowUp");
   expect(box().value).toBe("second");
   type("second, but better");
+  box().setSelectionRange(0, 0);
   press("ArrowUp");
   press("ArrowUp");
   expect(box().value).toBe("first");
   press("ArrowDown");
   press("ArrowDown");
   expect(box().value).toBe("second, but better");
+});
+
+test("pictures are told when one comes or goes, and not with each key", async () => {
+  const told = () => asked.filter(({ asks }) => asks === "changed").map(({ params: { form, attached } }) => [form.prompt, "attached" in form, attached]);
+  hear({ tells: "form", value: { ...form, attached: [picture] } });
+  type("do it n");
+  type("do it now");
+  document.querySelector<HTMLButtonElement>(".chip button")!.click();
+  type("do it now!");
+  expect(told()).toEqual([["do it n", false, undefined], ["do it now", false, undefined], ["do it now", false, []], ["do it now!", false, undefined]]);
+  const file = new File([Uint8Array.from(atob(picture.data), (byte) => byte.charCodeAt(0))], "a.png", { type: picture.mimeType });
+  const event = Object.assign(new Event("paste", { cancelable: true }), { clipboardData: { files: [file] } });
+  box().dispatchEvent(event);
+  await expect.poll(() => told().at(-1)).toEqual(["do it now!", false, [picture]]);
+  type("and that");
+  expect(told().at(-1)).toEqual(["and that", false, undefined]);
+  create = () => ({ result: null });
+  press("Enter", { ctrlKey: true });
+  expect(last("create")).toMatchObject({ prompt: "and that", attached: [picture] });
 });
