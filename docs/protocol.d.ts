@@ -416,6 +416,8 @@ export type Input = {
     type: "image";
   }
   | {
+    /** The commit it was seen at. */
+    commit?: string;
     /** Relative to the workspace. */
     path: string;
     /** The part meant; absent = all. */

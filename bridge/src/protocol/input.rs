@@ -26,6 +26,9 @@ pub enum Input {
         /// The part meant; absent = all.
         #[serde(skip_serializing_if = "Option::is_none")]
         range: Option<Range>,
+        /// The commit it was seen at.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        commit: Option<String>,
     },
     /// A part of a file, with its text as the person saw it.
     Selection {

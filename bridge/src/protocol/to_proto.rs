@@ -43,9 +43,11 @@ pub fn input(part: Input) -> Result<v1::Input, Error> {
             })?;
             Kind::Image(v1::ImageInput { mime_type, data: data.into() })
         }
-        Input::File { path, range } => {
-            Kind::File(v1::FileInput { path, range: range.map(Into::into) })
-        }
+        Input::File { path, range, commit } => Kind::File(v1::FileInput {
+            path,
+            range: range.map(Into::into),
+            commit: commit.unwrap_or_default(),
+        }),
         Input::Selection { path, range, text, commit } => Kind::Selection(v1::SelectionInput {
             path,
             range: Some(range.into()),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use aloft_proto::v1::{Input, Range, SelectionInput, input::Kind};
+use aloft_proto::v1::{FileInput, Input, Range, SelectionInput, input::Kind};
 use base64::Engine as _;
 use serde_json::{Value, json};
 
@@ -46,8 +46,8 @@ pub(super) fn blocks(
                 let name = file.path.rsplit('/').next().unwrap_or_default();
                 let uri = file_uri(cwd, &file.path);
                 blocks.push(json!({"type": "resource_link", "uri": uri, "name": name}));
-                if let Some(range) = &file.range {
-                    blocks.push(text(&format!("({} of `{}`)", lines(range), file.path)));
+                if let Some(words) = meant(file) {
+                    blocks.push(text(&words));
                 }
             }
             Some(Kind::Selection(selection)) => blocks.push(text(&quoted(selection))),
@@ -59,6 +59,16 @@ pub(super) fn blocks(
 
 fn text(text: &str) -> Value {
     json!({"type": "text", "text": text})
+}
+
+/// What of a file is meant, and the commit it was seen at, where something is known.
+fn meant(file: &FileInput) -> Option<String> {
+    let name = format!("`{}`", file.path);
+    let part = file.range.as_ref().map(|range| format!("{} of {name}", lines(range)));
+    match file.commit.as_str() {
+        "" => part.map(|part| format!("({part})")),
+        commit => Some(format!("({}, seen at commit {commit})", part.unwrap_or(name))),
+    }
 }
 
 /// A selection as a fenced block without an info string, longer than any fence inside it: quoted, never an instruction.
@@ -105,7 +115,7 @@ fn file_uri(cwd: &str, path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use aloft_proto::v1::{FileInput, ImageInput, TextInput};
+    use aloft_proto::v1::{ImageInput, TextInput};
 
     use super::*;
 
@@ -132,6 +142,12 @@ mod tests {
             input(Kind::File(FileInput {
                 path: "a b/ü.rs".to_owned(),
                 range: Some(range(2, 4, 0)),
+                commit: String::new(),
+            })),
+            input(Kind::File(FileInput {
+                path: "b.rs".to_owned(),
+                range: None,
+                commit: "abc".to_owned(),
             })),
             Input::default(),
         ];
@@ -143,6 +159,8 @@ mod tests {
                 {"type": "image", "mimeType": "image/png", "data": "AQI="},
                 {"type": "resource_link", "uri": "file:///workspace/a%20b/%C3%BC.rs", "name": "ü.rs"},
                 {"type": "text", "text": "(lines 3 to 4 of `a b/ü.rs`)"},
+                {"type": "resource_link", "uri": "file:///workspace/b.rs", "name": "b.rs"},
+                {"type": "text", "text": "(`b.rs`, seen at commit abc)"},
             ])
         );
         let nothing = blocks(&[image()], Some("before"), "/workspace", Takes::default());

@@ -1,24 +1,28 @@
 // Parts of the code that go along with a message: selections and files, with the commit they were seen at.
 
+import { createHash } from "node:crypto";
 import path from "node:path";
 
 import * as vscode from "vscode";
 
-import { repositoryOf } from "./git.js";
-import type { Input } from "./protocol.js";
+import type { Stale } from "../webview/create_messages.js";
+import { commitOf, repositoryOf } from "./git.js";
+import type { Input, Range } from "./protocol.js";
 import { plain } from "./text.js";
 
 const t = vscode.l10n.t;
 /** Longer selections are the file's to tell. */
 const LONGEST = 100_000;
+/** Larger files are told apart by size and time. */
+const LARGE = 16 * 1024 * 1024;
 
 /** What is selected, also in a document that was never saved. */
 export async function selectionOf(document: vscode.TextDocument, selection: vscode.Range): Promise<Input> {
-  const where = await place(document.uri);
-  const range = rangeOf(selection);
+  const root = await rootOf(document.uri);
+  const where = root === undefined ? path.basename(document.uri.path) : slashed(path.relative(root, document.uri.fsPath));
+  const part = { path: where, range: rangeOf(selection), ...(await taken(document.uri)) };
   const text = document.getText(selection);
-  if (text.length > LONGEST) return { type: "file", path: where.path, range };
-  return { type: "selection", path: where.path, range, text, ...(where.commit ? { commit: where.commit } : {}) };
+  return text.length > LONGEST ? { type: "file", ...part } : { type: "selection", text, ...part };
 }
 
 /** A file of the repository that an agent begins with, by default the file's own; the agent would not find others. */
@@ -29,7 +33,7 @@ export async function fileOf(uri: vscode.Uri, root?: string): Promise<Input> {
     const name = plain(path.basename(uri.path));
     throw new Error(folder === undefined ? t("{0} is in no repository of this window", name) : t("{0} is not in {1}", name, folder));
   }
-  return { type: "file", path: slashed(below) };
+  return { type: "file", path: slashed(below), ...(await taken(uri)) };
 }
 
 /** The folder of the repository that a file is in, else that of this window. */
@@ -38,27 +42,56 @@ export async function rootOf(uri: vscode.Uri): Promise<string | undefined> {
   return (await repositoryOf(uri))?.rootUri.fsPath ?? vscode.workspace.getWorkspaceFolder(uri)?.uri.fsPath;
 }
 
-/** Whether what was attached is not any more what is there: the text has changed, or the commit. */
-export async function isStale(part: Input, root: string): Promise<boolean> {
-  if (part.type !== "selection") return false;
-  const uri = vscode.Uri.file(path.join(root, part.path));
-  const head = (await repositoryOf(uri))?.state.HEAD?.commit;
-  if (part.commit && head && part.commit !== head) return true;
+/** What attached files held when they were attached, by their path. */
+export type Seen = Readonly<Record<string, string>>;
+
+/** For each part why it is not what the agent will find where it begins, at `ref` of the repository at `root`; and what files hold. */
+export async function compare(parts: readonly Input[], root: string, ref: string, seen: Seen): Promise<{ stale: Stale[]; seen: Seen }> {
+  const folder = vscode.Uri.file(root);
+  const base = await commitOf(folder, ref);
+  const now: Record<string, string> = {};
+  const stale = parts.map(async (part): Promise<Stale> => {
+    if (part.type !== "file" && part.type !== "selection") return null;
+    const uri = vscode.Uri.joinPath(folder, part.path);
+    if (part.type === "file") {
+      const holds = await content(uri);
+      if ((now[part.path] = seen[part.path] ?? holds) !== holds) return "changed";
+    } else {
+      const text = await textAt(uri, part.range);
+      // What has no commit may never have been a file.
+      if (text === undefined ? part.commit !== undefined : text !== part.text) return "changed";
+    }
+    return part.commit !== undefined && base !== undefined && part.commit !== base ? "elsewhere" : null;
+  });
+  return { stale: await Promise.all(stale), seen: now };
+}
+
+/** What tells one content of a file from another. */
+async function content(uri: vscode.Uri): Promise<string> {
   try {
-    const document = await vscode.workspace.openTextDocument(uri);
-    const { start, end } = part.range;
-    return document.getText(new vscode.Range(start.line, start.character, end.line, end.character)) !== part.text;
+    const { size, mtime } = await vscode.workspace.fs.stat(uri);
+    if (size > LARGE) return `${size} ${mtime}`;
+    return createHash("sha256").update(await vscode.workspace.fs.readFile(uri)).digest("hex");
   } catch {
-    // It is gone, or never was a file.
-    return part.commit !== undefined;
+    return "gone";
   }
 }
 
-/** The path in its repository, and the commit there. */
-async function place(uri: vscode.Uri): Promise<{ path: string; commit?: string }> {
-  const root = await rootOf(uri);
-  const commit = (await repositoryOf(uri))?.state.HEAD?.commit;
-  return { path: root === undefined ? path.basename(uri.path) : slashed(path.relative(root, uri.fsPath)), ...(commit ? { commit } : {}) };
+/** What stands there now, saved or not; undefined where there is no such text. */
+async function textAt(uri: vscode.Uri, { start, end }: Range): Promise<string | undefined> {
+  try {
+    const document = await vscode.workspace.openTextDocument(uri);
+    return document.getText(new vscode.Range(start.line, start.character, end.line, end.character));
+  } catch {
+    // It is gone, or never was a file.
+    return undefined;
+  }
+}
+
+/** The commit that is checked out where a file lies. */
+async function taken(uri: vscode.Uri): Promise<{ commit?: string }> {
+  const commit = await commitOf(uri);
+  return commit === undefined ? {} : { commit };
 }
 
 function slashed(file: string): string {

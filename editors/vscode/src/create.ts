@@ -3,12 +3,12 @@
 import * as vscode from "vscode";
 
 import { short, type CreateAsks, type CreateTold, type Facts, type Form, type Source } from "../webview/create_messages.js";
-import { Delegation, fileOf, isStale, rootOf, selectionOf, type Delegated } from "./attach.js";
+import { compare, Delegation, fileOf, rootOf, selectionOf, type Delegated, type Seen } from "./attach.js";
 import { inputs, oneOf, string } from "./check.js";
 import { settings } from "./config.js";
 import type { Ctx } from "./ctx.js";
 import { connectForge } from "./forges.js";
-import { branches, folders, uncommitted } from "./git.js";
+import { branches, folders, uncommitted, watch } from "./git.js";
 import { History } from "./history.js";
 import type { Input, Mode, ThreadCreateParams } from "./protocol.js";
 import { pickSource } from "./source.js";
@@ -17,8 +17,11 @@ import { serve, tell } from "./webview_host.js";
 
 const t = vscode.l10n.t;
 const DRAFT = "aloft.create.draft";
+const SEEN = "aloft.create.seen";
 const RECENT = "aloft.create.recent";
 const RECENTS = 10;
+/** Facts are told anew when nothing has changed for this long. */
+const SETTLE_MS = 300;
 
 /** What a form is opened with. */
 export interface Opening {
@@ -105,7 +108,18 @@ export class CreateForm implements vscode.Disposable {
       keys: async () => (await vscode.commands.executeCommand("aloft.keys"), null),
       connect: async ({ source }) => (await connectForge(this.#ctx, sourceOf(source).repository)) !== undefined,
     }, log);
+    // What is attached may become stale while it is looked at.
+    let timer: NodeJS.Timeout | undefined;
+    const changed = (): void => {
+      if (!panel.visible || (this.#kept?.attached.length ?? 0) === 0) return;
+      clearTimeout(timer);
+      timer = setTimeout(() => tell<CreateTold, "changed">(panel.webview, "changed", null), SETTLE_MS);
+    };
+    const [repositories, texts] = [watch(changed), vscode.workspace.onDidChangeTextDocument(changed)];
     panel.onDidDispose(() => {
+      clearTimeout(timer);
+      void repositories.then((watched) => void watched.dispose());
+      texts.dispose();
       served.dispose();
       if (this.#panel === panel) this.#panel = undefined;
     });
@@ -133,13 +147,15 @@ export class CreateForm implements vscode.Disposable {
     await this.#ctx.extension.workspaceState.update(DRAFT, form);
   }
 
-  async #facts({ attached, source }: Form): Promise<Facts> {
+  async #facts({ attached, source, ref }: Form): Promise<Facts> {
     const root = source.path;
-    const [agents, changes, stale] = await Promise.all([
+    const { workspaceState } = this.#ctx.extension;
+    const [agents, changes, { stale, seen }] = await Promise.all([
       this.#ctx.bridge.request("agent/list", {}).catch((error: Error) => error.message),
       root === undefined ? Promise.resolve(0) : uncommitted(root),
-      Promise.all(attached.map((part) => (root === undefined ? Promise.resolve(false) : isStale(part, root)))),
+      root === undefined ? { stale: [], seen: {} } : compare(attached, root, ref, workspaceState.get<Seen>(SEEN, {})),
     ]);
+    await workspaceState.update(SEEN, Object.keys(seen).length > 0 ? seen : undefined);
     if (typeof agents === "string") return { agents: [], uncommitted: changes, stale, problem: t("The agents are not known: {0}", agents) };
     return { agents, uncommitted: changes, stale };
   }

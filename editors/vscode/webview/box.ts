@@ -1,6 +1,7 @@
 // What boxes for messages have in common: earlier messages by the arrow keys, pictures that are pasted, what goes along as chips.
 
 import type { Input } from "../src/protocol.js";
+import type { Stale } from "./create_messages.js";
 import { h } from "./dom.js";
 import type { History } from "./history.js";
 import { t } from "./l10n.js";
@@ -36,12 +37,19 @@ export function pasted(event: ClipboardEvent, take: (picture: Input) => void, re
 }
 
 /** A part that goes along with a message, and can be taken off. */
-export function chip(part: Input, drop: () => void, stale = false): HTMLElement {
+export function chip(part: Input, drop: () => void, stale: Stale = null): HTMLElement {
   const name = part.type === "image" ? t("Picture") : part.type === "text" ? part.text : place(part);
+  const words = stale === "changed" ? t("{0} (changed since)", name) : stale === "elsewhere" ? t("{0} (another commit)", name) : name;
   return h(
     "span",
-    { class: stale ? "chip stale" : "chip", title: stale ? t("What is there now is something else. The agent gets the text as it was.") : undefined },
-    stale ? t("{0} (changed since)", name) : name,
+    { class: stale ? "chip stale" : "chip", title: stale ? why(part, stale) : undefined },
+    words,
     h("button", { type: "button", class: "icon", "aria-label": t("Remove {0}", name), onclick: drop }, "×"),
   );
+}
+
+function why(part: Input, stale: "changed" | "elsewhere"): string {
+  const gets = part.type === "selection" ? t("The agent gets the text as it was.") : t("The agent reads the file in its own checkout.");
+  const is = stale === "changed" ? t("What is there now is something else.") : t("The agent begins at another commit than the one this is of.");
+  return `${is} ${gets}`;
 }

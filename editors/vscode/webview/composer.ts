@@ -33,6 +33,7 @@ export class Composer {
   #restored = false;
   #works = false;
   #closed: string | undefined;
+  #base: string | undefined;
 
   constructor(wishes: Wishes) {
     this.#wishes = wishes;
@@ -52,10 +53,11 @@ export class Composer {
     this.#grow();
   }
 
-  /** Whether a turn runs, and why nothing can be sent. */
-  set(works: boolean, closed?: string): void {
+  /** Whether a turn runs, why nothing can be sent, and the commit that the agent began at. */
+  set(works: boolean, closed?: string, base?: string): void {
     this.#works = works;
     this.#closed = closed;
+    this.#base = base;
     this.#show();
   }
 
@@ -213,7 +215,8 @@ export class Composer {
       this.#another();
       this.focus();
     };
-    fill(this.#chips, attached.map((part, index) => chip(part, () => drop(index))));
+    const elsewhere = (part: Input): boolean => "commit" in part && part.commit !== undefined && this.#base !== undefined && part.commit !== this.#base;
+    fill(this.#chips, attached.map((part, index) => chip(part, () => drop(index), elsewhere(part) ? "elsewhere" : null)));
     show(this.#chips, attached.length > 0);
   }
 

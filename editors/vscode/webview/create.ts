@@ -21,12 +21,14 @@ const link = new Link<CreateAsks, CreateTold>(vscode(), {
     void look();
     prompt.focus();
   },
+  changed: () => void look(),
 });
 
 let form: Form;
 /** What goes along, as the extension knows it. */
 let told: Form["attached"];
 let facts: Facts = { agents: [], uncommitted: 0, stale: [] };
+let looks = 0;
 let creating = false;
 const history = new History();
 
@@ -141,7 +143,11 @@ function keep(): void {
 }
 
 async function look(): Promise<void> {
-  facts = await link.ask("facts", {});
+  const mine = ++looks;
+  const found = await link.ask("facts", {});
+  // Of several that were asked for meanwhile, the last is true.
+  if (mine !== looks) return;
+  facts = found;
   draw();
 }
 
@@ -154,7 +160,9 @@ async function pickSource(): Promise<void> {
 
 async function pickRef(): Promise<void> {
   const picked = await link.ask("pickRef", { source: form.source });
-  if (picked !== null) change({ ref: picked });
+  if (picked === null) return;
+  change({ ref: picked });
+  await look();
 }
 
 async function pickFiles(): Promise<void> {

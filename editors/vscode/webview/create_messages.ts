@@ -30,12 +30,15 @@ export interface Form {
   requestId?: string;
 }
 
+/** Why a part that was attached is not what the agent will find: it has changed since, or the agent begins at another commit. */
+export type Stale = "changed" | "elsewhere" | null;
+
 export interface Facts {
   agents: Agent[];
   /** Uncommitted changes of the source. */
   uncommitted: number;
-  /** For each attached part, whether it has changed since. */
-  stale: boolean[];
+  /** For each attached part. */
+  stale: Stale[];
   /** Why agents are not known. */
   problem?: string;
 }
@@ -58,4 +61,6 @@ export interface CreateAsks {
 export interface CreateTold {
   /** A draft from elsewhere: a selection that was delegated, for one. */
   form: Form;
+  /** Something has changed that facts are about. */
+  changed: null;
 }

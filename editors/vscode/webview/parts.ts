@@ -23,9 +23,9 @@ export function stat(size: { additions: number; deletions: number; binary?: bool
 /** Where a part comes from, in a few words. */
 export function place(part: Extract<Input, { type: "file" | "selection" }>): string {
   const { path, range } = part;
-  if (!range) return visible(path);
+  const commit = part.commit ? ` @ ${part.commit.slice(0, 8)}` : "";
+  if (!range) return visible(path + commit);
   const [from, to] = [range.start.line + 1, range.end.line + (range.end.character > 0 || range.end.line === range.start.line ? 1 : 0)];
   const lines = from === to ? `${path}:${from}` : `${path}:${from}-${to}`;
-  const commit = part.type === "selection" && part.commit ? ` @ ${part.commit.slice(0, 8)}` : "";
   return visible(lines + commit);
 }

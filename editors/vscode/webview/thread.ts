@@ -281,7 +281,7 @@ class Panel implements Page {
       show(this.#asks, open.length > 0);
     }
     const closed = this.#gone ?? (thread.state === "deleting" ? t("The thread is being deleted.") : undefined);
-    this.#composer.set(works(thread), closed);
+    this.#composer.set(works(thread), closed, thread.baseCommit);
     // What is gone can be read, and nothing be done with it.
     this.#app.classList.toggle("gone", closed !== undefined);
   }

@@ -107,9 +107,11 @@ impl From<v1::Input> for Input {
             Some(Kind::Image(part)) => {
                 Self::Image { mime_type: part.mime_type, data: STANDARD.encode(&part.data) }
             }
-            Some(Kind::File(part)) => {
-                Self::File { path: part.path, range: part.range.map(Into::into) }
-            }
+            Some(Kind::File(part)) => Self::File {
+                path: part.path,
+                range: part.range.map(Into::into),
+                commit: text(part.commit),
+            },
             Some(Kind::Selection(part)) => Self::Selection {
                 path: part.path,
                 range: part.range.unwrap_or_default().into(),

@@ -93,6 +93,28 @@ step("it is marked when something else is there now", async () => {
   assert.deepEqual(selection, { type: "selection", path: "src/main.py", text: "FLAG = False\n", commit: head });
 });
 
+step("a file is attached with its commit, and marked while one looks at it when it changes or another commit is there", async () => {
+  const marked = (mark) => panel.locator(".chip.stale", { hasText: `README.md @ ${head.slice(0, 8)} (${mark})` });
+  const readme = path.join(world.folder, "README.md");
+  const before = await readFile(readme, "utf8");
+  await select("README.md");
+  await window.command("Aloft: Delegate File to an Agent");
+  await panel.locator(".chip:not(.stale)", { hasText: `README.md @ ${head.slice(0, 8)}` }).waitFor();
+  await writeFile(readme, `${before}More.\n`);
+  await marked("changed since").waitFor();
+  await writeFile(readme, before);
+  await world.home.git(world.folder, "commit", "-q", "--allow-empty", "-m", "Another");
+  await marked("another commit").waitFor();
+  await panel.locator("#prompt").fill("$ true");
+  await panel.locator("#agent").selectOption("shell");
+  await panel.locator("#mode").selectOption("auto");
+  await panel.getByRole("button", { name: "Create agent" }).click();
+  await panel.getByRole("article", { name: /^Turn 1 completed/ }).waitFor();
+  const { id } = await until("the agent", async () => (await list()).find(({ agent, id }) => agent === "shell" && id !== shell.id));
+  const [{ input }] = (await items(id)).filter(({ type }) => type === "userMessage");
+  assert.deepEqual(input.find(({ type }) => type === "file"), { type: "file", path: "README.md", commit: head });
+});
+
 step("a selection is delegated with a code action, and added to the message of an agent that is there", async () => {
   await select("README.md");
   // The key may be lost while actions are still looked for, and the menu go away with what was found before.

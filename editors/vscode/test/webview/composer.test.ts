@@ -215,6 +215,15 @@ test("attachments go with the message and can be taken off", async () => {
   await expect.poll(() => send.mock.lastCall?.[0]).toEqual([selection]);
 });
 
+test("what is of another commit than the one the agent began at is marked", () => {
+  const { composer } = open();
+  composer.attach([{ type: "file", path: "a.ts", commit: "0123456789" }, { type: "file", path: "b.ts", commit: "9876543210" }, { type: "file", path: "c.ts" }]);
+  const chips = () => [...composer.element.querySelectorAll(".chip")].map(({ textContent, className }) => `${className}: ${textContent}`);
+  expect(chips()).toEqual(["chip: a.ts @ 01234567×", "chip: b.ts @ 98765432×", "chip: c.ts×"]);
+  composer.set(false, undefined, "0123456789");
+  expect(chips()).toEqual(["chip: a.ts @ 01234567×", "chip stale: b.ts @ 98765432 (another commit)×", "chip: c.ts×"]);
+});
+
 test("nothing is sent to a thread that is gone", () => {
   const { composer, button, press, type } = open();
   composer.set(false, "This thread was deleted.");
