@@ -1193,6 +1193,8 @@ export type ThreadCreatePullRequestResult = {
 export type ThreadCreateResult = {
   /** Its newest event. */
   cursor: number;
+  /** Repositories inside the carried one that hold changes of their own: what they have not committed stays behind. */
+  leftBehind?: string[];
   /** As it is now. */
   thread: Thread;
 };

@@ -42,6 +42,19 @@ test("a thread begins with uncommitted changes when they are carried, and touche
   assert.deepEqual(await state(folder), before);
 });
 
+test("a repository inside of the carried one is named, as its own changes stay behind", async () => {
+  const folder = await home.repository("outer");
+  const inner = await home.repository("outer/inner");
+  const module = await home.repository("source");
+  await home.git(folder, "-c", "protocol.file.allow=always", "submodule", "add", "-q", module, "module");
+  await home.git(folder, "commit", "-q", "-m", "a module");
+  const create = async (dirty) => (await editor.request("thread/create", { path: folder, agent: "shell", dirty })).leftBehind;
+  await writeFile(path.join(folder, "module/README.md"), "# Changed\n");
+  await writeFile(path.join(inner, "new.txt"), "untracked\n");
+  assert.deepEqual((await create("carry")).sort(), ["inner", "module"]);
+  assert.equal(await create("ignore"), undefined);
+});
+
 test("apply brings the changes into the checkout, or changes nothing", async () => {
   const folder = await home.repository("applied");
   const { thread } = await editor.done(folder, "$ echo more >> README.md\n$ echo new > new.txt");

@@ -50,6 +50,7 @@ async fn create_thread(
             repository: v1::Repository { url, ..Default::default() },
             reference: params.reference.unwrap_or_default(),
             carry: String::new(),
+            left_behind: Vec::new(),
         }
     } else {
         let path =
@@ -80,7 +81,11 @@ async fn create_thread(
     };
     let answer = session.mirror.client().create_thread(request).await?;
     session.mirror.offline().seen().note(answer.thread.as_slice(), &[]);
-    Ok(ThreadCreateResult { thread: present(answer.thread)?, cursor: answer.cursor })
+    Ok(ThreadCreateResult {
+        thread: present(answer.thread)?,
+        cursor: answer.cursor,
+        left_behind: source.left_behind,
+    })
 }
 
 /// What a thread begins from, as the cloud knows it.
@@ -88,6 +93,7 @@ struct Source {
     repository: v1::Repository,
     reference: String,
     carry: String,
+    left_behind: Vec<String>,
 }
 
 async fn upload(
@@ -116,6 +122,7 @@ async fn upload(
         repository,
         reference: plan.reference().to_owned(),
         carry: plan.carry.clone().unwrap_or_default(),
+        left_behind: plan.left_behind.clone(),
     })
 }
 

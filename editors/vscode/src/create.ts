@@ -12,6 +12,7 @@ import { branches, folders, uncommitted, watch } from "./git.js";
 import { History } from "./history.js";
 import type { Input, Mode, ThreadCreateParams } from "./protocol.js";
 import { pickSource } from "./source.js";
+import { plain } from "./text.js";
 import { page, roots } from "./webview.js";
 import { serve, tell } from "./webview_host.js";
 
@@ -168,7 +169,7 @@ export class CreateForm implements vscode.Disposable {
     );
     const params: ThreadCreateParams = { ...source, ...given, mode, input, ...(requestId ? { requestId } : {}) };
     if (source.path !== undefined) params.dirty = dirty;
-    const { thread } = await vscode.window.withProgress(
+    const { thread, leftBehind = [] } = await vscode.window.withProgress(
       { location: vscode.ProgressLocation.Window, title: t("Creating an agent") },
       () => this.#ctx.bridge.request("thread/create", params),
     );
@@ -179,6 +180,9 @@ export class CreateForm implements vscode.Disposable {
     this.#ctx.threads.learn(thread);
     this.#panel?.dispose();
     this.#ctx.openThread(thread.id);
+    if (leftBehind.length === 0) return;
+    const names = plain(leftBehind.join(", "), 300);
+    void vscode.window.showWarningMessage(t("Not taken along: what is not committed in {0}. A repository inside another keeps its own changes.", names));
   }
 
   #recent(): Source[] {

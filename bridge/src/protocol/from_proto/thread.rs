@@ -158,7 +158,11 @@ impl From<v1::Turn> for Turn {
 
 impl From<v1::ThreadResponse> for ThreadCreateResult {
     fn from(response: v1::ThreadResponse) -> Self {
-        Self { thread: response.thread.unwrap_or_default().into(), cursor: response.cursor }
+        Self {
+            thread: response.thread.unwrap_or_default().into(),
+            cursor: response.cursor,
+            left_behind: Vec::new(),
+        }
     }
 }
 

@@ -72,11 +72,15 @@ pub struct ThreadCreateParams {
 
 /// A thread, and how far its log is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct ThreadCreateResult {
     /// As it is now.
     pub thread: Thread,
     /// Its newest event.
     pub cursor: u64,
+    /// Repositories inside the carried one that hold changes of their own: what they have not committed stays behind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_behind: Vec<String>,
 }
 
 /// A thread after a request.

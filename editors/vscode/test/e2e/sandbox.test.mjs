@@ -105,10 +105,14 @@ step("a file is attached with its commit, and marked while one looks at it when 
   await writeFile(readme, before);
   await world.home.git(world.folder, "commit", "-q", "--allow-empty", "-m", "Another");
   await marked("another commit").waitFor();
+  const inner = await world.home.repository("shop/inner");
+  await writeFile(path.join(inner, "README.md"), "# Changed\n");
   await panel.locator("#prompt").fill("$ true");
+  await panel.locator("#dirty").selectOption("carry");
   await panel.locator("#agent").selectOption("shell");
   await panel.locator("#mode").selectOption("auto");
   await panel.getByRole("button", { name: "Create agent" }).click();
+  await window.toast(/Not taken along: what is not committed in inner\./).first().waitFor();
   await panel.getByRole("article", { name: /^Turn 1 completed/ }).waitFor();
   const { id } = await until("the agent", async () => (await list()).find(({ agent, id }) => agent === "shell" && id !== shell.id));
   const [{ input }] = (await items(id)).filter(({ type }) => type === "userMessage");
