@@ -51,6 +51,34 @@ export type AnswerResult = {
 export type Author = "agent"
   | "person";
 
+/** A branch of a repository elsewhere, as `aloft repo branches --json` prints it. */
+export type Branch = {
+  /** A thread begins at it when none is named. */
+  default?: boolean;
+  /** Without `refs/heads/`. */
+  name: string;
+};
+
+/** `branch/list`. */
+export type BranchListParams = {
+  /** Absent = 100. */
+  pageSize?: number;
+  /** From the answer before. */
+  pageToken?: string;
+  /** Words in the name. */
+  query?: string;
+  /** As for `thread/create`: a git URL, or `OWNER/NAME`. */
+  repository: string;
+};
+
+/** A page of branches. */
+export type BranchListResult = {
+  /** The default one first, then by name. */
+  branches: Branch[];
+  /** Absent on the last page. */
+  nextPageToken?: string;
+};
+
 /** A budget with what was used of it, as `aloft budget --json` prints it. */
 export type Budget = {
   /** By all threads together today. */
@@ -1554,6 +1582,7 @@ export type UsageSum = {
 /** Requests by name. */
 export interface Requests {
   "agent/list": { params: Empty; result: Agent[] };
+  "branch/list": { params: BranchListParams; result: BranchListResult };
   "budget/read": { params: BudgetReadParams; result: Budget };
   "budget/set": { params: BudgetSetParams; result: Budget };
   "cloud/status": { params: Empty; result: CloudStatus };

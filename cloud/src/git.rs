@@ -25,7 +25,7 @@ pub use command::{Progress, version};
 pub use diff::DiffOptions;
 pub(crate) use diff::{stat, stream};
 pub use error::Error;
-pub use remote::Remote;
+pub use remote::{Branches, Remote};
 
 /// What a git operation gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -11,6 +11,7 @@ mod archive;
 mod attach;
 mod batch;
 mod boot;
+mod branches;
 mod budgets;
 mod by_hand;
 mod create;
@@ -78,6 +79,7 @@ pub use crate::{clock::now, git::snapshot::Export};
 pub use self::{
     archive::ARCHIVE_LIMIT,
     attach::Attached,
+    branches::{BranchPage, BranchQuery},
     budgets::{Budgets, Change as BudgetChange},
     create::Create,
     error::Error,

@@ -104,6 +104,7 @@ calls! {
     read forges.list_forges(ListForgesRequest) -> v1::ListForgesResponse, "Returns the accounts without their tokens.";
     change forges.disconnect_forge(DisconnectForgeRequest) -> v1::DisconnectForgeResponse, "Forgets an account at a forge.";
     read forges.list_repositories(ListRepositoriesRequest) -> v1::ListRepositoriesResponse, "Returns the repositories that accounts reach.";
+    read forges.list_branches(ListBranchesRequest) -> v1::ListBranchesResponse, "Returns the branches of a repository elsewhere.";
     change ssh.register_ssh_key(RegisterSshKeyRequest) -> v1::SshKey, "Makes a public key open its owner's threads.";
     read ssh.list_ssh_keys(ListSshKeysRequest) -> v1::ListSshKeysResponse, "Returns the caller's own SSH keys.";
     change ssh.revoke_ssh_key(RevokeSshKeyRequest) -> v1::RevokeSshKeyResponse, "Makes a public key open nothing any more.";

@@ -1,4 +1,4 @@
-//! `forge/*`, `repository/list` and `thread/createPullRequest`.
+//! `forge/*`, `repository/list`, `branch/list` and `thread/createPullRequest`.
 
 use std::sync::Arc;
 
@@ -8,9 +8,10 @@ use crate::lsp::front::Session;
 use crate::protocol::error::Error;
 use crate::protocol::request::Empty;
 use crate::protocol::request::forge::{
-    ForgeAccount, ForgeAwaitSignInParams, ForgeConnectParams, ForgeDisconnectParams, ForgeSignIn,
-    ForgeSignInParams, RepositoryListParams, RepositoryListResult, ThreadCreatePullRequestParams,
-    ThreadCreatePullRequestResult, ThreadFixPullRequestParams,
+    BranchListParams, BranchListResult, ForgeAccount, ForgeAwaitSignInParams, ForgeConnectParams,
+    ForgeDisconnectParams, ForgeSignIn, ForgeSignInParams, RepositoryListParams,
+    RepositoryListResult, ThreadCreatePullRequestParams, ThreadCreatePullRequestResult,
+    ThreadFixPullRequestParams,
 };
 use crate::protocol::request::turn::TurnResult;
 
@@ -80,6 +81,20 @@ pub(super) async fn repositories(
         page_token: params.page_token.unwrap_or_default(),
     };
     session.mirror.client().list_repositories(request).await.map(Into::into)
+}
+
+/// `branch/list`.
+pub(super) async fn branches(
+    session: Arc<Session>,
+    params: BranchListParams,
+) -> Result<BranchListResult, Error> {
+    let request = v1::ListBranchesRequest {
+        repository: params.repository,
+        query: params.query.unwrap_or_default(),
+        page_size: params.page_size.unwrap_or_default(),
+        page_token: params.page_token.unwrap_or_default(),
+    };
+    session.mirror.client().list_branches(request).await.map(Into::into)
 }
 
 /// `thread/fixPullRequest`.

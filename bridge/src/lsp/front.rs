@@ -118,6 +118,7 @@ methods! {
     "forge/list" => forge::list,
     "forge/disconnect" => forge::disconnect,
     "repository/list" => forge::repositories,
+    "branch/list" => forge::branches,
     "usage/read" => usage::read,
     "budget/read" => usage::read_budget,
     "budget/set" => usage::set_budget,

@@ -12,9 +12,10 @@ use crate::protocol::request::cloud::{
     NoticeListResult, NoticeReadParams,
 };
 use crate::protocol::request::forge::{
-    ForgeAccount, ForgeAwaitSignInParams, ForgeConnectParams, ForgeDisconnectParams, ForgeSignIn,
-    ForgeSignInParams, RepositoryListParams, RepositoryListResult, ThreadCreatePullRequestParams,
-    ThreadCreatePullRequestResult, ThreadFixPullRequestParams,
+    BranchListParams, BranchListResult, ForgeAccount, ForgeAwaitSignInParams, ForgeConnectParams,
+    ForgeDisconnectParams, ForgeSignIn, ForgeSignInParams, RepositoryListParams,
+    RepositoryListResult, ThreadCreatePullRequestParams, ThreadCreatePullRequestResult,
+    ThreadFixPullRequestParams,
 };
 use crate::protocol::request::outbox::{OutboxRemoveParams, OutboxResult};
 use crate::protocol::request::ssh::{
@@ -128,6 +129,7 @@ requests! {
     "forge/list": Empty => Vec<ForgeAccount>;
     "forge/disconnect": ForgeDisconnectParams => Empty;
     "repository/list": RepositoryListParams => RepositoryListResult;
+    "branch/list": BranchListParams => BranchListResult;
     "usage/read": UsageReadParams => UsageResult;
     "budget/read": BudgetReadParams => Budget;
     "budget/set": BudgetSetParams => Budget;

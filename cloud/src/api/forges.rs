@@ -2,9 +2,10 @@
 
 use aloft_proto::v1::{
     AccountProblem, AwaitForgeSignInRequest, AwaitForgeSignInResponse, BeginForgeSignInRequest,
-    ConnectForgeRequest, DisconnectForgeRequest, DisconnectForgeResponse, ForgeAccount,
-    ForgeRepository, ForgeSignIn, ListForgesRequest, ListForgesResponse, ListRepositoriesRequest,
-    ListRepositoriesResponse, forge_service_server::ForgeService,
+    Branch, ConnectForgeRequest, DisconnectForgeRequest, DisconnectForgeResponse, ForgeAccount,
+    ForgeRepository, ForgeSignIn, ListBranchesRequest, ListBranchesResponse, ListForgesRequest,
+    ListForgesResponse, ListRepositoriesRequest, ListRepositoriesResponse,
+    forge_service_server::ForgeService,
 };
 use secrecy::SecretString;
 use tonic::{Request, Response, Status};
@@ -13,7 +14,7 @@ use crate::{
     accounts::forges::Account,
     api::{Api, caller::owner},
     model::time::timestamp,
-    runner::{Error, RepositoryPage, RepositoryQuery},
+    runner::{BranchPage, BranchQuery, Error, RepositoryPage, RepositoryQuery},
 };
 
 type Reply<T> = Result<Response<T>, Status>;
@@ -108,6 +109,28 @@ impl ForgeService for Api {
         });
         let problems = problems.collect();
         Ok(Response::new(ListRepositoriesResponse { repositories, next_page_token, problems }))
+    }
+
+    async fn list_branches(
+        &self,
+        request: Request<ListBranchesRequest>,
+    ) -> Reply<ListBranchesResponse> {
+        let owner = owner(&request);
+        let asked = request.into_inner();
+        let query = BranchQuery {
+            repository: asked.repository,
+            words: asked.query,
+            page_size: asked.page_size,
+            page_token: asked.page_token,
+        };
+        let BranchPage { found, default, next: next_page_token } =
+            self.runner.branches(&owner, query).await?;
+        let branches = found.into_iter().map(|name| {
+            let is_default = default.as_ref() == Some(&name);
+            Branch { name, is_default }
+        });
+        let branches = branches.collect();
+        Ok(Response::new(ListBranchesResponse { branches, next_page_token }))
     }
 }
 

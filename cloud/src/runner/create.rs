@@ -154,7 +154,7 @@ impl Runner {
     }
 
     /// The whole address of what a person named. One with a secret in it is kept nowhere.
-    async fn address(&self, owner: &str, url: &str) -> Result<String, Error> {
+    pub(super) async fn address(&self, owner: &str, url: &str) -> Result<String, Error> {
         if let Some((scheme, rest)) = url.split_once("://") {
             let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
             let web = ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web));

@@ -16,8 +16,9 @@ use futures_util::{
 };
 
 use crate::{
-    accounts::forges::Account,
-    forge::Repository,
+    accounts::forges::{self, Account, Forges},
+    forge::{self, Repository},
+    git::Remote,
     runner::{Error, Obstacle, Runner, whole},
 };
 
@@ -88,14 +89,6 @@ impl Runner {
         if accounts.is_empty() {
             return Err(Obstacle::AccountMissing { host: "github.com".to_owned() }.into());
         }
-        let invalid =
-            || Error::Invalid { message: "pageToken: it is not one of a list".to_owned() };
-        let from: usize = match query.page_token.as_str() {
-            "" => 0,
-            token => token.parse().map_err(|_| invalid())?,
-        };
-        let size = if query.page_size == 0 { SIZE.0 } else { query.page_size.min(SIZE.1) };
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
         let words = query.words.to_lowercase();
         let words: Vec<&str> = words.split_whitespace().collect();
         let (mut found, mut problems) = (Vec::new(), Vec::new());
@@ -118,9 +111,7 @@ impl Runner {
             }
         }
         found.sort_by_key(|(_, repository)| std::cmp::Reverse(repository.push_time()));
-        let more = found.len() > from.saturating_add(size);
-        let next = if more { (from + size).to_string() } else { String::new() };
-        let found = found.into_iter().skip(from).take(size).collect();
+        let (found, next) = page(found, query.page_size, &query.page_token)?;
         Ok(RepositoryPage { found, next, problems })
     }
 
@@ -168,6 +159,35 @@ impl Runner {
 
     fn lists(&self) -> MutexGuard<'_, HashMap<Whose, Known>> {
         self.shared.lists.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A page of a list, and the token of the next one.
+pub(super) fn page<T>(list: Vec<T>, size: u32, token: &str) -> Result<(Vec<T>, String), Error> {
+    let invalid = || Error::Invalid { message: "pageToken: it is not one of a list".to_owned() };
+    let from: usize = match token {
+        "" => 0,
+        token => token.parse().map_err(|_| invalid())?,
+    };
+    let size = if size == 0 { SIZE.0 } else { size.min(SIZE.1) };
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let more = list.len() > from.saturating_add(size);
+    let next = if more { (from + size).to_string() } else { String::new() };
+    Ok((list.into_iter().skip(from).take(size).collect(), next))
+}
+
+/// What else git may try after it was refused at `url`: the address that the repository has now. Else why it was refused.
+pub(super) async fn again(
+    forges: &Forges,
+    owner: &str,
+    url: &str,
+    refused: Error,
+) -> Result<Remote, Error> {
+    match forges.moved(owner, url).await {
+        Ok(Some(remote)) => Ok(remote),
+        // There is an account, and it opens nothing any more.
+        Err(error @ forges::Error::Forge(forge::Error::TokenRefused { .. })) => Err(error.into()),
+        _ => Err(refused),
     }
 }
 

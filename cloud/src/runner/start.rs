@@ -9,8 +9,6 @@ use tokio::sync::mpsc;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::{
-    accounts::forges,
-    forge,
     git::{
         Progress, Remote,
         mirror::Freshness,
@@ -22,7 +20,9 @@ use crate::{
         agent::{CurrentTurn, Starter},
         effects::{Live, Reporter, end_sandbox, variables},
         handle::Handle,
-        jobs, problem, rewind,
+        jobs, problem,
+        repositories::again,
+        rewind,
         snapshot::Taking,
         steps, whole,
     },
@@ -101,20 +101,12 @@ impl Start {
             self.step("Fetching the repository").await;
             let (forges, owner) = (&self.agent.parts.forges, &self.agent.thread.owner);
             let remote = forges.remote(owner, &row.url).await?;
-            let mut fetched = self.fetch(&repository.id, remote).await;
-            // Where the base is here already, what is newer can wait.
-            if fetched.is_err() && self.agent.thread.base_commit.is_empty() {
-                match forges.moved(owner, &row.url).await {
-                    Ok(Some(remote)) => fetched = self.fetch(&repository.id, remote).await,
-                    // There is an account, and it opens nothing any more.
-                    Err(refused @ forges::Error::Forge(forge::Error::TokenRefused { .. })) => {
-                        fetched = Err(refused.into());
-                    }
-                    _ => {}
+            match self.fetch(&repository.id, remote).await {
+                Err(refused) if self.agent.thread.base_commit.is_empty() => {
+                    let remote = again(forges, owner, &row.url, refused).await?;
+                    self.fetch(&repository.id, remote).await?;
                 }
-            }
-            match fetched {
-                Err(error) if !self.agent.thread.base_commit.is_empty() => {
+                Err(error) => {
                     // The base is here already; the remote is only needed for what is newer.
                     tracing::warn!(
                         thread = self.agent.thread.id,
@@ -122,7 +114,7 @@ impl Start {
                         "could not refresh the mirror"
                     );
                 }
-                fetched => fetched?,
+                Ok(()) => {}
             }
             pass!("start.mirror");
         }

@@ -341,3 +341,40 @@ fn where_no_account_can_be_asked_each_is_named() {
         assert!(run.stderr.contains(&host), "{host}: {}", run.stderr);
     }
 }
+
+#[test]
+fn the_branches_of_a_repository_are_listed_with_the_account_that_reaches_it() {
+    let (home, forge) = stage();
+    let url = format!("{}/dev/tool.git", forge.url());
+    let error = home.fails(1, ["repo", "branches", &url]);
+    assert_eq!(error["reason"], "FORGE_ACCOUNT_MISSING", "{error}");
+    connect(&home, &forge);
+    let bare = home.path("forge/dev/tool.git");
+    for branch in ["release/1", "alpha", "release/2"] {
+        git(&bare, &["branch", branch]);
+    }
+    let names = |words: &[&str]| {
+        let listed = home.json([&["repo", "branches", "dev/tool"], words].concat());
+        let branches = listed.as_array().unwrap().iter();
+        let name = |branch: &Value| {
+            let mark = if branch["default"] == true { " default" } else { "" };
+            format!("{}{mark}", text(branch, "name"))
+        };
+        branches.map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&[]), ["main default", "alpha", "release/1", "release/2"]);
+    assert_eq!(names(&["RELEASE", "2"]), ["release/2"]);
+    let run = home.run(["repo", "branches", &url, "--limit", "2"]);
+    assert!(run.text().contains("alpha") && !run.text().contains("release"), "{}", run.text());
+    assert!(run.stderr.contains("there are more"), "{}", run.stderr);
+
+    // Under its old name it is still found, and nobody is asked with a token that opens nothing.
+    forge.control("PATCH", "/repos/dev/tool", &json!({"name": "renamed"}));
+    assert_eq!(names(&["alpha"]), ["alpha"]);
+    forge.control("POST", "/tokens/revoke", &json!({"token": forge.token()}));
+    let error = home.fails(1, ["repo", "branches", "dev/renamed"]);
+    assert_eq!(error["reason"], "FORGE_TOKEN_REFUSED", "{error}");
+    let error = home.fails(2, ["repo", "branches", "https://me:hunter2@example.com/a/b"]);
+    assert_eq!(error["reason"], "SECRET_IN_ADDRESS");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+}

@@ -7,7 +7,7 @@ use crate::cli::command::key::read_secret;
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure, Outcome};
 use crate::cli::text;
-use crate::protocol::request::forge::{ForgeAccount, ForgeRepository};
+use crate::protocol::request::forge::{Branch, BranchListResult, ForgeAccount, ForgeRepository};
 use crate::protocol::time::Time;
 
 /// The variable that may hold a token of any forge, and those of github.com alone. The first that is set counts.
@@ -63,6 +63,16 @@ enum RepoAction {
         /// Only of this account, by its host.
         #[arg(long, value_name = "HOST")]
         forge: Option<String>,
+        /// At most so many.
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: u32,
+    },
+    /// List the branches of a repository elsewhere, the default one first.
+    Branches {
+        /// OWNER/NAME or a git URL, as for `aloft new --repo`.
+        repository: String,
+        /// Words in the name.
+        query: Vec<String>,
         /// At most so many.
         #[arg(long, value_name = "N", default_value_t = 100)]
         limit: u32,
@@ -194,18 +204,52 @@ async fn list(context: &Context) -> Result<(), Failure> {
 }
 
 /// Runs `aloft repo`.
-pub(crate) async fn repositories(context: &Context, args: RepoArgs) -> Outcome {
+pub(crate) async fn run_repo(context: &Context, args: RepoArgs) -> Outcome {
+    match args.action {
+        RepoAction::List { query, forge, limit } => {
+            let request = v1::ListRepositoriesRequest {
+                query: query.join(" "),
+                forge: forge.unwrap_or_default(),
+                page_size: limit,
+                page_token: String::new(),
+            };
+            repositories(context, request).await
+        }
+        RepoAction::Branches { repository, query, limit } => {
+            let request = v1::ListBranchesRequest {
+                repository,
+                query: query.join(" "),
+                page_size: limit,
+                page_token: String::new(),
+            };
+            branches(context, request).await
+        }
+    }
+}
+
+async fn branches(context: &Context, request: v1::ListBranchesRequest) -> Outcome {
     let output = context.output;
-    let RepoAction::List { query, forge, limit } = args.action;
-    let request = v1::ListRepositoriesRequest {
-        query: query.join(" "),
-        forge: forge.unwrap_or_default(),
-        page_size: limit,
-        page_token: String::new(),
+    let listing = context.client.list_branches(request);
+    let BranchListResult { branches, next_page_token } =
+        output.waiting("asking the repository", listing).await?.into();
+    if output.json {
+        output.json(&branches)?;
+        return Ok(Exit::Done);
+    }
+    let row = |Branch { name, default }| {
+        vec![text::line(&name, 200), if default { "default" } else { "" }.to_owned()]
     };
+    let rows: Vec<Vec<String>> = branches.into_iter().map(row).collect();
+    let table = text::table(&["BRANCH", ""], &rows, |_, cell| cell.to_owned());
+    output.bytes(table.as_bytes())?;
+    more(context, next_page_token.is_some());
+    Ok(Exit::Done)
+}
+
+async fn repositories(context: &Context, request: v1::ListRepositoriesRequest) -> Outcome {
+    let output = context.output;
     let listing = context.client.list_repositories(request);
     let answer = output.waiting("asking the forge", listing).await?;
-    let more = !answer.next_page_token.is_empty();
     for problem in answer.problems.iter().filter_map(|missing| missing.problem.as_ref()) {
         output.warn(&text::line(&problem.message, 400));
     }
@@ -236,10 +280,14 @@ pub(crate) async fn repositories(context: &Context, args: RepoArgs) -> Outcome {
     let rows: Vec<Vec<String>> = found.into_iter().map(row).collect();
     let table = text::table(&["NAME", "BRANCH", "PUSHED", ""], &rows, |_, cell| cell.to_owned());
     output.bytes(table.as_bytes())?;
-    if more {
-        output.note("there are more; give words to search for, or --limit");
-    }
+    more(context, !answer.next_page_token.is_empty());
     Ok(exit)
+}
+
+fn more(context: &Context, are: bool) {
+    if are {
+        context.output.note("there are more; give words to search for, or --limit");
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use aloft_proto::v1;
 
 use crate::protocol::from_proto::{optional_time, text};
 use crate::protocol::request::forge::{
-    AccountProblem, ForgeAccount, ForgeRepository, ForgeSignIn, RepositoryListResult,
+    AccountProblem, Branch, BranchListResult, ForgeAccount, ForgeRepository, ForgeSignIn,
+    RepositoryListResult,
 };
 
 impl From<v1::ForgeSignIn> for ForgeSignIn {
@@ -62,6 +63,21 @@ impl From<v1::ListRepositoriesResponse> for RepositoryListResult {
             repositories: response.repositories.into_iter().map(Into::into).collect(),
             next_page_token: text(response.next_page_token),
             problems: response.problems.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<v1::Branch> for Branch {
+    fn from(branch: v1::Branch) -> Self {
+        Self { name: branch.name, default: branch.is_default }
+    }
+}
+
+impl From<v1::ListBranchesResponse> for BranchListResult {
+    fn from(response: v1::ListBranchesResponse) -> Self {
+        Self {
+            branches: response.branches.into_iter().map(Into::into).collect(),
+            next_page_token: text(response.next_page_token),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Parameters and results of `forge/*`, `repository/list` and `thread/createPullRequest`.
+//! Parameters and results of `forge/*`, `repository/list`, `branch/list` and `thread/createPullRequest`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -130,6 +130,45 @@ pub struct RepositoryListResult {
     /// Accounts whose repositories are missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<AccountProblem>,
+}
+
+/// `branch/list`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BranchListParams {
+    /// As for `thread/create`: a git URL, or `OWNER/NAME`.
+    pub repository: String,
+    /// Words in the name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// Absent = 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_size: Option<u32>,
+    /// From the answer before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_token: Option<String>,
+}
+
+/// A page of branches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BranchListResult {
+    /// The default one first, then by name.
+    pub branches: Vec<Branch>,
+    /// Absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_page_token: Option<String>,
+}
+
+/// A branch of a repository elsewhere, as `aloft repo branches --json` prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Branch {
+    /// Without `refs/heads/`.
+    pub name: String,
+    /// A thread begins at it when none is named.
+    #[serde(default)]
+    pub default: bool,
 }
 
 /// Why an account could not be asked.

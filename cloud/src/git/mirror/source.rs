@@ -15,6 +15,7 @@ use crate::git::{Error, Remote, Result};
 
 const FETCH_TIMEOUT: Duration = Duration::from_secs(4 * 3600);
 const ASK_TIMEOUT: Duration = Duration::from_secs(120);
+const BRANCHES: &str = "refs/heads/";
 
 /// An address, with the credentials that stood in it kept apart.
 #[derive(Debug)]
@@ -31,6 +32,15 @@ pub(crate) struct Advertised {
     head: Option<String>,
     /// Its HEAD is there, but on no branch.
     detached: bool,
+    /// Its branches, without `refs/heads/`.
+    pub(crate) branches: Vec<String>,
+}
+
+impl Advertised {
+    /// The branch its HEAD points to.
+    pub(crate) fn default_branch(&self) -> Option<&str> {
+        self.head.as_deref()?.strip_prefix(BRANCHES)
+    }
 }
 
 impl Source {
@@ -90,7 +100,7 @@ impl Source {
         url.map(|url| Self::parse(&url)).transpose()
     }
 
-    /// Its object format and default branch.
+    /// Its object format, branches and default branch.
     pub(crate) async fn ask(&self) -> Result<Advertised> {
         let command = Git::new("ask the source")
             .args(["ls-remote", "--symref", "--", &self.url, "HEAD", "refs/heads/*"])
@@ -98,7 +108,8 @@ impl Source {
         let answer =
             self.with_credentials(command).run().await.map_err(|error| self.blame(error))?;
         let answer = String::from_utf8_lossy(&answer);
-        let mut advertised = Advertised { object_format: "sha1", head: None, detached: false };
+        let mut advertised =
+            Advertised { object_format: "sha1", head: None, detached: false, branches: Vec::new() };
         for (value, name) in answer.lines().filter_map(|line| line.split_once('\t')) {
             match value.strip_prefix("ref: ") {
                 Some(target) if name == "HEAD" => advertised.head = Some(target.to_owned()),
@@ -106,6 +117,8 @@ impl Source {
                 None => {
                     advertised.detached |= name == "HEAD";
                     advertised.object_format = if value.len() == 64 { "sha256" } else { "sha1" };
+                    let branch = name.strip_prefix(BRANCHES);
+                    advertised.branches.extend(branch.map(ToOwned::to_owned));
                 }
             }
         }
