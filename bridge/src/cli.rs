@@ -295,7 +295,7 @@ async fn run(command: Command, config: Config, output: Output) -> Outcome {
         Command::Delete(args) => delete::run(context, args).await,
         Command::Pr(args) => pr::run(context, args).await,
         Command::Forge(args) => forge::run(context, args).await,
-        Command::Repo(args) => forge::repositories(context, args).await,
+        Command::Repo(args) => forge::run_repo(context, args).await,
         Command::Key(args) => key::run(context, args).await,
         Command::Agent(args) => agent::run(context, args).await,
         Command::Notice(args) => notice::run(context, args).await,

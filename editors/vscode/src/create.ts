@@ -8,9 +8,10 @@ import { inputs, oneOf, string } from "./check.js";
 import { settings } from "./config.js";
 import type { Ctx } from "./ctx.js";
 import { connectForge } from "./forges.js";
-import { branches, folders, uncommitted, watch } from "./git.js";
+import { folders, uncommitted, watch } from "./git.js";
 import { History } from "./history.js";
 import type { Input, Mode, ThreadCreateParams } from "./protocol.js";
+import { pickRef } from "./ref.js";
 import { pickSource } from "./source.js";
 import { plain } from "./text.js";
 import { page, roots } from "./webview.js";
@@ -103,7 +104,7 @@ export class CreateForm implements vscode.Disposable {
       changed: async ({ form, attached = this.#kept?.attached ?? [] }) => (await this.#keep(checked({ ...form, attached })), null),
       facts: async () => this.#facts(await this.#form()),
       pickSource: () => pickSource(this.#ctx, this.#recent()),
-      pickRef: ({ source }) => this.#pickRef(sourceOf(source)),
+      pickRef: ({ source }) => pickRef(this.#ctx, sourceOf(source)),
       pickFiles: ({ source }) => this.#pickFiles(sourceOf(source)),
       create: async ({ form }) => (await this.#create(checked(form)), null),
       keys: async () => (await vscode.commands.executeCommand("aloft.keys"), null),
@@ -192,22 +193,6 @@ export class CreateForm implements vscode.Disposable {
   async #remember(source: Source): Promise<void> {
     const recent = this.#recent().filter((other) => other.path !== source.path || other.repository !== source.repository);
     await this.#ctx.extension.globalState.update(RECENT, [source, ...recent].slice(0, RECENTS));
-  }
-
-  async #pickRef(source: Source): Promise<string | null> {
-    const known = source.path === undefined ? [] : await branches(source.path);
-    const none = source.path === undefined ? t("the default branch") : t("what is checked out");
-    const other = t("Another branch, tag or commit…");
-    const items: vscode.QuickPickItem[] = [
-      { label: none },
-      ...known.map((name) => ({ label: name, description: t("branch") })),
-      { label: other },
-    ];
-    const picked = await vscode.window.showQuickPick(items, { placeHolder: t("Where does the agent begin?") });
-    if (!picked) return null;
-    if (picked.label === none) return "";
-    if (picked.label !== other) return picked.label;
-    return (await vscode.window.showInputBox({ prompt: t("Branch, tag or commit") }))?.trim() ?? null;
   }
 
   async #pickFiles(source: Source): Promise<Input[]> {

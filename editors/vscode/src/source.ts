@@ -11,11 +11,10 @@ import { asRequestError } from "./errors.js";
 import { connectForge } from "./forges.js";
 import { folders } from "./git.js";
 import type { ForgeAccount, ForgeRepository } from "./protocol.js";
+import { search } from "./search.js";
 import { clean, iconless } from "./text.js";
 
 const t = vscode.l10n.t;
-/** A forge is asked when nobody has typed for this long. */
-const SETTLE_MS = 200;
 
 interface Choice extends vscode.QuickPickItem {
   readonly source?: Source;
@@ -46,77 +45,41 @@ export async function pickSource(ctx: Ctx, recent: readonly Source[]): Promise<S
 
 /** Shows what is known at once, and what the forges have when they have told it. */
 function choose(ctx: Ctx, recent: readonly Source[]): Promise<Choice | undefined> {
-  const picker = vscode.window.createQuickPick<Choice>();
-  picker.placeholder = t("Which repository does the agent work on?");
-  picker.matchOnDescription = true;
-  picker.keepScrollPosition = true;
-  let here: Choice[] = [];
-  let before: Choice[] = [];
-  let found: Choice[] = [];
-  let missing: Choice[] = [];
-  const others: Choice[] = [
-    { label: `$(folder) ${t("Another folder…")}`, more: "folder" },
-    { label: `$(link) ${t("URL or OWNER/NAME…")}`, more: "url" },
-    { label: `$(plug) ${t("Connect an account at a forge…")}`, more: "connect" },
-  ];
-  const draw = (): void => {
-    const [active] = picker.activeItems;
-    picker.items = [...here, ...before, ...found, ...others, ...missing];
-    // Who has moved to an entry stays there.
-    const again = picker.items.find((item) => item === active);
-    if (again) picker.activeItems = [again];
-  };
-  let timer: NodeJS.Timeout | undefined;
-  let asking: vscode.CancellationTokenSource | undefined;
-  const look = async (query: string): Promise<void> => {
-    asking?.cancel();
-    const mine = (asking = new vscode.CancellationTokenSource());
-    picker.busy = true;
-    try {
-      const { repositories, problems = [] } = await ctx.bridge.request("repository/list", query === "" ? {} : { query }, mine.token);
-      if (asking !== mine) return;
-      found = repositories.map((repository) => choiceOf(repository, query !== ""));
-      missing = problems.map(({ account, problem }) => missingOf(problem, account));
-    } catch (error) {
-      const refused = asRequestError(error);
-      // Only that of an only account fails as a whole.
-      const accounts = await ctx.bridge.request("forge/list", {}, mine.token).catch(() => []);
-      if (asking !== mine) return;
-      found = [];
-      missing = refused.reason === "FORGE_ACCOUNT_MISSING" ? [] : [missingOf(refused, accounts.length === 1 ? accounts[0] : undefined)];
-    }
-    picker.busy = false;
-    draw();
-  };
-  draw();
-  picker.show();
-  void look("");
-  void folders().then((open) => {
-    here = open.map((folder) => ({ label: `$(root-folder) ${iconless(path.basename(folder))}`, description: folder, source: { path: folder } }));
-    before = recent
+  return search<Choice>({
+    placeHolder: t("Which repository does the agent work on?"),
+    known: known(recent),
+    others: [
+      { label: `$(folder) ${t("Another folder…")}`, more: "folder" },
+      { label: `$(link) ${t("URL or OWNER/NAME…")}`, more: "url" },
+      { label: `$(plug) ${t("Connect an account at a forge…")}`, more: "connect" },
+    ],
+    look: async (query, token) => {
+      try {
+        const { repositories, problems = [] } = await ctx.bridge.request("repository/list", query === "" ? {} : { query }, token);
+        return {
+          found: repositories.map((repository) => choiceOf(repository, query !== "")),
+          last: problems.map(({ account, problem }) => missingOf(problem, account)),
+        };
+      } catch (error) {
+        const refused = asRequestError(error);
+        if (refused.reason === "FORGE_ACCOUNT_MISSING") return { found: [] };
+        // Only that of an only account fails as a whole.
+        const accounts = await ctx.bridge.request("forge/list", {}, token).catch(() => []);
+        return { found: [], last: [missingOf(refused, accounts.length === 1 ? accounts[0] : undefined)] };
+      }
+    },
+  });
+}
+
+/** What is open here, and what was chosen before. */
+async function known(recent: readonly Source[]): Promise<Choice[]> {
+  const open = await folders();
+  return [
+    ...open.map((folder) => ({ label: `$(root-folder) ${iconless(path.basename(folder))}`, description: folder, source: { path: folder } })),
+    ...recent
       .filter((source) => source.path === undefined || !open.includes(source.path))
-      .map((source) => ({ label: `$(history) ${iconless(source.path ?? source.repository ?? "")}`, source }));
-    draw();
-  });
-  return new Promise((resolve) => {
-    picker.onDidChangeValue((value) => {
-      clearTimeout(timer);
-      timer = setTimeout(() => void look(value.trim()), SETTLE_MS);
-    });
-    picker.onDidAccept(() => {
-      const [picked] = picker.selectedItems;
-      if (picked && !picked.source && !picked.more) return;
-      resolve(picked);
-      picker.hide();
-    });
-    picker.onDidHide(() => {
-      clearTimeout(timer);
-      asking?.cancel();
-      asking = undefined;
-      picker.dispose();
-      resolve(undefined);
-    });
-  });
+      .map((source) => ({ label: `$(history) ${iconless(source.path ?? source.repository ?? "")}`, source })),
+  ];
 }
 
 /** Why repositories are missing, as an entry by which their account is connected again where that helps, and asked again where not. */

@@ -79,6 +79,15 @@ step("the repositories of the account can be picked for a new agent", async () =
   await panel.locator("#source", { hasText: `${forge.host}/dev/tool` }).waitFor();
 });
 
+step("and the branch that it begins at, of those that the repository has there", async () => {
+  await world.home.git(world.home.path("forge/dev/tool.git"), "branch", "release/1");
+  await panel.locator("#ref").click();
+  await page.locator(".quick-input-list .monaco-list-row", { hasText: "default branch" }).filter({ hasText: "main" }).waitFor();
+  await window.shot("branches");
+  await window.pick("release/1");
+  await panel.locator("#ref", { hasText: "release/1" }).waitFor();
+});
+
 step("an account whose token is not accepted any more is named at the end of that list, and connected again from there", async () => {
   await editor.request("forge/connect", { kind: "github", url: other.url, token: other.token });
   await other.revoke();

@@ -4,15 +4,10 @@ import type { Ctx } from "../../src/ctx.js";
 import { RequestError } from "../../src/errors.js";
 import { pickSource } from "../../src/source.js";
 import { short } from "../../webview/create_messages.js";
-import { EventEmitter, window } from "./vscode.stub.js";
+import { stubPicker, type Picker } from "./picker.js";
+import { window } from "./vscode.stub.js";
 
-interface Item {
-  label: string;
-  description?: string;
-  alwaysShow?: boolean;
-}
-
-let picker: { items: Item[]; activeItems: Item[]; selectedItems: Item[]; busy: boolean; shown: boolean; type: (value: string) => void; accept: (label: string) => void };
+let picker: Picker;
 let list: ReturnType<typeof vi.fn<(params: { query?: string }) => Promise<unknown>>>;
 let asked: [string, unknown][];
 /** What else is asked on the way. */
@@ -28,18 +23,7 @@ const ctx = { bridge: { request } } as unknown as Ctx;
 
 beforeEach(() => {
   asked = [];
-  const [changed, accepted, hidden] = [new EventEmitter<string>(), new EventEmitter<void>(), new EventEmitter<void>()];
-  window["createQuickPick"] = () =>
-    (picker = {
-      items: [], activeItems: [], selectedItems: [], busy: false, shown: false,
-      show: () => (picker.shown = true), hide: () => hidden.fire(), dispose: () => undefined,
-      onDidChangeValue: changed.event, onDidAccept: accepted.event, onDidHide: hidden.event,
-      type: (value: string) => changed.fire(value),
-      accept: (label: string) => {
-        picker.selectedItems = picker.items.filter((item) => item.label.includes(label));
-        accepted.fire();
-      },
-    } as unknown as typeof picker);
+  window["createQuickPick"] = () => (picker = stubPicker());
 });
 
 const repository = (host: string, name: string, more = {}) => ({ host, name, url: `https://${host}/${name}.git`, private: false, fork: false, archived: false, defaultBranch: "main", ...more });
