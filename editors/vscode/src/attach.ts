@@ -6,8 +6,10 @@ import path from "node:path";
 import * as vscode from "vscode";
 
 import type { Stale } from "../webview/create_messages.js";
+import { addressOf } from "./documents.js";
 import { commitOf, repositoryOf } from "./git.js";
 import type { Input, Range } from "./protocol.js";
+import { SANDBOX } from "./sandbox_files.js";
 import { plain } from "./text.js";
 
 const t = vscode.l10n.t;
@@ -18,11 +20,21 @@ const LARGE = 16 * 1024 * 1024;
 
 /** What is selected, also in a document that was never saved. */
 export async function selectionOf(document: vscode.TextDocument, selection: vscode.Range): Promise<Input> {
-  const root = await rootOf(document.uri);
-  const where = root === undefined ? path.basename(document.uri.path) : slashed(path.relative(root, document.uri.fsPath));
+  const where = await placeOf(document.uri);
   const part = { path: where, range: rangeOf(selection), ...(await taken(document.uri)) };
   const text = document.getText(selection);
   return text.length > LONGEST ? { type: "file", ...part } : { type: "selection", text, ...part };
+}
+
+/** Where it lies in its repository; in a sandbox, a review or a workspace that is nowhere on disk, below the top of that. */
+async function placeOf(uri: vscode.Uri): Promise<string> {
+  const root = await rootOf(uri);
+  if (root !== undefined) return slashed(path.relative(root, uri.fsPath));
+  if (uri.scheme === SANDBOX) return uri.path.slice(1);
+  const address = addressOf(uri);
+  if (address?.kind === "diff") return address.path;
+  const folder = vscode.workspace.getWorkspaceFolder(uri);
+  return folder ? path.posix.relative(folder.uri.path, uri.path) : path.basename(uri.path);
 }
 
 /** A file of the repository that an agent begins with, by default the file's own; the agent would not find others. */

@@ -17,6 +17,8 @@ import { asRequestError, RequestError } from "./errors.js";
 import { find, NoProgram, type Program } from "./program.js";
 import type { ConnectionState, Notifications, Requests } from "./protocol.js";
 
+const t = vscode.l10n.t;
+
 /** The protocol that this extension speaks. */
 export const PROTOCOL = 1;
 
@@ -106,7 +108,7 @@ export class Bridge implements vscode.Disposable {
     this.#set({ kind: "starting" });
     this.#launch().catch((error: unknown) => {
       if (error instanceof NoProgram) this.#stop(error.message, error.hint);
-      else this.#stop(`The bridge cannot be started: ${asRequestError(error).message}`, "Look at the log of Aloft");
+      else this.#stop(t("The bridge cannot be started: {0}", asRequestError(error).message), t("Look at the log of Aloft"));
     });
   }
 
@@ -197,7 +199,7 @@ export class Bridge implements vscode.Disposable {
       if (child.pid !== undefined) return ended(error.message);
       over = true;
       connection.dispose();
-      this.#stop(`The program ${program.path} cannot be started (${error.message})`, "Name another one in the setting aloft.path");
+      this.#stop(t("The program {0} cannot be started ({1})", program.path, error.message), t("Name another one in the setting aloft.path"));
     });
     child.once("exit", (code, signal) => ended(signal ? `signal ${signal}` : `exit code ${code}`));
 
@@ -217,7 +219,7 @@ export class Bridge implements vscode.Disposable {
       ending.add(child);
       child.kill();
       const refused = asRequestError(error);
-      this.#stop(refused.message, refused.hint ?? "Correct the settings of Aloft");
+      this.#stop(refused.message, refused.hint ?? t("Correct the settings of Aloft"));
       return;
     }
     if (over || ending.has(child)) return;
@@ -278,14 +280,14 @@ export class Bridge implements vscode.Disposable {
   }
 
   #why(): RequestError {
-    const { message = "Aloft does not run", hint = "Restart it" } = this.#state;
+    const { message = t("Aloft does not run"), hint = t("Restart it") } = this.#state;
     return this.#closed ? gone() : new RequestError(message, -32014, "BRIDGE_STOPPED", hint);
   }
 
   #died(lived: number, why: string): void {
     this.#quickDeaths = lived < QUICK_MS ? this.#quickDeaths + 1 : 1;
     if (this.#quickDeaths >= QUICK_DEATHS) {
-      this.#stop(`The bridge ended ${QUICK_DEATHS} times in a row, last with ${why}`, "Look at the log of Aloft, then restart it");
+      this.#stop(t("The bridge ended {0} times in a row, last with {1}", QUICK_DEATHS, why), t("Look at the log of Aloft, then restart it"));
       return;
     }
     this.#set({ kind: "starting", message: why });
@@ -334,13 +336,11 @@ export class Bridge implements vscode.Disposable {
 const ending = new WeakSet<ChildProcess>();
 
 function gone(): RequestError {
-  return new RequestError("The bridge ended before it answered", -32014, "BRIDGE_GONE", "Try again", true);
+  return new RequestError(t("The bridge ended before it answered"), -32014, "BRIDGE_GONE", t("Try again"), true);
 }
 
-function mismatch(program: Program, found: number | undefined, version = "of unknown version"): [string, string] {
-  const older = found === undefined || found < PROTOCOL;
-  return [
-    `The program ${program.path} (${version}) is too ${older ? "old" : "new"} for this extension`,
-    older ? "Update aloft, or clear the setting aloft.path" : "Update the extension",
-  ];
+function mismatch(program: Program, found: number | undefined, version = t("of unknown version")): [string, string] {
+  return found === undefined || found < PROTOCOL
+    ? [t("The program {0} ({1}) is too old for this extension", program.path, version), t("Update aloft, or clear the setting aloft.path")]
+    : [t("The program {0} ({1}) is too new for this extension", program.path, version), t("Update the extension")];
 }

@@ -1,5 +1,6 @@
 // How a thread is shown, in the list and on the dashboard: its group, icon, words, and what may be done with it.
 
+import { needsAccount } from "../webview/account.js";
 import { age, clean } from "./text.js";
 import type { Thread } from "./protocol.js";
 
@@ -61,6 +62,7 @@ export function contextOf(thread: Thread): string {
   if ((last === "failed" || last === "interrupted") && thread.state !== "running") words.push("retryable");
   words.push(thread.muted ? "muted" : "heard", thread.keep ? "kept" : "unkept", thread.diff.files > 0 ? "changed" : "unchanged");
   if (thread.pullRequest) words.push("pullRequest");
+  if (needsAccount(thread.error?.reason)) words.push("accountless");
   return `;${words.join(";")};`;
 }
 

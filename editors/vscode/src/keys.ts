@@ -13,6 +13,11 @@ const PROVIDERS = [
 ] as const;
 
 export async function manageKeys(ctx: Ctx): Promise<void> {
+  await chooseKey(ctx);
+  await followAgents(ctx);
+}
+
+async function chooseKey(ctx: Ctx): Promise<void> {
   const keys = await ctx.bridge.request("key/list", {});
   const picked = await vscode.window.showQuickPick(
     PROVIDERS.map(({ provider, label }) => {

@@ -2,7 +2,7 @@
 
 import * as vscode from "vscode";
 
-import { needsAccount } from "../webview/account.js";
+import { needsAccount, needsKey } from "../webview/account.js";
 import { Bridge } from "./bridge.js";
 import { registerCommands } from "./commands.js";
 import * as config from "./config.js";
@@ -40,9 +40,6 @@ export interface Api {
   /** Milliseconds: how long `activate` took, and from its beginning to the first list. */
   readonly laps: { activate: number; list?: number };
 }
-
-/** Reasons that a model key does away with. */
-const NEEDS_KEY = ["NO_AGENT", "NO_MODEL_KEY", "AGENT_UNUSABLE", "MODEL_KEY_REJECTED", "MODEL_KEY_UNUSABLE"];
 
 let bridge: Bridge | undefined;
 
@@ -118,7 +115,7 @@ async function fail(ctx: Ctx, what: string, error: unknown, mend?: Mend): Promis
   log.error(`${what}: ${problem.reason}: ${problem.whole}${error instanceof Error && problem.reason === "INTERNAL" ? `\n${error.stack}` : ""}`);
   const show = t("Show log");
   const [keys, connect] = [t("Model keys"), t("Connect…")];
-  const ways = NEEDS_KEY.includes(problem.reason) ? [keys] : needsAccount(problem.reason) ? [connect] : [];
+  const ways = needsKey(problem.reason) ? [keys] : needsAccount(problem.reason) ? [connect] : [];
   const answer = await vscode.window.showErrorMessage(`${plain(what)}: ${plain(problem.whole, 600)}`, ...ways, show);
   if (answer === show) log.show();
   if (answer === keys) await vscode.commands.executeCommand("aloft.keys");

@@ -4,6 +4,10 @@ import { access, constants, open, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import path from "node:path";
 
+import * as vscode from "vscode";
+
+const t = vscode.l10n.t;
+
 export interface Program {
   readonly path: string;
   readonly from: "setting" | "extension" | "PATH";
@@ -30,10 +34,10 @@ export async function find({ setting, extension, search }: Places): Promise<Prog
   if (setting) {
     const there = setting.replace(/^~(?=[/\\]|$)/, homedir());
     if (!path.isAbsolute(there)) {
-      throw new NoProgram(`The setting aloft.path is no absolute path: ${setting}`, "Give the whole path of the program, or clear the setting");
+      throw new NoProgram(t("The setting aloft.path is no absolute path: {0}", setting), t("Give the whole path of the program, or clear the setting"));
     }
     const problem = await unusable(there);
-    if (problem) throw new NoProgram(`The program that the setting aloft.path names ${problem}: ${there}`, "Correct or clear the setting");
+    if (problem) throw new NoProgram(t("The program that the setting aloft.path names {0}: {1}", problem, there), t("Correct or clear the setting"));
     return { path: there, from: "setting" };
   }
   const bundled = path.join(extension, "bin", NAME);
@@ -42,17 +46,17 @@ export async function find({ setting, extension, search }: Places): Promise<Prog
     const candidate = path.join(folder, NAME);
     if (!(await unusable(candidate))) return { path: candidate, from: "PATH" };
   }
-  throw new NoProgram("The program aloft was not found", "Install it, or name it in the setting aloft.path");
+  throw new NoProgram(t("The program aloft was not found"), t("Install it, or name it in the setting aloft.path"));
 }
 
 async function unusable(file: string): Promise<string | undefined> {
   try {
-    if (!(await stat(file)).isFile()) return "is no file";
+    if (!(await stat(file)).isFile()) return t("is no file");
   } catch {
-    return "does not exist";
+    return t("does not exist");
   }
-  if (!(await access(file, constants.X_OK).then(() => true, () => false))) return "may not be executed";
-  return (await foreign(file)) ? "is made for another kind of machine" : undefined;
+  if (!(await access(file, constants.X_OK).then(() => true, () => false))) return t("may not be executed");
+  return (await foreign(file)) ? t("is made for another kind of machine") : undefined;
 }
 
 const MACHINES: Readonly<Record<string, number>> = { x64: 62, arm64: 183, arm: 40, ia32: 3, riscv64: 243 };

@@ -1,8 +1,14 @@
-// What only an account at a forge does away with. It is the same list for the extension and its pages.
+// What only an account at a forge or a model key does away with. These are the same lists for the extension and its pages.
 
-const REASONS: readonly string[] = ["FORGE_ACCOUNT_MISSING", "FORGE_ACCOUNT_UNREADABLE", "FORGE_TOKEN_REFUSED", "FORGE_SCOPE_MISSING"];
+const ACCOUNT: readonly string[] = ["FORGE_ACCOUNT_MISSING", "FORGE_ACCOUNT_UNREADABLE", "FORGE_TOKEN_REFUSED", "FORGE_SCOPE_MISSING"];
+const KEY: readonly string[] = ["NO_AGENT", "NO_MODEL_KEY", "AGENT_UNUSABLE", "MODEL_KEY_REJECTED", "MODEL_KEY_UNUSABLE"];
 
 /** Whether another account, or its token anew, is what is needed. */
 export function needsAccount(reason: string | undefined): boolean {
-  return reason !== undefined && REASONS.includes(reason);
+  return reason !== undefined && ACCOUNT.includes(reason);
+}
+
+/** Whether a model key is what is needed. */
+export function needsKey(reason: string | undefined): boolean {
+  return reason !== undefined && KEY.includes(reason);
 }

@@ -3,15 +3,13 @@
 import "./style.css";
 import "./create.css";
 
-import { needsAccount } from "./account.js";
+import { needsAccount, needsKey } from "./account.js";
 import { chip, pasted, walked } from "./box.js";
 import { short, type CreateAsks, type CreateTold, type Facts, type Form } from "./create_messages.js";
 import { fill, h, say, show } from "./dom.js";
 import { History } from "./history.js";
 import { t, translate } from "./l10n.js";
 import { Link, Refused, vscode } from "./link.js";
-
-const NEEDS_KEY = ["NO_AGENT", "NO_MODEL_KEY", "AGENT_UNUSABLE", "MODEL_KEY_UNUSABLE"];
 
 const link = new Link<CreateAsks, CreateTold>(vscode(), {
   form: (given) => {
@@ -45,7 +43,7 @@ const dirty = h("select", { id: "dirty", onchange: () => change({ dirty: dirty.v
 const dirtyRow = h("div", { class: "field" });
 const hint = h("p", { class: "muted hint" });
 const error = h("div", { class: "error", role: "alert" });
-const keys = h("button", { type: "button", class: "secondary", onclick: () => void link.ask("keys", {}) });
+const keys = h("button", { type: "button", class: "secondary", onclick: () => attempt(manageKeys) });
 const connect = h("button", { type: "button", class: "secondary", onclick: () => attempt(connectAccount) });
 const create = h("button", { type: "submit", class: "primary" });
 const progress = h("span", { class: "muted", role: "status" });
@@ -170,6 +168,12 @@ async function pickFiles(): Promise<void> {
   if (parts.length > 0) change({ attached: [...form.attached, ...parts] });
 }
 
+async function manageKeys(): Promise<void> {
+  await link.ask("keys", {});
+  // What could not be used may be usable now.
+  await look();
+}
+
 async function connectAccount(): Promise<void> {
   if (await link.ask("connect", { source: form.source })) fail();
 }
@@ -211,7 +215,7 @@ function refuse({ message, hint, reason = "" }: Refused): void {
 function fail(words = "", reason = ""): void {
   say(error, words);
   show(error, words !== "");
-  show(keys, NEEDS_KEY.includes(reason));
+  show(keys, needsKey(reason));
   show(connect, needsAccount(reason));
 }
 

@@ -29,6 +29,8 @@ test("menus learn what can be done with a thread", () => {
   for (const word of ["thread", "running", "stoppable", "muted", "unkept", "changed"]) expect(context).toContain(`;${word};`);
   for (const word of ["pausable", "resumable", "retryable", "heard", "unchanged"]) expect(context).not.toContain(`;${word};`);
   expect(contextOf(thread({ state: "idle", lastTurn: { number: 1, state: "interrupted" } }))).toContain(";retryable;");
+  expect(contextOf(thread({ state: "failed", error: { reason: "FORGE_ACCOUNT_MISSING", message: "opens to an account only", retryable: false } }))).toContain(";accountless;");
+  expect(context).not.toContain(";accountless;");
 });
 
 test("a filter takes threads that have all its words somewhere", () => {

@@ -10,7 +10,7 @@ const manifest = JSON.parse(text("package.json")) as {
   icon: string;
   contributes: {
     commands: { command: string }[];
-    menus: Record<string, { command: string }[]>;
+    menus: Record<string, { command: string; alt?: string; when?: string }[]>;
     walkthroughs: { steps: { media: { markdown: string } }[] }[];
     configuration: { properties: Record<string, unknown> };
   };
@@ -33,6 +33,20 @@ test("menus, welcome views and walkthroughs call commands that there are", () =>
   expect(called.filter((command) => !commands.includes(command))).toEqual([]);
 });
 
+test("each command is in the palette, in a menu, or called by the extension", () => {
+  const { commandPalette = [], ...menus } = manifest.contributes.menus;
+  const hidden = commandPalette.filter(({ when }) => when === "false").map(({ command }) => command);
+  const elsewhere = Object.values(menus).flat().flatMap(({ command, alt }) => [command, alt]);
+  expect(hidden.filter((command) => !elsewhere.includes(command) && !sources.some((source) => source.includes(`"${command}"`)))).toEqual([]);
+});
+
+test("what a person can do with an agent stands in the menu of its row", () => {
+  const verbs = [.../const VERBS[^{]*\{([\s\S]*?)\n\};/.exec(text("src/commands.ts"))![1]!.matchAll(/^ {2}(\w+): \{/gm)].map(([, name]) => `aloft.${name}`);
+  const row = manifest.contributes.menus["view/item/context"]!.filter(({ when }) => when?.includes("aloft.threads")).flatMap(({ command, alt }) => [command, alt]);
+  expect(verbs.length).toBeGreaterThan(20);
+  expect(verbs.filter((verb) => !row.includes(verb))).toEqual([]);
+});
+
 test("the files that the manifest names are there", () => {
   const files = [manifest.icon, ...manifest.contributes.walkthroughs.flatMap(({ steps }) => steps.map(({ media }) => media.markdown))];
   for (const file of files) expect(text(file).length).toBeGreaterThan(0);
@@ -49,5 +63,8 @@ test("each sentence for people can be translated", () => {
   const code = [...sources, ...pages].map((source) => source.replace(/^\s*(?:\/\/|\*|\/\*).*$/gm, ""));
   const firsts = code.flatMap((source) => [...source.matchAll(/(?<![\w$.]|function )(?:vscode\.l10n\.)?t\(\s*("(?:[^"\\]|\\.)*"|[^\s)].{0,40})/g)].map(([, first]) => first!));
   expect(firsts.length).toBeGreaterThan(200);
+  // An error or a state for people is given words that can be.
+  const bare = code.flatMap((source) => [...source.matchAll(/(?:NoProgram|#stop|RequestError)\(\s*["`].{0,40}/g)].map(([found]) => found));
+  expect(bare).toEqual([]);
   expect(firsts.filter((first) => !first.startsWith('"') || !bundle.includes(JSON.parse(first) as string))).toEqual([]);
 });

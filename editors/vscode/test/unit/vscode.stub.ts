@@ -28,17 +28,18 @@ export class CancellationTokenSource {
   }
 }
 
-/** A file of this machine. */
+/** A file of this machine, or of a scheme that is named. */
 export class Uri {
-  private constructor(readonly path: string) {}
+  private constructor(readonly path: string, readonly scheme = "file", readonly authority = "", readonly query = "") {}
   static file = (file: string): Uri => new Uri(file);
   static parse = (address: string): Uri => new Uri(address);
-  static joinPath = (base: Uri, ...parts: string[]): Uri => new Uri(path.join(base.path, ...parts));
+  static from = (parts: { scheme: string; authority?: string; path: string; query?: string }): Uri => new Uri(parts.path, parts.scheme, parts.authority, parts.query);
+  static joinPath = (base: Uri, ...parts: string[]): Uri => new Uri(path.join(base.path, ...parts), base.scheme, base.authority, base.query);
   get fsPath(): string {
     return this.path;
   }
   with(different: { path: string }): Uri {
-    return new Uri(different.path);
+    return new Uri(different.path, this.scheme, this.authority, this.query);
   }
 }
 
@@ -54,10 +55,14 @@ export const window: Record<string, unknown> = {
   showErrorMessage: async () => undefined,
 };
 export const workspace = {
+  getWorkspaceFolder: (): { uri: Uri } | undefined => undefined,
   getConfiguration: () => ({ get: (_: string, other: unknown) => other }),
   fs: { delete: (uri: Uri) => rm(uri.path), rename: (from: Uri, to: Uri) => rename(from.path, to.path) },
 };
+/** A test that cares for what is called puts its own in here. */
+export const commands: { executeCommand: (...words: unknown[]) => Promise<unknown> } = { executeCommand: async () => undefined };
 export const extensions = { getExtension: () => undefined };
+export const CodeActionKind = { RefactorRewrite: "refactor.rewrite", QuickFix: "quickfix" };
 export const ProgressLocation = { Notification: 15, Window: 10 };
 export const l10n = {
   t: (text: string, ...values: unknown[]) => text.replace(/\{(\d+)\}/g, (_, index: string) => String(values[Number(index)])),

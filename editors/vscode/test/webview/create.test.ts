@@ -25,7 +25,7 @@ beforeEach(async () => {
     postMessage: (message: Asked) => {
       asked.push(structuredClone(message));
       const facts = { agents: [], uncommitted: 0, stale: [] };
-      const answers: Record<string, unknown> = { ready: { form, facts, history: ["first", "second"] }, facts, changed: null };
+      const answers: Record<string, unknown> = { ready: { form, facts, history: ["first", "second"] }, facts, changed: null, keys: null };
       setTimeout(() => hear({ answers: message.id, ...(message.asks === "create" ? create() as object : { result: answers[message.asks] }) }));
     },
   }));
@@ -85,4 +85,14 @@ test("pictures are told when one comes or goes, and not with each key", async ()
   create = () => ({ result: null });
   press("Enter", { ctrlKey: true });
   expect(last("create")).toMatchObject({ prompt: "and that", attached: [picture] });
+});
+
+test("once keys were managed it is asked which agents can be used now", async () => {
+  create = () => ({ error: { message: "no agent is usable", reason: "NO_AGENT", unsure: false } });
+  press("Enter", { ctrlKey: true });
+  const keys = () => [...document.querySelectorAll("button")].find((one) => one.textContent === "Model keys…" && !one.hidden);
+  await expect.poll(keys).toBeTruthy();
+  const before = asked.filter(({ asks }) => asks === "facts").length;
+  keys()!.click();
+  await expect.poll(() => asked.filter(({ asks }) => asks === "facts").length).toBe(before + 1);
 });
