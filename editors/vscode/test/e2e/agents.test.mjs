@@ -32,7 +32,7 @@ step("the package brings its programs along, and an empty list says what to do",
   await window.shot("welcome");
 });
 
-step("a task that was not sent survives a reload of the window, with its picture", async () => {
+step("a task that was not sent is there when the form is opened again, with its picture", async () => {
   const open = () => window.page.locator(".pane-body .monaco-button", { hasText: "Create Agent" }).first().click();
   await open();
   const form = window.panel;
@@ -47,8 +47,8 @@ step("a task that was not sent survives a reload of the window, with its picture
   await picture.waitFor();
   await prompt.pressSequentially(" this");
   await window.shot("create-picture");
-  await window.page.reload();
-  // An editor that had no time to write down its tabs opens without them.
+  await window.command("View: Close Editor");
+  await form.locator("#prompt").waitFor({ state: "detached" });
   await open();
   await picture.waitFor();
   assert.equal(await prompt.inputValue(), "Draw this");
