@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::client::Client;
-use crate::protocol::error::{Code, Error};
+use crate::protocol::error::Error;
 use crate::protocol::to_proto::new_request_id;
 
 /// Bytes in one message.
@@ -21,9 +21,7 @@ impl Client {
     pub async fn archive_thread(&self, thread_id: &str, path: &Path) -> Result<u64, Error> {
         let failed = |error: io::Error| Error::local("write", path, &error);
         if path.exists() {
-            let message = format!("{} exists", path.display());
-            return Err(Error::new(Code::FailedPrecondition, "FILE_EXISTS", message)
-                .with_hint("choose another name, or remove it first"));
+            return Err(Error::exists(path));
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let file = tempfile::Builder::new()

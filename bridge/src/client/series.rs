@@ -29,9 +29,7 @@ impl Client {
     pub async fn save_series(&self, thread_id: &str, folder: &Path) -> Result<Series, Error> {
         let failed = |error: io::Error| Error::local("write", folder, &error);
         if folder.symlink_metadata().is_ok() {
-            let message = format!("{} exists", folder.display());
-            return Err(Error::new(Code::FailedPrecondition, "FILE_EXISTS", message)
-                .with_hint("choose another name, or remove it first"));
+            return Err(Error::exists(folder));
         }
         let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
         let mut builder = tempfile::Builder::new();

@@ -137,6 +137,13 @@ impl Error {
         Self { hint: local_hint(error).map(str::to_owned), ..told }
     }
 
+    /// Returns the error of a file or folder that is there already and is not written over.
+    pub fn exists(path: &Path) -> Self {
+        let message = format!("{} exists", path.display());
+        Self::new(Code::FailedPrecondition, "FILE_EXISTS", message)
+            .with_hint("choose another name, or remove it first")
+    }
+
     /// Adds what to do next.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
