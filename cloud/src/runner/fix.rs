@@ -38,17 +38,8 @@ impl Runner {
         self.tell_findings(owner, name, None, request).await
     }
 
-    /// The same unasked, at most so often for each pull request.
-    pub(super) async fn fix_unasked(
-        &self,
-        owner: &str,
-        id: &str,
-        most: u32,
-    ) -> Result<Fixing, Error> {
-        self.tell_findings(owner, id, Some(most), None).await
-    }
-
-    async fn tell_findings(
+    /// The same; `unasked`: nobody asks for it, and it is done at most so often for each pull request.
+    pub(super) async fn tell_findings(
         &self,
         owner: &str,
         name: &str,

@@ -4,6 +4,7 @@
 //! the same pull request. What is about to be pushed is written down first, so that also after a crash the thread
 //! knows its own commits at the remote from those of others.
 
+mod at_forge;
 mod base;
 mod forked;
 mod stop;
@@ -11,7 +12,7 @@ mod words;
 
 use std::{sync::Arc, time::Duration};
 
-use aloft_proto::v1::{self, FileDiff, Item, Level, Thread, TurnState};
+use aloft_proto::v1::{self, FileDiff, Item, Thread, TurnState};
 use futures_util::{
     FutureExt as _,
     future::{BoxFuture, Shared},
@@ -19,13 +20,16 @@ use futures_util::{
 
 use crate::{
     accounts::forges::{self, Account},
-    forge::{self, Change, Forge, Located, Proposal, PullRequest, State},
+    forge::{self, Located, PullRequest, State},
     git::{DiffOptions, Remote},
     model::{
         machine::{Fact, Input, Memory, Refused},
-        proposal::{self, Facts, Words},
+        proposal,
     },
-    runner::{Applied, Error, Obstacle, RequestKey, Runner, pull_request::stop::Stop},
+    runner::{
+        Applied, Error, Obstacle, RequestKey, Runner,
+        pull_request::{at_forge::At, stop::Stop},
+    },
 };
 
 /// How long one request waits for it; the client asks again.
@@ -167,12 +171,10 @@ impl Runner {
         }
         Self::rests(&thread, &memory)?;
         let target = self.target(owner, &thread).await?;
-        let person = match &target {
-            Target::Forge { account, .. } => {
-                (account.person.name.as_str(), account.person.email.as_str())
-            }
-            Target::Remote(_) => NOBODY,
-        };
+        let person = committer(match &target {
+            Target::Forge { account, .. } => Some(account),
+            Target::Remote(_) => None,
+        });
         if propose.sync {
             let (remote, base) = self.base_of(&thread, &memory, &target, propose).await?;
             let key = request.clone();
@@ -234,13 +236,11 @@ impl Runner {
         Ok(repository.url)
     }
 
-    /// Name and address of who commits what the agent did not.
-    pub(super) async fn person(&self, thread: &Thread) -> Result<(String, String), Error> {
+    /// The account of a thread's repository, where there is one.
+    pub(super) async fn own_account(&self, thread: &Thread) -> Result<Option<Account>, Error> {
         let url = self.remote_url(thread).await?;
         let account = self.parts().forges.of_repository(&thread.owner, &url).await?;
-        Ok(account.map_or((NOBODY.0.to_owned(), NOBODY.1.to_owned()), |(account, _)| {
-            (account.person.name, account.person.email)
-        }))
+        Ok(account.map(|(account, _)| account))
     }
 
     /// Where the thread's repository came from, and in whose name the branch goes there.
@@ -374,175 +374,6 @@ impl Runner {
         self.apply(&thread.owner, &thread.id, Input::Fact(fact), request).await
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is another thing")]
-    async fn at_forge(
-        &self,
-        thread: &Thread,
-        memory: &Memory,
-        at: At<'_>,
-        propose: &Propose,
-        tip: &str,
-        files: &[FileDiff],
-        request: Option<RequestKey>,
-    ) -> Result<Proposed, Error> {
-        let repository = at.forge.repository(at.name).await?;
-        let host = at.account.host();
-        if repository.archived {
-            return Err(Obstacle::RepositoryArchived { name: repository.name, host }.into());
-        }
-        // As it is called now.
-        let at = At { name: &repository.name, ..at };
-        let remote = at.account.remote(at.name);
-        let mut to = (remote.clone(), thread.branch.clone());
-        if repository.push == Some(false) {
-            to = self.fork_of(thread, &at).await?;
-        }
-        let (pushed_to, head) = to;
-        let known = self.known_request(thread, memory, &at).await?;
-        // Merged or closed, and nothing was done since: there is nothing to propose anew.
-        if let Some(known) = &known
-            && matches!(known.state, State::Merged | State::Closed)
-            && memory.pushed.commit == tip
-        {
-            let applied = self.tell(thread, Fact::PullRequest(record(known)), request).await?;
-            let text = shown(&applied.thread);
-            return Ok(Proposed { applied, text, notes: Vec::new() });
-        }
-        let open = known.filter(PullRequest::is_open);
-        let base = self.base_branch(thread, &at, propose, open.as_ref(), &repository).await?;
-        if base == head {
-            return Err(Obstacle::BranchIsBase { branch: base }.into());
-        }
-        let (items, agent) = (self.newest_items(&thread.id).await?, &thread.agent);
-        let closes = &memory.closes;
-        let facts = Facts { thread: &thread.id, agent, closes, items: &items, files };
-        let template = self.template(thread).await;
-        let mut words = None;
-        // One that somebody opened, or that an answer was lost of, has its words.
-        if open.is_none()
-            && propose.title.is_none()
-            && propose.body.is_none()
-            && at.forge.find_pull_request(at.name, &head).await?.is_none()
-        {
-            words = Box::pin(self.words(thread, &facts, &template)).await?;
-        }
-        self.push(thread, memory, &pushed_to, tip, None).await?;
-        let open = match open {
-            None => at.forge.find_pull_request(at.name, &head).await?,
-            open => open,
-        };
-        let (now, text) = if let Some(open) = open {
-            let renewed = proposal::renewed(&open.body, &facts);
-            let body = propose.body.as_deref().map(proposal::fitting).or(renewed);
-            let change = Change {
-                title: propose.title.clone(),
-                body: body.filter(|body| *body != open.body),
-                base: propose.base.clone().filter(|base| *base != open.base),
-            };
-            let now = if change.is_empty() {
-                open
-            } else {
-                at.forge.change_pull_request(at.name, open.number, &change).await?
-            };
-            let text = format!("{} is up to date", now.url);
-            (now, text)
-        } else {
-            let (title, body) = if let Some(Words { title, text }) = words {
-                (title, format!("{text}\n\n{}", proposal::below(&facts)))
-            } else {
-                let body = || proposal::with_template(&proposal::body(&facts), &template);
-                let title = propose.title.clone().unwrap_or_else(|| thread.title.clone());
-                (title, propose.body.clone().unwrap_or_else(body))
-            };
-            let new = Proposal {
-                head,
-                base: base.clone(),
-                title,
-                body: proposal::fitting(&body),
-                draft: propose.draft,
-            };
-            let now = at.forge.open_pull_request(at.name, &new).await?;
-            let text = now.url.clone();
-            (now, text)
-        };
-        self.tell(thread, Fact::PullRequest(record(&now)), None).await?;
-        let mut notes = self.mark(thread, &at, now.number, propose).await?;
-        notes.extend(self.tell_moved(thread, (&remote, &base), tip).await);
-        let applied = self.tell(thread, Fact::PullRequest(record(&now)), request).await?;
-        Ok(Proposed { applied, text, notes })
-    }
-
-    /// Labels and reviewers of a pull request that is there; what of them could not be set, which the thread says too.
-    async fn mark(
-        &self,
-        thread: &Thread,
-        at: &At<'_>,
-        number: u64,
-        propose: &Propose,
-    ) -> Result<Vec<String>, Error> {
-        let mut notes = Vec::new();
-        for label in &propose.labels {
-            if let Err(error) = at.forge.label(at.name, number, label).await {
-                notes.push(format!("the label {label} was not set: failed to {error}"));
-            }
-        }
-        for login in &propose.reviewers {
-            if let Err(error) = at.forge.ask_reviewer(at.name, number, login).await {
-                notes.push(format!("{login} was not asked for a review: failed to {error}"));
-            }
-        }
-        if !notes.is_empty() {
-            let text = format!("Of pull request {number} {}.", notes.join("; "));
-            self.tell(thread, Fact::Told { level: Level::Warning, text }, None).await?;
-        }
-        Ok(notes)
-    }
-
-    /// The pull request that the thread is known to have, as it is now.
-    async fn known_request(
-        &self,
-        thread: &Thread,
-        memory: &Memory,
-        at: &At<'_>,
-    ) -> Result<Option<PullRequest>, Error> {
-        let Some(known) = &thread.pull_request else { return Ok(None) };
-        let own = memory.pushed.own();
-        match at.forge.pull_request(at.name, known.number).await {
-            // Elsewhere it is the same where it stands at what the thread pushed; else another one has its number.
-            Ok(found) if found.url != known.url && !own.contains(&found.head) => Ok(None),
-            Ok(found) => Ok(Some(found)),
-            Err(crate::forge::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Where the pull request is to be merged into.
-    async fn base_branch(
-        &self,
-        thread: &Thread,
-        at: &At<'_>,
-        propose: &Propose,
-        open: Option<&PullRequest>,
-        repository: &crate::forge::Repository,
-    ) -> Result<String, Error> {
-        if let Some(base) = &propose.base {
-            if at.forge.has_branch(at.name, base).await? {
-                return Ok(base.clone());
-            }
-            return Err(
-                Obstacle::BaseMissing { branch: base.clone(), name: at.name.to_owned() }.into()
-            );
-        }
-        if let Some(open) = open.filter(|open| !open.base.is_empty()) {
-            return Ok(open.base.clone());
-        }
-        let began = thread.base_ref.as_str();
-        let is_branch = !began.is_empty()
-            && began != repository.default_branch
-            && at.forge.has_branch(at.name, began).await?;
-        Ok(if is_branch { began.to_owned() } else { repository.default_branch.clone() })
-    }
-
     /// The template of the repository for new pull requests, as it was where the thread began; empty = it has none.
     async fn template(&self, thread: &Thread) -> String {
         let (snapshots, base) = (&self.parts().snapshots, &thread.base_commit);
@@ -570,12 +401,9 @@ impl Runner {
     }
 }
 
-/// A repository at a forge.
-#[derive(Clone, Copy)]
-struct At<'a> {
-    forge: &'a dyn Forge,
-    account: &'a Account,
-    name: &'a str,
+/// Name and address of who commits what the agent did not.
+pub(super) fn committer(account: Option<&Account>) -> (&str, &str) {
+    account.map_or(NOBODY, |account| (&account.person.name, &account.person.email))
 }
 
 /// The pull request as the thread's record has it.

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::{
     git::snapshot::Export,
     model::proposal,
-    runner::{Error, Runner},
+    runner::{Error, Runner, pull_request::committer},
 };
 
 /// What is written.
@@ -31,8 +31,8 @@ impl Runner {
     pub async fn series(&self, owner: &str, name: &str) -> Result<Series, Error> {
         let (thread, memory) = self.find_whole(owner, name).await?;
         Self::rests(&thread, &memory)?;
-        let person = self.person(&thread).await?;
-        let person = (person.0.as_str(), person.1.as_str());
+        let account = self.own_account(&thread).await?;
+        let person = committer(account.as_ref());
         let (tip, _) = self.committed(&thread, &memory, person).await?;
         let (snapshots, id) = (&self.parts().snapshots, &thread.id);
         let (from, upstreams) = (&thread.base_commit, &memory.upstreams);

@@ -40,7 +40,7 @@ impl Runner {
             let text = if memory.fix.times > 0 { text } else { String::new() };
             return self.seen_to(&thread, false, text).await;
         }
-        match Box::pin(self.fix_unasked(&thread.owner, &thread.id, most)).await {
+        match Box::pin(self.tell_findings(&thread.owner, &thread.id, Some(most), None)).await {
             // Where it runs again by now: the next time.
             Ok(_) | Err(Error::Refused(Refused::TurnActive(_) | Refused::Rewinding)) => Ok(()),
             Err(Error::Obstacle(

@@ -8,7 +8,7 @@ use aloft_proto::v1::Thread;
 use crate::{
     forge,
     git::Remote,
-    runner::{Error, Obstacle, Runner, pull_request::At},
+    runner::{Error, Obstacle, Runner, pull_request::at_forge::At},
 };
 
 /// How long a new copy is waited for: a forge answers before it has made it.
