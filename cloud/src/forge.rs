@@ -264,6 +264,8 @@ pub struct Repository {
     pub archived: bool,
     /// A copy of another one.
     pub fork: bool,
+    /// Of which, as `OWNER/NAME`; none = the forge does not say.
+    pub parent: Option<String>,
     /// Whether the account may push; none = the forge does not say.
     pub push: Option<bool>,
 }
@@ -397,9 +399,9 @@ pub trait Forge: Send + Sync + fmt::Debug {
     fn checks<'a>(&'a self, name: &'a str, commit: &'a str) -> Answer<'a, Option<Checks>>;
     /// What stands against a pull request, whose newest commit this is.
     fn findings<'a>(&'a self, name: &'a str, number: u64, commit: &'a str) -> Answer<'a, Findings>;
-    /// The account's own copy of a repository, made where there is none; none where that is not done at this kind of forge.
-    /// A new one may not be whole yet.
-    fn fork<'a>(&'a self, name: &'a str, login: &'a str) -> Answer<'a, Option<Repository>>;
+    /// Makes the account's own copy of a repository; one that it has under another name is given instead. It may not be whole
+    /// yet. None where that is not done at this kind of forge.
+    fn fork<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Repository>>;
     /// The open pull request of a branch of the repository itself, or of `OWNER:BRANCH`.
     fn find_pull_request<'a>(
         &'a self,

@@ -211,17 +211,7 @@ impl Forgejo {
         Ok(self.pull(name, number).await?.into())
     }
 
-    async fn fork(&self, name: &str, login: &str) -> Result<Option<Repository>> {
-        let own = format!("{login}/{}", name.rsplit('/').next().unwrap_or_default());
-        let url = self.http.url(&repos(&own, &[]), &[]);
-        let what = format!("look for a fork of {name}");
-        match self.http.get::<Repo>(url, &what).await {
-            Ok(reply) if reply.body.parent.as_ref().is_some_and(|parent| parent.is(name)) => {
-                return Ok(Some(reply.body.into()));
-            }
-            Ok(_) | Err(Error::NotFound { .. }) => {}
-            Err(error) => return Err(scope(error)),
-        }
+    async fn fork(&self, name: &str) -> Result<Option<Repository>> {
         let url = self.http.url(&repos(name, &["forks"]), &[]);
         let what = format!("fork {name}");
         let reply = self.http.send::<Repo>(Method::POST, url, &json!({}), &what).await;
@@ -335,6 +325,7 @@ impl From<Repo> for Repository {
             private: repo.private.unwrap_or_default(),
             archived: repo.archived.unwrap_or_default(),
             fork: repo.fork.unwrap_or_default(),
+            parent: repo.parent.and_then(|parent| parent.full_name),
             push: repo.permissions.and_then(|permissions| permissions.push),
         }
     }

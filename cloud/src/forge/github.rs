@@ -57,7 +57,7 @@ struct Repo {
 #[derive(Deserialize)]
 pub(super) struct Parent {
     #[serde(default)]
-    full_name: Option<String>,
+    pub(super) full_name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -210,18 +210,7 @@ impl GitHub {
         Ok(self.http.get::<Pull>(url, &what).await?.body.into())
     }
 
-    async fn fork(&self, name: &str, login: &str) -> Result<Option<Repository>> {
-        let own = format!("{login}/{}", name.rsplit('/').next().unwrap_or_default());
-        let url = self.http.url(&repos(&own, &[]), &[]);
-        let what = format!("look for a fork of {name}");
-        match self.http.get::<Repo>(url, &what).await {
-            Ok(reply) if reply.body.parent.as_ref().is_some_and(|parent| parent.is(name)) => {
-                return Ok(Some(reply.body.into()));
-            }
-            Ok(_) | Err(Error::NotFound { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        // Who has one under another name gets that.
+    async fn fork(&self, name: &str) -> Result<Option<Repository>> {
         let url = self.http.url(&repos(name, &["forks"]), &[]);
         let body = json!({ "default_branch_only": true });
         let what = format!("fork {name}");
@@ -329,11 +318,6 @@ impl Ticket {
 }
 
 impl Parent {
-    /// Whether it is the repository of this name.
-    pub(super) fn is(&self, name: &str) -> bool {
-        self.full_name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name))
-    }
-
     /// Who it belongs to.
     pub(super) fn owner(&self) -> &str {
         self.full_name.as_deref().and_then(|name| name.split('/').next()).unwrap_or_default()
@@ -349,6 +333,7 @@ impl From<Repo> for Repository {
             private: repo.private.unwrap_or_default(),
             archived: repo.archived.unwrap_or_default(),
             fork: repo.fork.unwrap_or_default(),
+            parent: repo.parent.and_then(|parent| parent.full_name),
             push: repo.permissions.and_then(|permissions| permissions.push),
         }
     }

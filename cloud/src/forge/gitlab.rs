@@ -293,7 +293,7 @@ impl GitLab {
     }
 
     #[expect(clippy::unused_async, reason = "the others ask")]
-    async fn fork(&self, _: &str, _: &str) -> Result<Option<Repository>> {
+    async fn fork(&self, _: &str) -> Result<Option<Repository>> {
         Ok(None)
     }
 
@@ -431,6 +431,7 @@ impl From<Project> for Repository {
             private: project.visibility.is_some_and(|visibility| visibility != "public"),
             archived: project.archived.unwrap_or_default(),
             fork: project.origin.is_some_and(|from| !from.is_null()),
+            parent: None,
             push,
         }
     }

@@ -26,7 +26,14 @@ impl Runner {
         let login = &at.account.person.login;
         let (name, host) = (at.name.to_owned(), at.account.host());
         let denied = || Obstacle::PushDenied { name, host, login: login.clone() };
-        let fork = match at.forge.fork(at.name, login).await {
+        let own = format!("{login}/{}", at.name.rsplit('/').next().unwrap_or_default());
+        let is_of = |parent: &String| parent.eq_ignore_ascii_case(at.name);
+        let made = match at.forge.repository(&own).await {
+            Ok(own) if own.parent.as_ref().is_some_and(is_of) => Ok(Some(own)),
+            Ok(_) | Err(forge::Error::NotFound { .. }) => at.forge.fork(at.name).await,
+            Err(error) => Err(error),
+        };
+        let fork = match made {
             Ok(Some(fork)) => fork,
             // Whatever the reason is: there is no copy.
             Ok(None)
