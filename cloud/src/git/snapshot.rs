@@ -434,6 +434,13 @@ async fn holds(repository: &Path, commit: &str, tree: &str, parent: &str) -> Res
     Ok(read.line_if_any().await?.is_some_and(|line| line == format!("{tree} {parent}")))
 }
 
+/// Whether one commit is another one or leads to it.
+async fn is_in(repository: &Path, one: &str, other: &str) -> Result<bool> {
+    let looking = Git::at(repository, "compare commits");
+    let (status, ..) = looking.args(["merge-base", "--is-ancestor", one, other]).outcome().await?;
+    Ok(status.success())
+}
+
 /// A commit of this person at this time.
 fn signed(command: Git, (name, email): (&str, &str), time: &str) -> Git {
     let people = [

@@ -6,7 +6,7 @@ use crate::git::bundle::{blocking, missing_commits, update_refs};
 use crate::git::command::Git;
 use crate::git::mirror::make_bare;
 use crate::git::names::{check_ref, is_object_id};
-use crate::git::snapshot::{Snapshots, borrow, check_commits};
+use crate::git::snapshot::{Snapshots, borrow, check_commits, is_in};
 use crate::git::{Error, Result};
 
 /// The ref of a snapshot on its way into a new sandbox.
@@ -52,11 +52,7 @@ impl Snapshots {
             .args(["rev-list", "--merges", "--max-count=1", &range])
             .line_if_any()
             .await?;
-        let (status, ..) = Git::at(&path, "compare commits")
-            .args(["merge-base", "--is-ancestor", base, tip])
-            .outcome()
-            .await?;
-        if merge.is_some() || !status.success() {
+        if merge.is_some() || !is_in(&path, base, tip).await? {
             return Ok(None);
         }
         let written = Git::at(&path, "write the patches")

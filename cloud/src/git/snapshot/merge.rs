@@ -6,8 +6,8 @@ use crate::git::command::Git;
 use crate::git::mirror::source::Source;
 use crate::git::names::{check_object_id, check_ref};
 use crate::git::snapshot::{
-    BRANCH_LINE, HEAD_LINE, SUBMODULES_LINE, Snapshot, Snapshots, check_commits, read_commit,
-    set_ref, signed,
+    BRANCH_LINE, HEAD_LINE, SUBMODULES_LINE, Snapshot, Snapshots, check_commits, is_in,
+    read_commit, set_ref, signed,
 };
 use crate::git::{Error, Remote, Result};
 
@@ -142,11 +142,7 @@ impl Snapshots {
         let head = self.describe(thread, commit).await?.head.unwrap_or_else(|| commit.to_owned());
         for upstream in upstreams.iter().rev() {
             check_object_id(upstream)?;
-            let (status, ..) = Git::at(&path, "look for what was merged")
-                .args(["merge-base", "--is-ancestor", upstream, &head])
-                .outcome()
-                .await?;
-            if status.success() {
+            if is_in(&path, upstream, &head).await? {
                 return Ok(upstream.clone());
             }
         }
