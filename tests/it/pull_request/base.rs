@@ -150,3 +150,18 @@ fn a_remote_that_is_nothing_but_git_is_brought_in_too() {
     assert_eq!(error["reason"], "WORKSPACE_CHANGED");
     assert!(home.workspace(id).join("hand.txt").exists());
 }
+
+#[test]
+fn a_branch_is_not_brought_into_itself() {
+    let (home, forge) = stage();
+    connect(&home, &forge);
+    let made = thread(&home, "dev/tool", "$ echo one > new.txt");
+    let (id, branch) = (text(&made, "id"), text(&made, "branch"));
+    home.ok(["pr", id]);
+    git(&home.path(""), &["clone", "-q", "-b", branch, &forge.git_url("dev/tool"), "others"]);
+    git(&home.path("others"), &["commit", "-q", "--allow-empty", "-m", "theirs"]);
+    git(&home.path("others"), &["push", "-q", "origin", branch]);
+    let run = home.run(["pr", id, "--sync", "--base", branch, "--json"]);
+    assert!(run.code != 0 && run.text().contains("BRANCH_IS_BASE"), "{}", run.text());
+    assert_eq!(notices(&home, id, "is being made what it is"), 0, "nothing was merged");
+}

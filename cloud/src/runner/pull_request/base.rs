@@ -134,6 +134,10 @@ impl Runner {
         tip: &str,
     ) -> Result<Option<Moved>, Error> {
         let (snapshots, id) = (&self.parts().snapshots, &thread.id);
+        // Under this name is the thread's own work; what is brought in would take its place.
+        if base == thread.branch {
+            return Err(Obstacle::BranchIsBase { branch: base.to_owned() }.into());
+        }
         let Some(upstream) = snapshots.upstream(id, remote, base).await? else {
             let (branch, name) = (base.to_owned(), remote.url.clone());
             return Err(Obstacle::BaseMissing { branch, name }.into());
