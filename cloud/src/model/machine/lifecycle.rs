@@ -310,7 +310,9 @@ impl Machine {
             Deadline::Finish(turn) => {
                 if running(turn, |phase| matches!(phase, Phase::Waiting | Phase::Prompted)) {
                     let by = match self.turn() {
-                        Some(turn) if !self.memory.describes => turn.stopped_by.clone(),
+                        Some(turn) if !self.memory.describes && !turn.stopped_by.is_empty() => {
+                            turn.stopped_by.clone()
+                        }
                         _ => "cloud".to_owned(),
                     };
                     self.stop(now, &by, out);

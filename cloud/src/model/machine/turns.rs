@@ -201,11 +201,14 @@ impl Machine {
             by.clone_into(&mut running.turn.stopped_by);
             self.memory.stopped = Some(by.to_owned());
         }
-        running.outcome = Some(Outcome {
-            state: TurnState::Interrupted,
-            stopped_by: running.turn.stopped_by.clone(),
-            problem: None,
-        });
+        // What ends already says why it does.
+        if running.phase != Phase::Killing || running.outcome.is_none() {
+            running.outcome = Some(Outcome {
+                state: TurnState::Interrupted,
+                stopped_by: running.turn.stopped_by.clone(),
+                problem: None,
+            });
+        }
         match running.phase {
             Phase::Waiting if starting => {
                 running.phase = Phase::Killing;

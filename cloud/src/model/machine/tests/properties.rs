@@ -127,6 +127,8 @@ impl Reader {
             }
             Payload::TurnCompleted(turn) => {
                 assert_ne!(turn.state(), TurnState::Running);
+                let explained = !turn.stopped_by.is_empty() || turn.error.is_some();
+                assert!(turn.state() == TurnState::Completed || explained, "{turn:?} says not why");
                 if self.running == Some(turn.number) {
                     (self.running, self.ended) = (None, turn.number);
                 } else {

@@ -57,6 +57,24 @@ fn a_pause_and_a_stop_are_remembered_over_a_crash() {
 }
 
 #[test]
+fn a_stop_of_a_turn_that_ends_already_takes_no_reason_away() {
+    for (ending, reason) in [
+        (Input::Restarted { sandbox: true }, "CLOUD_RESTARTED"),
+        (Input::Fact(agent_gone("t1")), "X"),
+    ] {
+        let mut machine = prompted();
+        take(&mut machine, vec![ending, stop("t1")]);
+        take(&mut machine, vec![Input::Fact(Fact::AgentKilled), snapshot("t1")]);
+        let last = machine.last.as_ref().unwrap();
+        assert_eq!(
+            last.error.as_ref().map(|problem| problem.reason.as_str()),
+            Some(reason),
+            "{last:?}"
+        );
+    }
+}
+
+#[test]
 fn a_turn_nobody_had_is_given_again_but_not_for_ever() {
     for sandbox in [false, true] {
         let mut machine = rested();
