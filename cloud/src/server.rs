@@ -52,6 +52,8 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Bytes under way in one call, and in all of a connection: a tunnel must fill a line that is long.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
+/// Most bytes of a frame: a piece of a tunnel is one, not several.
+const FRAME: u32 = 128 << 10;
 /// How often old requests and notices are forgotten.
 const PRUNE: Duration = Duration::from_secs(3_600);
 
@@ -138,6 +140,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .initial_stream_window_size(Some(STREAM_WINDOW))
         .initial_connection_window_size(Some(CONNECTION_WINDOW))
+        .max_frame_size(FRAME)
         .add_routes(api::guarded(routes, access));
     let serving = listener.serve(server, stop.clone());
     tokio::pin!(serving);

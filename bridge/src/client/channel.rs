@@ -29,6 +29,8 @@ const LIVE_KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(2), Duration:
 /// What the cloud may send before it is taken, on one stream and on all: less would slow down what comes from far away.
 const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
+/// Most bytes of a frame: a piece of a tunnel is one, not several.
+const FRAME: u32 = 128 << 10;
 
 /// Why the embedded cloud could not be started the last time; empty once it could.
 pub(crate) type StartFailure = Arc<Mutex<Option<Error>>>;
@@ -120,6 +122,7 @@ fn timed(endpoint: Endpoint, purpose: Use) -> Endpoint {
         .connect_timeout(CONNECT)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(FRAME)
         .http2_keep_alive_interval(every)
         .keep_alive_timeout(patience)
         // Nobody waits for a connection on which nothing is under way.
@@ -148,6 +151,7 @@ fn local() -> Endpoint {
     Endpoint::from_static("http://localhost")
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(FRAME)
         .http2_keep_alive_interval(every)
         .keep_alive_timeout(patience)
         .keep_alive_while_idle(true)
