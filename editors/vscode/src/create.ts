@@ -98,8 +98,7 @@ export class CreateForm implements vscode.Disposable {
     const served = serve<CreateAsks>(panel.webview, {
       ready: async () => {
         const form = await this.#form();
-        const words = vscode.l10n.bundle as Record<string, string> | undefined;
-        return { form, facts: await this.#facts(form), history: this.#history.all(), ...(words ? { words } : {}) };
+        return { form, facts: await this.#facts(form), history: this.#history.all() };
       },
       changed: async ({ form, attached = this.#kept?.attached ?? [] }) => (await this.#keep(checked({ ...form, attached })), null),
       facts: async () => this.#facts(await this.#form()),

@@ -66,7 +66,6 @@ export class Dashboard {
             cards: this.#ctx.threads.all().map((thread) => this.#card(thread.id)).filter((card) => card !== undefined),
             loaded: this.#ctx.threads.loaded,
             trouble: this.#trouble(),
-            words: vscode.l10n.bundle as Record<string, string> | undefined,
           };
         },
         verb: async ({ verb, threadId }) => {

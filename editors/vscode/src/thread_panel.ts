@@ -237,7 +237,6 @@ export class ThreadPanel {
       history: this.#history.all(),
       attached: this.#waiting.splice(0),
       trouble: this.#trouble(),
-      words: vscode.l10n.bundle as Record<string, string> | undefined,
     };
   }
 

@@ -23,6 +23,8 @@ export function page(webview: vscode.Webview, extension: vscode.ExtensionContext
     "form-action 'none'",
     "base-uri 'none'",
   ].join("; ");
+  // Absent where the editor speaks English.
+  const words = vscode.l10n.bundle ? ` data-words="${escape(JSON.stringify(vscode.l10n.bundle))}"` : "";
   return `<!DOCTYPE html>
 <html lang="${vscode.env.language.replace(/[^\w-]/g, "")}">
 <head>
@@ -33,7 +35,7 @@ export function page(webview: vscode.Webview, extension: vscode.ExtensionContext
 <link rel="stylesheet" href="${at(`${name}.css`)}">
 </head>
 <body>
-<div id="app"></div>
+<div id="app"${words}></div>
 <script nonce="${nonce}" src="${at(`${name}.js`)}"></script>
 </body>
 </html>`;

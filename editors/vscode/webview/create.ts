@@ -8,7 +8,7 @@ import { chip, pasted, walked } from "./box.js";
 import { short, type CreateAsks, type CreateTold, type Facts, type Form } from "./create_messages.js";
 import { fill, h, say, show } from "./dom.js";
 import { History } from "./history.js";
-import { t, translate } from "./l10n.js";
+import { t } from "./l10n.js";
 import { Link, Refused, vscode } from "./link.js";
 
 const link = new Link<CreateAsks, CreateTold>(vscode(), {
@@ -238,7 +238,6 @@ function paste(event: ClipboardEvent): void {
 }
 
 void link.ask("ready", {}).then((ready) => {
-  translate(ready.words);
   ({ form, facts } = ready);
   told = form.attached;
   for (const text of ready.history) history.add(text);

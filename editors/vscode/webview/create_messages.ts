@@ -44,7 +44,7 @@ export interface Facts {
 }
 
 export interface CreateAsks {
-  ready: { params: Record<string, never>; result: { form: Form; facts: Facts; history: string[]; words?: Record<string, string> } };
+  ready: { params: Record<string, never>; result: { form: Form; facts: Facts; history: string[] } };
   /** `attached` is absent where it is what was told last: pictures are large. */
   changed: { params: { form: Omit<Form, "attached">; attached?: Input[] }; result: null };
   /** Of what was told last. */

@@ -9,7 +9,7 @@ import { CardView } from "./card.js";
 import { Cards } from "./dashboard_state.js";
 import { fill, h, say, show } from "./dom.js";
 import { visible } from "./escapes.js";
-import { t, translate } from "./l10n.js";
+import { t } from "./l10n.js";
 import { Link, vscode } from "./link.js";
 import type { DashboardAsks, DashboardTold, Trouble, Verb } from "./messages.js";
 
@@ -47,8 +47,7 @@ class Dashboard {
 
   async open(): Promise<void> {
     try {
-      const { cards, loaded, trouble, words } = await this.#link.ask("ready", {});
-      translate(words);
+      const { cards, loaded, trouble } = await this.#link.ask("ready", {});
       this.#loaded = loaded;
       this.#cards.reset(cards);
       this.#trouble(trouble);

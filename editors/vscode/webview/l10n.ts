@@ -1,14 +1,10 @@
-// Words for people, in the language of the editor where there is a translation.
+// Words for people, in the language of the editor where there is a translation. The page brings it along, so that no word is shown
+// before it.
 
-let bundle: Record<string, string> = {};
-
-/** Takes the translations that the extension has. */
-export function translate(words: Record<string, string> | undefined): void {
-  bundle = words ?? {};
-}
+const words = document.getElementById("app")?.dataset["words"];
+const bundle: Readonly<Record<string, string>> = words === undefined ? {} : (JSON.parse(words) as Record<string, string>);
 
 /** A sentence, with `{0}` and so on replaced. */
 export function t(sentence: string, ...values: (string | number)[]): string {
-  const words = bundle[sentence] ?? sentence;
-  return words.replace(/\{(\d+)\}/g, (whole, index: string) => String(values[Number(index)] ?? whole));
+  return (bundle[sentence] ?? sentence).replace(/\{(\d+)\}/g, (whole, index: string) => String(values[Number(index)] ?? whole));
 }

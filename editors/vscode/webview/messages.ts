@@ -45,7 +45,6 @@ export interface Opening {
   trouble?: Trouble | undefined;
   /** The cloud cannot be reached: this is what was last seen, then. */
   lastSeen?: string | undefined;
-  words?: Record<string, string> | undefined;
 }
 
 export type How = "guide" | "queue";
@@ -100,7 +99,7 @@ export interface Card {
 
 /** What the dashboard asks. */
 export interface DashboardAsks {
-  ready: { params: Record<string, never>; result: { cards: Card[]; loaded: boolean; trouble?: Trouble | undefined; words?: Record<string, string> | undefined } };
+  ready: { params: Record<string, never>; result: { cards: Card[]; loaded: boolean; trouble?: Trouble | undefined } };
   verb: { params: { verb: Verb; threadId?: string }; result: null };
   openUrl: { params: { url: string }; result: null };
 }

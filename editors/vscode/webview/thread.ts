@@ -9,7 +9,7 @@ import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { fill, h, say, show } from "./dom.js";
 import { Header } from "./header.js";
-import { t, translate } from "./l10n.js";
+import { t } from "./l10n.js";
 import { Link, vscode } from "./link.js";
 import { List } from "./list.js";
 import type { Opening, ThreadAsks, ThreadTold, Trouble, Verb } from "./messages.js";
@@ -168,7 +168,6 @@ class Panel implements Page {
       return;
     }
     this.#opening = false;
-    translate(opening.words);
     this.#events = this.#events.filter((event) => event.cursor > opening.cursor);
     this.#gone = undefined;
     this.#trouble = opening.trouble ?? (opening.lastSeen ? { message: t("The cloud cannot be reached. This is what was last seen.") } : undefined);

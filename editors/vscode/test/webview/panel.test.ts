@@ -26,8 +26,9 @@ function opening(items: Shown[], more: Partial<Opening> = {}): Opening {
   return { thread: thread(), turns: [turn(1)], items, hasMore: false, cursor: 10, queue: [], kept: [], history: [], attached: [], ...more };
 }
 
-async function load(): Promise<void> {
+async function load(words?: Record<string, string>): Promise<void> {
   document.body.innerHTML = '<div id="app"></div>';
+  if (words) document.getElementById("app")!.dataset["words"] = JSON.stringify(words);
   vi.resetModules();
   const add = window.addEventListener.bind(window);
   vi.spyOn(window, "addEventListener").mockImplementation((name: string, listener: unknown) => {
