@@ -29,7 +29,7 @@ const SETTLE_MS = 300;
 export interface Opening {
   readonly prompt?: string;
   readonly attach?: readonly Input[];
-  readonly path?: string;
+  readonly source?: Source;
 }
 
 export class CreateForm implements vscode.Disposable {
@@ -62,25 +62,28 @@ export class CreateForm implements vscode.Disposable {
     ];
   }
 
-  async open(opening: Opening = {}): Promise<void> {
-    if (opening.prompt !== undefined || opening.attach || opening.path !== undefined) {
+  /** Shows the form; false where it was to begin with something and nobody went on. */
+  async open({ prompt, attach, source }: Opening = {}): Promise<boolean> {
+    if (prompt !== undefined || attach || source) {
       const form = await this.#form();
-      if (opening.path !== undefined && !(await this.#leaves(form, opening.path))) return;
-      if (opening.prompt !== undefined && form.prompt.trim() === "") form.prompt = opening.prompt;
-      if (opening.attach) form.attached = [...form.attached, ...opening.attach];
-      if (opening.path !== undefined) form.source = { path: opening.path };
+      if (source && !(await this.#leaves(form, source))) return false;
+      // What stands there already is somebody's.
+      if (prompt !== undefined) form.prompt = [form.prompt.trimEnd(), prompt].filter((text) => text.trim() !== "").join("\n\n");
+      if (attach) form.attached = [...form.attached, ...attach];
+      if (source && !same(source, form.source)) [form.source, form.ref] = [source, ""];
       await this.#keep(form);
       if (this.#panel) tell<CreateTold, "form">(this.#panel.webview, "form", form);
     }
-    if (this.#panel) return this.#panel.reveal();
-    this.#show(vscode.window.createWebviewPanel("aloft.create", t("Create Agent"), vscode.ViewColumn.Active));
+    if (this.#panel) this.#panel.reveal();
+    else this.#show(vscode.window.createWebviewPanel("aloft.create", t("Create Agent"), vscode.ViewColumn.Active));
+    return true;
   }
 
   /** Whether the form may be about another repository: what stands in it may be meant for the one it is about. */
-  async #leaves({ prompt, attached, source }: Form, path: string): Promise<boolean> {
+  async #leaves({ prompt, attached, source }: Form, other: Source): Promise<boolean> {
     const empty = prompt.trim() === "" && attached.length === 0;
-    if (empty || source.path === path || (source.path === undefined && source.repository === undefined)) return true;
-    const go = t("Begin in {0}", short({ path }));
+    if (empty || same(source, other) || same(source, {})) return true;
+    const go = t("Begin in {0}", short(other));
     const detail = t("The task that was not sent yet is for {0}. It is kept, and goes along.", short(source));
     return (await vscode.window.showWarningMessage(t("This is of another repository"), { modal: true, detail }, go)) === go;
   }
@@ -190,7 +193,7 @@ export class CreateForm implements vscode.Disposable {
   }
 
   async #remember(source: Source): Promise<void> {
-    const recent = this.#recent().filter((other) => other.path !== source.path || other.repository !== source.repository);
+    const recent = this.#recent().filter((other) => !same(other, source));
     await this.#ctx.extension.globalState.update(RECENT, [source, ...recent].slice(0, RECENTS));
   }
 
@@ -210,7 +213,7 @@ export class CreateForm implements vscode.Disposable {
     await this.open({
       attach: [await selectionOf(document, range)],
       ...(what?.prompt === undefined ? {} : { prompt: what.prompt }),
-      ...(root === undefined ? {} : { path: root }),
+      ...(root === undefined ? {} : { source: { path: root } }),
     });
   }
 
@@ -218,8 +221,12 @@ export class CreateForm implements vscode.Disposable {
     const uri = given ?? vscode.window.activeTextEditor?.document.uri;
     if (!uri) return;
     const root = await rootOf(uri);
-    await this.open({ attach: [await fileOf(uri, root)], ...(root === undefined ? {} : { path: root }) });
+    await this.open({ attach: [await fileOf(uri, root)], ...(root === undefined ? {} : { source: { path: root } }) });
   }
+}
+
+function same(one: Source, other: Source): boolean {
+  return one.path === other.path && one.repository === other.repository;
 }
 
 /** What a page says was entered. */

@@ -18,8 +18,13 @@ export class History {
   }
 
   async add(input: readonly Input[]): Promise<void> {
-    const text = input.filter((part) => part.type === "text").map((part) => part.text).join("\n");
+    const text = textOf(input);
     if (text.trim() === "" || text.length > LONGEST) return;
     await this.store.update(KEY, [...this.all().filter((one) => one !== text), text].slice(-ENTRIES));
   }
+}
+
+/** The words of a message, without what goes along. */
+export function textOf(input: readonly Input[]): string {
+  return input.filter((part) => part.type === "text").map((part) => part.text).join("\n");
 }

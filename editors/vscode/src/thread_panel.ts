@@ -3,13 +3,15 @@
 
 import * as vscode from "vscode";
 
+import type { Source } from "../webview/create_messages.js";
 import type { Draft, How, Opening, ThreadAsks, ThreadTold, Verb } from "../webview/messages.js";
 import { selectionOf } from "./attach.js";
 import { inputs, link, oneOf, string, whole } from "./check.js";
 import type { Ctx, OpenOptions } from "./ctx.js";
+import type { Opening as NewAgent } from "./create.js";
 import { asRequestError } from "./errors.js";
 import type { Follows, Opened } from "./follows.js";
-import { History } from "./history.js";
+import { History, textOf } from "./history.js";
 import { openItem, showDetail, showOutput } from "./items.js";
 import type { Event, Input, Item, Kept } from "./protocol.js";
 import { pickThread } from "./pick.js";
@@ -340,6 +342,7 @@ export class ThreadPanel {
         if (how === "queue") await this.#tellQueue();
         return this.#told(result);
       },
+      create: async ({ input }) => this.#create(inputs(input)),
       answer: async ({ itemId, optionId }) =>
         this.#told(await bridge.request("permission/answer", { threadId, itemId: string(itemId, "itemId"), optionId: string(optionId, "optionId") })),
       queueMove: async ({ itemId, position }) =>
@@ -352,6 +355,15 @@ export class ThreadPanel {
         return null;
       },
     };
+  }
+
+  /** A message that is for a new agent: its form begins with it, and with the repository of this one. */
+  async #create(input: Input[]): Promise<boolean> {
+    // One that is gone is known to its page still.
+    const { path, url } = (this.#opened?.page.thread ?? this.#ctx.threads.get(this.threadId))?.repository ?? {};
+    const source: Source | undefined = path !== undefined ? { path } : url !== undefined ? { repository: url } : undefined;
+    const opening: NewAgent = { prompt: textOf(input), attach: input.filter(({ type }) => type !== "text"), ...(source ? { source } : {}) };
+    return (await vscode.commands.executeCommand<boolean | undefined>("aloft.create", opening)) ?? false;
   }
 
   /** Other words in the place of a waiting message. Taken away first: a message must never be sent twice. */

@@ -11,6 +11,8 @@ import type { Draft, How } from "./messages.js";
 export interface Wishes {
   send(input: Input[], how: How, requestId: string): Promise<unknown>;
   edit(itemId: string, input: Input[], requestId: string): Promise<unknown>;
+  /** Begins the form for a new agent with it; false where nobody went on. */
+  create(input: Input[]): Promise<boolean>;
   changed(draft: Draft): void;
 }
 
@@ -18,6 +20,7 @@ export class Composer {
   readonly element: HTMLElement;
   readonly #box: HTMLTextAreaElement;
   readonly #chips: HTMLElement;
+  readonly #to: HTMLSelectElement;
   readonly #send: HTMLButtonElement;
   readonly #later: HTMLButtonElement;
   readonly #cancel: HTMLButtonElement;
@@ -43,12 +46,13 @@ export class Composer {
       onpaste: (event) => pasted(event as ClipboardEvent, (picture) => this.attach([picture]), (words) => this.#fail(words)),
     });
     this.#chips = h("div", { class: "chips" });
+    this.#to = h("select", { "aria-label": t("For"), onchange: () => (this.#show(), this.focus()) }, h("option", { value: "this" }, t("This agent")), h("option", { value: "new" }, t("Remote Agent (new)")));
     this.#send = h("button", { type: "button", class: "primary send", onclick: () => void this.send("guide") }, t("Send"));
     this.#later = h("button", { type: "button", class: "secondary later", onclick: () => void this.send("queue") }, t("After this turn"));
     this.#cancel = h("button", { type: "button", class: "secondary", onclick: () => this.#stopEditing() }, t("Cancel"));
     this.#hint = h("span", { id: "message-hint", class: "muted hint" });
     this.#error = h("div", { class: "error", role: "alert" });
-    this.element = h("div", { class: "composer" }, this.#error, this.#chips, this.#box, h("div", { class: "buttons" }, this.#send, this.#later, this.#cancel, this.#hint));
+    this.element = h("div", { class: "composer" }, this.#error, this.#chips, this.#box, h("div", { class: "buttons" }, this.#to, this.#send, this.#later, this.#cancel, this.#hint));
     this.#show();
     this.#grow();
   }
@@ -102,16 +106,22 @@ export class Composer {
   async send(how: How): Promise<void> {
     const draft = this.#draft;
     const { text, attached } = draft;
-    if (this.#sending || this.#closed !== undefined || (text.trim() === "" && attached.length === 0)) return;
-    if (draft.requestId === undefined) [draft.requestId, draft.how] = [crypto.randomUUID(), draft.editing === undefined ? how : "queue"];
+    const toNew = this.#toNew;
+    if (this.#sending || (this.#closed !== undefined && !toNew) || (text.trim() === "" && attached.length === 0)) return;
+    const { requestId = crypto.randomUUID() } = draft;
+    if (!toNew && draft.requestId === undefined) [draft.requestId, draft.how] = [requestId, draft.editing === undefined ? how : "queue"];
     const input: Input[] = [...(text.trim() === "" ? [] : [{ type: "text" as const, text }]), ...attached];
     this.#sending = true;
     this.#fail(undefined);
     this.#changed();
     try {
-      if (draft.editing !== undefined) await this.#wishes.edit(draft.editing, input, draft.requestId);
-      else await this.#wishes.send(input, draft.how ?? how, draft.requestId);
-      if (text.trim() !== "") this.history.add(text);
+      if (toNew) {
+        if (!(await this.#wishes.create(input))) return;
+        this.#to.value = "this";
+      } else if (draft.editing !== undefined) await this.#wishes.edit(draft.editing, input, requestId);
+      else await this.#wishes.send(input, draft.how ?? how, requestId);
+      // What is in the form for a new agent is not sent yet.
+      if (text.trim() !== "" && !toNew) this.history.add(text);
       // What came into the box while this was on its way stays there.
       if (this.#draft === draft) this.#next(draft.attached.filter((part) => !attached.includes(part)));
       else if (this.#draft.aside === draft) delete this.#draft.aside;
@@ -126,6 +136,11 @@ export class Composer {
       this.#changed();
       this.#grow();
     }
+  }
+
+  /** The message is for an agent that there is not yet. */
+  get #toNew(): boolean {
+    return this.#to.value === "new" && this.#draft.editing === undefined;
   }
 
   /** Other words, or something else that goes along, are another message. */
@@ -200,14 +215,17 @@ export class Composer {
   #show(): void {
     const { text, attached, editing, aside } = this.#draft;
     const empty = text.trim() === "" && attached.length === 0;
-    say(this.#send, editing !== undefined ? t("Save") : this.#works ? t("Guide") : t("Send"));
-    this.#send.title = this.#works ? t("Stops what the agent does now; it goes on with this message (Enter)") : t("Sends the message (Enter)");
+    const toNew = this.#toNew;
+    const closed = toNew ? undefined : this.#closed;
+    say(this.#send, editing !== undefined ? t("Save") : toNew ? t("Create agent…") : this.#works ? t("Guide") : t("Send"));
+    this.#send.title = toNew ? t("Opens the form for a new agent with this message (Enter)") : this.#works ? t("Stops what the agent does now; it goes on with this message (Enter)") : t("Sends the message (Enter)");
     this.#later.title = t("Sends the message when this turn has ended (Alt+Enter)");
-    show(this.#later, this.#works && editing === undefined);
+    show(this.#to, editing === undefined);
+    show(this.#later, this.#works && editing === undefined && !toNew);
     show(this.#cancel, editing !== undefined || aside !== undefined);
-    this.#send.disabled = this.#later.disabled = empty || this.#sending || this.#closed !== undefined;
+    this.#send.disabled = this.#later.disabled = empty || this.#sending || closed !== undefined;
     this.#box.readOnly = this.#sending || !this.#restored;
-    this.#box.placeholder = this.#closed ?? (this.#works ? t("Guide the agent, or give it something for after this turn") : t("What should the agent do next?"));
+    this.#box.placeholder = toNew ? t("What shall the new agent do?") : closed ?? (this.#works ? t("Guide the agent, or give it something for after this turn") : t("What should the agent do next?"));
     say(this.#hint, this.#sending ? t("Sending…") : editing !== undefined ? t("Changing a waiting message") : t("Shift+Enter for a new line, ↑ for earlier messages"));
     show(this.#error, this.#error.textContent !== "");
     const drop = (index: number): void => {
@@ -215,7 +233,8 @@ export class Composer {
       this.#another();
       this.focus();
     };
-    const elsewhere = (part: Input): boolean => "commit" in part && part.commit !== undefined && this.#base !== undefined && part.commit !== this.#base;
+    // Where a new one begins is known to its form.
+    const elsewhere = (part: Input): boolean => !toNew && "commit" in part && part.commit !== undefined && this.#base !== undefined && part.commit !== this.#base;
     fill(this.#chips, attached.map((part, index) => chip(part, () => drop(index), elsewhere(part) ? "elsewhere" : null)));
     show(this.#chips, attached.length > 0);
   }

@@ -69,14 +69,14 @@ export class Header {
     );
     const working = works(thread);
     const { stop, finish, retry, resume, review, apply, ssh, createPullRequest, connect, mode } = this.#buttons;
-    show(stop, working);
+    show(stop, working || thread.state === "starting");
     show(finish, thread.state === "running" && running !== undefined);
     show(retry, thread.state === "idle" && (thread.lastTurn?.state === "failed" || thread.lastTurn?.state === "interrupted"));
     show(connect, needsAccount(thread.error?.reason));
     show(resume, thread.state === "paused" || thread.state === "failed");
     show(review, thread.diff.files > 0);
     show(apply, thread.diff.files > 0 && thread.repository.path !== undefined);
-    show(ssh, thread.state !== "deleting");
+    show(ssh, thread.state !== "deleting" && thread.state !== "starting");
     show(createPullRequest, thread.diff.files > 0);
     say(createPullRequest, pull ? t("Update PR") : t("Create PR"));
     say(mode, thread.mode === "auto" ? t("Mode: auto") : t("Mode: manual"));

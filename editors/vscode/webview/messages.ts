@@ -63,6 +63,8 @@ export interface ThreadAsks {
   openUrl: { params: { url: string }; result: null };
   openFile: { params: { path: string; line?: number }; result: null };
   send: { params: { input: Input[]; how: How; requestId: string }; result: { kept: boolean } };
+  /** Puts it into the form for a new agent; false where nobody went on. */
+  create: { params: { input: Input[] }; result: boolean };
   /** `attached` is absent where it is what was told last: pictures are large. */
   draft: { params: { draft: Omit<Draft, "attached">; attached?: Input[] }; result: null };
   answer: { params: { itemId: string; optionId: string }; result: { kept: boolean } };

@@ -99,6 +99,7 @@ class Panel implements Page {
           this.#list.toEnd();
           return this.ask("send", { input, how, requestId });
         },
+        create: (input) => this.ask("create", { input }),
         edit: (itemId, input, requestId) => this.ask("queueEdit", { itemId, input, requestId }),
         // An editor writes down what a page remembers only now and then, so the extension keeps this.
         changed: ({ attached, ...draft }) => {

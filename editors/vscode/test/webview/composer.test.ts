@@ -11,15 +11,17 @@ type Send = (input: Input[], how: string, requestId: string) => Promise<unknown>
 let draft: Draft | undefined;
 let send: ReturnType<typeof vi.fn<Send>>;
 let edit: ReturnType<typeof vi.fn<Send>>;
+let create: ReturnType<typeof vi.fn<(input: Input[]) => Promise<boolean>>>;
 
 beforeEach(() => {
   draft = undefined;
   send = vi.fn<Send>(async () => undefined);
   edit = vi.fn<Send>(async () => undefined);
+  create = vi.fn(async () => true);
 });
 
 function open(stored?: Draft): { composer: Composer; box: HTMLTextAreaElement; button: (name: string) => HTMLButtonElement; press: (key: string, more?: KeyboardEventInit) => void; type: (text: string) => void } {
-  const composer = new Composer({ send, edit: edit as never, changed: (now) => (draft = structuredClone(now)) });
+  const composer = new Composer({ send, edit: edit as never, create, changed: (now) => (draft = structuredClone(now)) });
   composer.restore(stored);
   document.body.replaceChildren(composer.element);
   const box = composer.element.querySelector("textarea")!;
@@ -145,7 +147,7 @@ test("what was on its way while a waiting message is changed does not come back"
 });
 
 test("nothing can be written before it is known what was not sent last", () => {
-  const composer = new Composer({ send, edit: edit as never, changed: (now) => (draft = structuredClone(now)) });
+  const composer = new Composer({ send, edit: edit as never, create, changed: (now) => (draft = structuredClone(now)) });
   const box = composer.element.querySelector("textarea")!;
   expect(box.readOnly).toBe(true);
   composer.restore({ text: "half a th", attached: [] });
@@ -231,4 +233,38 @@ test("nothing is sent to a thread that is gone", () => {
   press("Enter");
   expect(send).not.toHaveBeenCalled();
   expect(button("Send").disabled).toBe(true);
+});
+
+test("a message for a Remote Agent goes into the form for a new one, and none is sent", async () => {
+  const { composer, box, button, press, type } = open();
+  const to = composer.element.querySelector("select")!;
+  const choose = (value: string): void => {
+    to.value = value;
+    to.dispatchEvent(new Event("change"));
+  };
+  composer.set(true, undefined, "base");
+  choose("new");
+  expect([button("Create agent…").disabled, button("After this turn")]).toEqual([true, undefined]);
+  const file: Input = { type: "file", path: "a.ts", commit: "other" };
+  composer.attach([file]);
+  expect(composer.element.querySelector(".chip.stale")).toBeNull();
+  type("do that too");
+  create.mockResolvedValueOnce(false);
+  press("Enter");
+  await expect.poll(() => box.readOnly).toBe(false);
+  expect(box.value).toBe("do that too");
+  button("Create agent…").click();
+  await expect.poll(() => box.value).toBe("");
+  const handed = [[{ type: "text", text: "do that too" }, file]];
+  expect(create.mock.calls).toEqual([handed, handed]);
+  expect([send.mock.calls, to.value, draft]).toEqual([[], "this", { text: "", attached: [] }]);
+  // What was meant for one that is gone is not lost with it.
+  composer.set(false, "This thread was deleted.");
+  type("half a thought");
+  expect(button("Send").disabled).toBe(true);
+  choose("new");
+  expect(button("Create agent…").disabled).toBe(false);
+  // A waiting message that is changed stays this agent's.
+  composer.edit("q1", [{ type: "text", text: "waits" }]);
+  expect([button("Save").disabled, to.hidden]).toEqual([true, true]);
 });

@@ -164,6 +164,35 @@ test("the head says how it stands and offers what is possible", async () => {
   expect(asked.at(-1)).toMatchObject({ asks: "verb", params: { verb: "review", turn: 1 } });
 });
 
+test("an agent that starts says how far it is, and can be stopped", async () => {
+  const app = await open(opening([], { thread: thread({ state: "starting", step: "cloning" }), turns: [] }));
+  expect(app.querySelector("header .badge")?.textContent).toBe("Starting: cloning");
+  expect([...app.querySelectorAll<HTMLElement>("header [data-verb]")].filter((one) => !one.hidden).map((one) => one.dataset["verb"])).toEqual(["stop", "mode"]);
+});
+
+test("a message for a new agent is handed to its form", async () => {
+  const app = await open(opening([said("u", "go")]));
+  answers["create"] = () => true;
+  await expect.poll(() => app.querySelector("textarea")!.readOnly).toBe(false);
+  const to = app.querySelector("select")!;
+  to.value = "new";
+  to.dispatchEvent(new Event("change"));
+  const box = app.querySelector("textarea")!;
+  box.value = "another thing";
+  box.dispatchEvent(new Event("input"));
+  app.querySelector<HTMLButtonElement>(".send")!.click();
+  await expect.poll(() => box.value).toBe("");
+  expect(asked.filter(({ asks }) => asks === "create").map(({ params }) => params)).toEqual([{ input: [{ type: "text", text: "another thing" }] }]);
+});
+
+test("all words are those of the editor's language, from the first on", async () => {
+  answers["ready"] = () => opening([said("u", "go")]);
+  await load({ "After this turn": "Danach", Stop: "Anhalten", running: "läuft" });
+  expect(document.querySelector(".later")?.textContent).toBe("Danach");
+  await expect.poll(() => document.querySelector("header .badge")?.textContent).toBe("Läuft");
+  expect(document.querySelector("[data-verb=stop]")?.textContent).toBe("Anhalten");
+});
+
 test("an agent whose repository opens only to an account has a way to connect one", async () => {
   const failed = (reason: string) => thread({ state: "failed", error: { message: "none is connected", reason } });
   const app = await open(opening(all, { thread: failed("FORGE_ACCOUNT_MISSING") }));
