@@ -2,6 +2,7 @@
 
 import * as vscode from "vscode";
 
+import { thinks } from "../webview/account.js";
 import type { Ctx } from "./ctx.js";
 import { plain } from "./text.js";
 import { busy } from "./verbs.js";
@@ -64,8 +65,7 @@ async function testKey(ctx: Ctx, provider: string, label: string): Promise<void>
 export async function followAgents(ctx: Ctx): Promise<void> {
   try {
     const agents = await ctx.bridge.request("agent/list", {});
-    const thinking = agents.some(({ usable, name }) => usable && name !== "shell");
-    await vscode.commands.executeCommand("setContext", "aloft.noAgent", !thinking);
+    await vscode.commands.executeCommand("setContext", "aloft.noAgent", !thinks(agents));
   } catch (error) {
     ctx.log.warn(`the list of agents: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -3,7 +3,7 @@
 import "./style.css";
 import "./create.css";
 
-import { needsAccount, needsKey } from "./account.js";
+import { needsAccount, needsKey, thinks } from "./account.js";
 import { chip, pasted, walked } from "./box.js";
 import { short, type CreateAsks, type CreateTold, type Facts, type Form } from "./create_messages.js";
 import { fill, h, say, show } from "./dom.js";
@@ -28,6 +28,8 @@ let told: Form["attached"];
 let facts: Facts = { agents: [], uncommitted: 0, stale: [] };
 let looks = 0;
 let creating = false;
+/** Of the last error. */
+let reason = "";
 const history = new History();
 
 const prompt = h("textarea", { id: "prompt", rows: 8, oninput: () => (history.typed(), change({ prompt: prompt.value })), onkeydown: (event) => key(event as KeyboardEvent), onpaste: (event) => paste(event as ClipboardEvent) });
@@ -110,9 +112,9 @@ function draw(): void {
       h("option", { value: name, disabled: !usable, title: reason }, usable ? name : t("{0} (cannot be used)", name))),
   ]);
   agent.value = chosen ? form.agent : "";
-  const shell = form.agent === "shell";
-  say(hint, facts.problem ?? (shell ? t("The agent shell runs what the task says literally: each line that begins with “$ ” is a command.") : chosen && !chosen.usable ? (chosen.reason ?? "") : ""));
+  say(hint, advice());
   show(hint, hint.textContent !== "");
+  show(keys, thoughtless() || needsKey(reason));
   show(dirtyRow, facts.uncommitted > 0);
   const label = dirtyRow.querySelector("label");
   if (label) say(label, t("Uncommitted changes ({0})", facts.uncommitted));
@@ -122,6 +124,20 @@ function draw(): void {
   const sourced = path !== undefined || repository !== undefined;
   create.disabled = creating || !sourced || (form.prompt.trim() === "" && form.attached.length === 0);
   prompt.readOnly = creating;
+}
+
+/** What is to be known of the agent that is chosen. */
+function advice(): string {
+  if (facts.problem !== undefined) return facts.problem;
+  if (thoughtless()) return t("No agent that thinks can be used yet: set a model key, or install claude, codex or opencode. The agent shell needs neither and does what the task says literally.");
+  if (form.agent === "shell") return t("The agent shell runs what the task says literally: each line that begins with “$ ” is a command.");
+  const chosen = facts.agents.find(({ name }) => name === form.agent);
+  return chosen && !chosen.usable ? (chosen.reason ?? "") : "";
+}
+
+/** No agent is chosen, and there is none that would be taken. */
+function thoughtless(): boolean {
+  return form.agent === "" && facts.agents.length > 0 && !thinks(facts.agents);
 }
 
 function change(different: Partial<Form>): void {
@@ -190,7 +206,6 @@ async function submit(): Promise<void> {
   keep();
   fail();
   say(progress, t("The agent is being created…"));
-  draw();
   try {
     await link.ask("create", { form });
   } catch (refused) {
@@ -208,15 +223,16 @@ async function submit(): Promise<void> {
   }
 }
 
-function refuse({ message, hint, reason = "" }: Refused): void {
-  fail([message, hint].filter(Boolean).join(" · "), reason);
+function refuse({ message, hint, reason: why = "" }: Refused): void {
+  fail([message, hint].filter(Boolean).join(" · "), why);
 }
 
-function fail(words = "", reason = ""): void {
+function fail(words = "", why = ""): void {
+  reason = why;
   say(error, words);
   show(error, words !== "");
-  show(keys, needsKey(reason));
   show(connect, needsAccount(reason));
+  draw();
 }
 
 function key(event: KeyboardEvent): void {
@@ -243,6 +259,5 @@ void link.ask("ready", {}).then((ready) => {
   for (const text of ready.history) history.add(text);
   build();
   fail();
-  draw();
   prompt.focus();
 });

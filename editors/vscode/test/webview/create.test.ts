@@ -12,6 +12,7 @@ interface Asked {
 
 let asked: Asked[];
 let create: () => unknown;
+let agents: { name: string; usable: boolean }[];
 
 const hear = (data: unknown) => void window.dispatchEvent(new MessageEvent("message", { data }));
 const picture = { type: "image" as const, mimeType: "image/png", data: "aGVsbG8=" };
@@ -19,12 +20,13 @@ const form: Form = { prompt: "do it", attached: [], source: { path: "/home/me/sh
 
 beforeEach(async () => {
   asked = [];
+  agents = [{ name: "claude", usable: true }, { name: "shell", usable: true }];
   document.body.innerHTML = '<div id="app"></div>';
   vi.resetModules();
   vi.stubGlobal("acquireVsCodeApi", () => ({
     postMessage: (message: Asked) => {
       asked.push(structuredClone(message));
-      const facts = { agents: [], uncommitted: 0, stale: [] };
+      const facts = { agents, uncommitted: 0, stale: [] };
       const answers: Record<string, unknown> = { ready: { form, facts, history: ["first", "second"] }, facts, changed: null, keys: null };
       setTimeout(() => hear({ answers: message.id, ...(message.asks === "create" ? create() as object : { result: answers[message.asks] }) }));
     },
@@ -95,4 +97,34 @@ test("once keys were managed it is asked which agents can be used now", async ()
   const before = asked.filter(({ asks }) => asks === "facts").length;
   keys()!.click();
   await expect.poll(() => asked.filter(({ asks }) => asks === "facts").length).toBe(before + 1);
+});
+
+test("two quick presses create one agent", async () => {
+  create = () => ({ result: null });
+  press("Enter", { ctrlKey: true });
+  press("Enter", { ctrlKey: true });
+  document.querySelector<HTMLButtonElement>("button[type=submit]")!.click();
+  expect(document.querySelector("[role=status]")?.textContent).toBe("The agent is being created…");
+  await expect.poll(() => document.querySelector("[role=status]")?.textContent).toBe("");
+  expect(asked.filter(({ asks }) => asks === "create")).toHaveLength(1);
+});
+
+test("on the first day it says that no agent thinks yet, and where a key is set", async () => {
+  const hint = () => document.querySelector<HTMLElement>(".hint")!;
+  const keys = () => [...document.querySelectorAll<HTMLElement>("button")].find((one) => one.textContent === "Model keys…")!;
+  expect([hint().hidden, keys().hidden]).toEqual([true, true]);
+  agents = [{ name: "claude", usable: false }, { name: "shell", usable: true }];
+  hear({ tells: "changed", value: null });
+  await expect.poll(() => hint().textContent).toMatch(/^No agent that thinks can be used yet: set a model key/);
+  expect(keys().hidden).toBe(false);
+  const agent = document.querySelector<HTMLSelectElement>("#agent")!;
+  agent.value = "shell";
+  agent.dispatchEvent(new Event("change"));
+  expect([hint().textContent, keys().hidden]).toEqual([expect.stringMatching(/runs what the task says literally/), true]);
+  agents = [{ name: "claude", usable: true }, { name: "shell", usable: true }];
+  agent.value = "";
+  agent.dispatchEvent(new Event("change"));
+  expect(keys().hidden).toBe(false);
+  keys().click();
+  await expect.poll(() => keys().hidden).toBe(true);
 });
