@@ -96,6 +96,7 @@ export function activate(extension: vscode.ExtensionContext): Api {
       if (kind === "stopped") void stopped(message ?? "", hint ?? "");
     }),
     vscode.workspace.onDidChangeConfiguration((change) => {
+      if (change.affectsConfiguration("aloft.cloud")) threads.forget();
       if (config.OF_THE_BRIDGE.some((name) => change.affectsConfiguration(name))) void ctx.bridge.restart();
     }),
   );

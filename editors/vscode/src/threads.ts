@@ -77,6 +77,8 @@ export class Threads implements vscode.Disposable {
   /** Reads the whole list and follows it from there. */
   async load(): Promise<void> {
     const generation = ++this.#generation;
+    // One that is learnt of meanwhile may be newer than the list.
+    const before = new Map(this.#threads);
     try {
       const threads: Thread[] = [];
       let feed: number | undefined;
@@ -95,6 +97,8 @@ export class Threads implements vscode.Disposable {
       this.loaded = true;
       this.problem = undefined;
       this.#loadedNow.fire();
+      // Those that went while nobody told.
+      for (const [id, known] of before) if (!this.#threads.has(id)) this.#changed.fire({ id, before: known });
       await this.#bridge.request("thread/subscribe", { after: feed });
     } catch (error) {
       if (generation !== this.#generation) return;
@@ -102,6 +106,17 @@ export class Threads implements vscode.Disposable {
       this.#log.warn(`the list of threads: ${error instanceof Error ? error.message : String(error)}`);
       this.#loadedNow.fire();
     }
+  }
+
+  /** Those of another cloud are nobody's business here. */
+  forget(): void {
+    this.#generation++;
+    this.#threads.clear();
+    // What a bridge that is about to end still tells is of no use.
+    this.#feed = Number.POSITIVE_INFINITY;
+    this.loaded = false;
+    this.problem = undefined;
+    this.#loadedNow.fire();
   }
 
   dispose(): void {

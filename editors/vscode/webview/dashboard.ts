@@ -31,6 +31,8 @@ class Dashboard {
     this.#link = new Link<DashboardAsks, DashboardTold>(this.#api, {
       cards: ({ changed, gone, loaded }) => {
         this.#loaded = loaded;
+        // The list of another cloud is not there yet.
+        if (!loaded) this.#cards.reset([]);
         this.#cards.change(changed, gone);
         for (const id of gone) this.#views.delete(id);
         this.#later();
