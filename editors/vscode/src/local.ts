@@ -6,6 +6,7 @@ import type { Ctx } from "./ctx.js";
 import { isReason, type RequestError } from "./errors.js";
 import { plain } from "./text.js";
 import { busy, title } from "./verbs.js";
+import { fileCount } from "./words.js";
 
 const t = vscode.l10n.t;
 
@@ -31,7 +32,8 @@ export async function applyChanges(ctx: Ctx, threadId: string, part: { files?: s
     for (const file of conflicts.slice(0, 10)) {
       await vscode.window.showTextDocument(vscode.Uri.joinPath(vscode.Uri.file(path), file), { preview: false });
     }
-    void vscode.window.showWarningMessage(t("{0} files hold conflict marks.", conflicts.length));
+    const { length } = conflicts;
+    void vscode.window.showWarningMessage(length === 1 ? t("One file holds conflict marks.") : t("{0} files hold conflict marks.", length));
     return true;
   }
 }
@@ -68,6 +70,6 @@ async function checkout(ctx: Ctx, threadId: string): Promise<string | undefined>
 function tell(files: number, path: string): void {
   const show = t("Show changes");
   void vscode.window
-    .showInformationMessage(t("{0} files changed in {1}.", files, path), show)
+    .showInformationMessage(t("{0} changed in {1}.", fileCount(files, t), path), show)
     .then((answer) => answer === show && vscode.commands.executeCommand("workbench.view.scm"));
 }

@@ -148,6 +148,7 @@ export class Review {
 
   #nothing(threadId: string, against: Against): string {
     const title = this.#ctx.threads.get(threadId)?.title ?? threadId;
+    if (against === "mergeBase") return t("everything in “{0}” is in the base branch now", title);
     if (against === "uncommitted") return t("everything in “{0}” is committed", title);
     if (typeof against === "object") return t("turn {0} of “{1}” changed no file", against.turn, title);
     return t("“{0}” has changed no file yet", title);
@@ -212,7 +213,7 @@ export class Review {
 
   #showComments(): void {
     const count = this.#current ? this.#comments.all(this.#current.threadId).length : 0;
-    this.#view.badge = count > 0 ? { value: count, tooltip: t("{0} comments are not sent yet", count) } : undefined;
+    this.#view.badge = count > 0 ? { value: count, tooltip: count === 1 ? t("1 comment is not sent yet") : t("{0} comments are not sent yet", count) } : undefined;
     void vscode.commands.executeCommand("setContext", "aloft.review.comments", count > 0);
   }
 
@@ -225,7 +226,7 @@ export class Review {
     const first = index * PAGE + 1;
     const part = current.files.length > PAGE ? t(" ({0} to {1} of {2})", first, first + files.length - 1, current.files.length) : "";
     if (part !== "" && index === 0) {
-      void vscode.window.showInformationMessage(t("{0} files changed. {1} are shown at a time: the view “Review” has the others.", current.files.length, PAGE));
+      void vscode.window.showInformationMessage(t("{0} of {1} files shown; the view “Review” has the rest.", PAGE, current.files.length));
     }
     const resources = files.map((file) => {
       const { before, after } = this.#sides(file);
@@ -287,7 +288,8 @@ export class Review {
     const count = current ? this.#comments.all(current.threadId).length : 0;
     if (current === undefined || count === 0) return;
     const act = t("Discard");
-    if ((await vscode.window.showWarningMessage(t("Discard {0} comments that were not sent?", count), { modal: true }, act)) === act) {
+    const question = count === 1 ? t("Discard the comment that was not sent?") : t("Discard {0} comments that were not sent?", count);
+    if ((await vscode.window.showWarningMessage(question, { modal: true }, act)) === act) {
       await this.#comments.discard(current.threadId);
     }
   }

@@ -36,7 +36,9 @@ export async function revert(ctx: Ctx, documents: Documents, target: Target, hun
   }
   const file = await documents.diff(target.threadId, target.against, target.path);
   const act = t("Revert");
-  const what = hunks === undefined ? t("Take back all changes of {0} in the sandbox?", clean(target.path, 200)) : t("Take back {0} changes of {1} in the sandbox?", hunks.length, clean(target.path, 200));
+  const name = clean(target.path, 200);
+  const part = hunks?.length === 1 ? t("Take back one change of {0} in the sandbox?", name) : t("Take back {0} changes of {1} in the sandbox?", hunks?.length ?? 0, name);
+  const what = hunks === undefined ? t("Take back all changes of {0} in the sandbox?", name) : part;
   const detail = t("The agent sees it as a change by you. Your local checkout stays as it is.");
   if ((await vscode.window.showWarningMessage(what, { modal: true, detail }, act)) !== act) return false;
   const work = async (): Promise<void> => {

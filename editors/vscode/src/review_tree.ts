@@ -100,7 +100,7 @@ export class ReviewTree implements vscode.TreeDataProvider<Node> {
     const reverted = this.#shown?.reverted.has(file.path) ?? false;
     const letter = { added: "A", modified: "M", deleted: "D", renamed: "R", typeChanged: "T" }[file.status] ?? "?";
     const size = file.binary ? t("binary") : `+${file.additions} −${file.deletions}`;
-    item.description = [folder === "." ? "" : clean(folder), letter, size, reverted ? t("reverted in the sandbox") : ""].filter(Boolean).join(" · ");
+    item.description = [reverted ? t("reverted in the sandbox") : "", folder === "." ? "" : clean(folder), letter, size].filter(Boolean).join(" · ");
     item.tooltip = file.oldPath && file.oldPath !== file.path ? `${clean(file.oldPath)} → ${clean(file.path)}` : clean(file.path);
     item.resourceUri = vscode.Uri.from({ scheme: "aloft-review", path: `/${file.path}` });
     item.iconPath = vscode.ThemeIcon.File;

@@ -6,7 +6,7 @@ import { contextOf, description, groupOf, GROUPS, lookOf, matches, type Group } 
 import type { Thread } from "./protocol.js";
 import { clean } from "./text.js";
 import type { Threads } from "./threads.js";
-import { groupName, stateName } from "./words.js";
+import { fileCount, groupName, stateName } from "./words.js";
 
 export const VIEW = "aloft.threads";
 
@@ -83,12 +83,13 @@ export class ThreadsView implements vscode.TreeDataProvider<Row>, vscode.Disposa
 
   #group(group: Group): vscode.TreeItem {
     const open = group === "paused" ? vscode.TreeItemCollapsibleState.Collapsed : vscode.TreeItemCollapsibleState.Expanded;
-    const item = new vscode.TreeItem(groupName(group, vscode.l10n.t), this.#filter ? vscode.TreeItemCollapsibleState.Expanded : open);
+    const name = groupName(group, vscode.l10n.t);
+    const item = new vscode.TreeItem(name, this.#filter ? vscode.TreeItemCollapsibleState.Expanded : open);
     const count = this.#of(group).length;
     item.id = `${group}${this.#filter ? "/filtered" : ""}`;
     item.description = String(count);
     item.contextValue = ";group;";
-    item.accessibilityInformation = { label: vscode.l10n.t("{0}, {1} agents", groupName(group, vscode.l10n.t), count) };
+    item.accessibilityInformation = { label: count === 1 ? vscode.l10n.t("{0}, 1 agent", name) : vscode.l10n.t("{0}, {1} agents", name, count) };
     return item;
   }
 
@@ -99,13 +100,13 @@ export class ThreadsView implements vscode.TreeDataProvider<Row>, vscode.Disposa
     const item = new vscode.TreeItem(title);
     const { icon, colour } = lookOf(thread);
     item.id = id;
-    item.description = description(thread);
+    // The bell itself is there only while the pointer is, and the end of a long line is cut off.
+    item.description = [thread.muted ? vscode.l10n.t("muted") : "", description(thread)].filter(Boolean).join(" · ");
     item.iconPath = new vscode.ThemeIcon(icon, colour ? new vscode.ThemeColor(colour) : undefined);
     item.contextValue = contextOf(thread);
     item.tooltip = tooltip(thread);
     item.command = { command: "aloft.openThread", title: vscode.l10n.t("Open"), arguments: [id] };
-    const muted = thread.muted ? vscode.l10n.t(", muted") : "";
-    item.accessibilityInformation = { label: `${title}, ${stateName(thread, vscode.l10n.t)}${muted}, ${item.description}` };
+    item.accessibilityInformation = { label: `${title}, ${stateName(thread, vscode.l10n.t)}, ${item.description}` };
     return item;
   }
 
@@ -134,7 +135,7 @@ export class ThreadsView implements vscode.TreeDataProvider<Row>, vscode.Disposa
   #decorate(): void {
     if (!this.#view) return;
     const waiting = this.#threads.all().filter((thread) => groupOf(thread) === "needsYou").length;
-    this.#view.badge = waiting > 0 ? { value: waiting, tooltip: vscode.l10n.t("{0} agents need you", waiting) } : undefined;
+    this.#view.badge = waiting > 0 ? { value: waiting, tooltip: waiting === 1 ? vscode.l10n.t("1 agent needs you") : vscode.l10n.t("{0} agents need you", waiting) } : undefined;
     const shown = GROUPS.reduce((sum, group) => sum + this.#of(group).length, 0);
     this.#view.description = this.#filter ? vscode.l10n.t("“{0}”", this.#filter) : "";
     const none = this.#filter !== "" && shown === 0;
@@ -148,7 +149,7 @@ function tooltip(thread: Thread): string {
     clean(thread.title),
     `${stateName(thread, vscode.l10n.t)} · ${clean(thread.agent)} · ${thread.mode}`,
     `${clean(thread.repository.name)} · ${clean(thread.branch)}`,
-    files > 0 ? vscode.l10n.t("{0} files, +{1} −{2}", files, additions, deletions) : vscode.l10n.t("no changes"),
+    files > 0 ? `${fileCount(files, vscode.l10n.t)}, +${additions} −${deletions}` : vscode.l10n.t("no changes"),
   ];
   if (thread.error) lines.push(clean(thread.error.message, 400), clean(thread.error.hint ?? "", 400));
   return lines.filter((line) => line !== "").join("\n");

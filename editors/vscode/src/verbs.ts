@@ -12,7 +12,7 @@ import type { Ctx } from "./ctx.js";
 import { isReason, type RequestError } from "./errors.js";
 import type { Mode, Thread, ThreadResult } from "./protocol.js";
 import { clean, plain } from "./text.js";
-import { stateName } from "./words.js";
+import { fileCount, stateName } from "./words.js";
 
 const t = vscode.l10n.t;
 
@@ -194,7 +194,7 @@ function lossOf(thread: Thread): string {
   const { files, additions, deletions } = thread.diff;
   if (files > 0 && thread.pullRequest?.state !== "merged") {
     if (thread.pullRequest) lines.push(t("Pull request #{0} has its work as it was pushed last.", thread.pullRequest.number));
-    else lines.push(t("It has work that is nowhere else: {0} files, +{1} −{2} on branch {3}.", files, additions, deletions, clean(thread.branch)));
+    else lines.push(t("It has work that is nowhere else: {0}, +{1} −{2} on branch {3}.", fileCount(files, t), additions, deletions, clean(thread.branch)));
   }
   if (thread.state === "running" || thread.state === "requiresAction") lines.push(t("It is {0}; its turn is stopped.", stateName(thread, t)));
   return lines.join("\n");

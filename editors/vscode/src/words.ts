@@ -1,4 +1,4 @@
-// Names of groups and states in the language of the editor, for lists and pages, which each translate in their own way.
+// Names of groups and states, and counts, in the language of the editor, for lists and pages, which each translate in their own way.
 
 import type { Group } from "./groups.js";
 import type { Thread } from "./protocol.js";
@@ -42,4 +42,8 @@ export function stateName(thread: Thread, t: Translate): string {
     default:
       return thread.state;
   }
+}
+
+export function fileCount(count: number, t: Translate): string {
+  return count === 1 ? t("1 file") : t("{0} files", count);
 }

@@ -1,7 +1,7 @@
 // Numbers and states in words.
 
 import type { Thread, Turn, Usage } from "../src/protocol.js";
-import { stateName } from "../src/words.js";
+import { fileCount, stateName } from "../src/words.js";
 import { t } from "./l10n.js";
 
 export function bytes(size: number): string {
@@ -100,7 +100,7 @@ export function turnEnd(turn: Turn): string {
 }
 
 export function files(count: number): string {
-  return count === 1 ? t("1 file") : t("{0} files", count);
+  return fileCount(count, t);
 }
 
 /** Files and lines, for people who hear them. */

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 
 import { contextOf, description, groupOf, matches } from "../../src/groups.js";
+import type { Thread } from "../../src/protocol.js";
+import { stateName } from "../../src/words.js";
 import { thread } from "./samples.js";
 
 test.each([
@@ -16,6 +18,22 @@ test.each([
   ["of a newer bridge", undefined, "ready"],
 ])("%s with a last turn %s is shown under %s", (state, last, group) => {
   expect(groupOf(thread({ state: state as never, ...(last ? { lastTurn: { number: 1, state: last as never } } : {}) }))).toBe(group);
+});
+
+test.each<[Partial<Thread>, string]>([
+  [{ state: "starting", queuePosition: 3 }, "queued (3)"],
+  [{ state: "starting" }, "starting"],
+  [{ state: "running" }, "running"],
+  [{ state: "requiresAction" }, "needs you"],
+  [{ state: "paused" }, "paused"],
+  [{ state: "idle" }, "ready"],
+  [{ state: "idle", lastTurn: { number: 1, state: "completed" } }, "done"],
+  [{ state: "idle", lastTurn: { number: 1, state: "interrupted" } }, "stopped"],
+  [{ state: "idle", lastTurn: { number: 1, state: "failed" } }, "failed"],
+  [{ state: "failed" }, "failed"],
+  [{ state: "deleting" }, "being deleted"],
+])("%o is said to be %s", (how, words) => {
+  expect(stateName(thread(how), (sentence, ...values) => sentence.replace("{0}", String(values[0])))).toBe(words);
 });
 
 test("the description is repository, branch and age; while it starts the step comes first", () => {
