@@ -37,7 +37,9 @@ export async function startVsCode({ env = {}, extensions, settings = {}, testDri
   const data = mkdtempSync("/var/tmp/avs");
   // A person's settings, and those of the machine: in this window, which is a remote one, some are taken from the latter only.
   const files = ["user/User", "user/Machine", "server/data/Machine"].map((folder) => path.join(data, folder));
-  for (const folder of files) mkdirSync(folder, { recursive: true });
+  // Its extensions leave sockets where temporary files are; their names have some fifty letters, of about a hundred.
+  const temporary = path.join(data, "tmp");
+  for (const folder of [...files, temporary]) mkdirSync(folder, { recursive: true });
   const write = (more) => {
     for (const folder of files) writeFileSync(path.join(folder, "settings.json"), JSON.stringify({ ...SETTINGS, ...settings, ...more }));
   };
@@ -51,7 +53,7 @@ export async function startVsCode({ env = {}, extensions, settings = {}, testDri
   const child = spawn(process.execPath, words, {
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env.PATH, LANG: "C.UTF-8", ...env, EXTENSIONS_GALLERY: "{}" },
+    env: { PATH: process.env.PATH, LANG: "C.UTF-8", TMPDIR: temporary, ...env, EXTENSIONS_GALLERY: "{}" },
   });
   let log = "";
   const stop = async () => {
