@@ -59,17 +59,23 @@ step("a pull request is created from the panel's title, and its link and state a
   const opened = world.context.waitForEvent("page");
   await link.click();
   assert.match((await opened).url(), /^about:blank$|\/dev\/tool\/pull\/1/);
-  // Brought up to date it is the same one, and that is told with its address.
-  await panel.getByRole("button", { name: "Update PR" }).click();
+  // Brought up to date from its card it is the same one, and that is told with its address.
+  await window.command("Aloft: Open Dashboard");
+  await panel.getByRole("button", { name: "Update PR: Fix the tool" }).click();
   await window.toast(/Fix the tool: .*\/dev\/tool\/pull\/1/).first().getByRole("button", { name: "Open in the browser" }).waitFor();
 });
 
 step("once it was merged at the forge, panel and dashboard say so", async () => {
   await forge.merge(1);
-  await panel.getByRole("link", { name: /Pull request #1 \(merged\)/ }).waitFor();
-  await window.command("Aloft: Open Dashboard");
   await panel.locator(".card").getByRole("link", { name: /Pull request #1 \(merged\)/ }).waitFor();
+  await page.getByRole("tab", { name: /Fix the tool/ }).click();
+  await panel.locator("header").getByRole("link", { name: /Pull request #1 \(merged\)/ }).waitFor();
   await until("a notice of it", async () => (await world.home.json("notice", "list")).some(({ title }) => /merged/.test(title)));
+});
+
+step("against the base branch as it is now, nothing is left to review then", async () => {
+  await window.command("Aloft: Review Against the Base Branch Now");
+  await window.toast(/everything in “Fix the tool” is in the base branch now/).first().waitFor();
 });
 
 step("the repositories of the account can be picked for a new agent", async () => {

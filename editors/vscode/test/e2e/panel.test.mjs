@@ -161,14 +161,24 @@ step("a thread deleted elsewhere says so, with what was written", async () => {
   await editor.request("thread/delete", { threadId: (await thread("Long talk")).id });
   await panel.getByText("This thread was deleted.").first().waitFor();
   assert.equal(await message().inputValue(), "half a thought");
-  await page.keyboard.press("Control+w").catch(() => {});
+});
+
+step("and another agent can be begun with it", async () => {
+  await panel.getByRole("combobox", { name: "For" }).selectOption("Remote Agent (new)");
+  await window.shot("remote-agent");
+  await panel.getByRole("button", { name: "Create agent…" }).click();
+  await until("the form with it", async () => (await panel.locator("#prompt").inputValue()) === "half a thought");
+  await panel.locator("#source", { hasText: "shop" }).waitFor();
+  await window.command("View: Close Editor");
+  await message().waitFor();
+  assert.equal(await message().inputValue(), "");
 });
 
 step("the dashboard shows all agents live, and acts", async () => {
   const running = await begin("Long work", "plan: look\nplan: write\nplan: test\n$ sleep 300");
   await begin("Asks first", "$ make all", { mode: "manual" });
   await window.row("Asks first").waitFor();
-  await window.command("Aloft: Open Dashboard");
+  await page.getByRole("button", { name: "Open Dashboard" }).first().click();
   const card = (title) => panel.locator(".card").filter({ has: panel.getByRole("heading", { name: title }) });
   await card("Long work").getByText("$ sleep 300").waitFor();
   await card("Long work").getByText("look").waitFor();
@@ -185,6 +195,15 @@ step("the dashboard shows all agents live, and acts", async () => {
   await editor.request("thread/update", { threadId: running.id, title: "Asks nothing" });
   await card("Asks nothing").waitFor();
   console.log(`a change made elsewhere was on the dashboard after ${Date.now() - begun} ms`);
+  // Deleted there, it is gone for all.
+  const { id } = await begin("Goes away", "$ true");
+  await panel.getByRole("searchbox").fill("");
+  await panel.getByRole("button", { name: "Delete: Goes away" }).click();
+  await page.locator(".monaco-dialog-box").getByRole("button", { name: "Delete", exact: true }).click();
+  await card("Goes away").waitFor({ state: "detached" });
+  assert.ok(!(await editor.request("thread/list", {})).threads.some((one) => one.id === id));
+  await panel.getByRole("searchbox").fill("asks");
+  await card("Fix the login").waitFor({ state: "detached" });
   // By keyboard alone: from the search to the card's first button.
   await panel.getByRole("searchbox").focus();
   await page.keyboard.press("Tab");

@@ -39,12 +39,6 @@ const holds = (name, text) => until(`the text of ${name}`, async () => (await re
 
 const file = (name) => page.getByRole("treeitem", { name: new RegExp(`^${name}, `) }).first();
 
-/** A button of a row, which is there while the pointer is. */
-async function act(name, button) {
-  await file(name).hover();
-  await file(name).getByRole("button", { name: button }).click();
-}
-
 step("all changes of a thread in one editor, and each file alone", async () => {
   await window.command("Aloft: Review Changes", "Change things");
   await page.getByRole("tab", { name: /Change things: all changes.*4 files/ }).waitFor();
@@ -82,7 +76,7 @@ step("a comment on a line goes to the agent with the line", async () => {
 });
 
 step("one file goes into the local checkout, and the others do not", async () => {
-  await act("src/main.py", "Take File into Local Checkout");
+  await window.act(file("src/main.py"), "Take File into Local Checkout");
   await holds("src/main.py", "FLAG = True\n");
   assert.match(await readFile(path.join(world.folder, "README.md"), "utf8"), /Sample/);
 });
@@ -94,7 +88,9 @@ step("the place of a file where the cursor stands goes into the local checkout",
   await holds("long.txt", LINES.replace("line 3\n", "LINE 3\n"));
 });
 
-step("against another state: only what is not committed", async () => {
+step("against another state: the base branch as it is now, and only what is not committed", async () => {
+  await window.command("Aloft: Review Against the Base Branch Now");
+  await page.getByRole("tab", { name: /Change things: against the base branch now.*5 files/ }).waitFor();
   await window.command("Aloft: Review Uncommitted Changes");
   await page.getByRole("tab", { name: /Change things: not committed/ }).waitFor();
   await file("long.txt").click();
@@ -116,4 +112,20 @@ step("a turn alone", async () => {
   await window.command("Aloft: Review Changes of a Turn…");
   await page.locator(".quick-input-list .monaco-list-row", { hasText: "Turn 2" }).click();
   await page.getByRole("tab", { name: /Change things: turn 2.*1 file/ }).waitFor();
+});
+
+step("all of it goes into the local checkout, and what does not fit there is asked about first", async () => {
+  const mine = (await readFile(path.join(world.folder, "long.txt"), "utf8")).replace("line 50\n", "mine\n");
+  await writeFile(path.join(world.folder, "long.txt"), mine);
+  await window.command("Aloft: Apply Changes to Local Checkout", "Change things");
+  const dialog = page.locator(".monaco-dialog-box");
+  await dialog.getByText(/do not fit what is in .*Nothing was changed/).waitFor();
+  await holds("long.txt", mine);
+  await window.shot("apply-conflict");
+  await dialog.getByRole("button", { name: "Apply with conflict marks" }).click();
+  await window.toast("One file holds conflict marks.").first().waitFor();
+  await page.getByRole("tab", { selected: true, name: /long.txt/ }).waitFor();
+  const marked = await readFile(path.join(world.folder, "long.txt"), "utf8");
+  assert.match(marked, /<<<<<<<[^\n]*\nmine\n[^]*LINE 50\n>>>>>>>/);
+  await holds("reviewed.txt", "reviewed\n");
 });

@@ -83,12 +83,14 @@ step("it is marked when something else is there now", async () => {
   await chip("changed since").waitFor();
   await window.shot("create-stale");
   await panel.locator("#prompt").fill("$ cat src/main.py\n$ printf '\\0\\1\\2' > image.bin; echo 'FLAG = True' > src/main.py");
+  await panel.locator("#branch").fill("mine/flag");
   await panel.locator("#agent").selectOption("shell");
   await panel.locator("#mode").selectOption("auto");
   await panel.getByRole("button", { name: "Create agent" }).click();
   shell = await until("the agent", async () => (await list()).find(({ agent }) => agent === "shell"));
   await panel.getByRole("article", { name: /^Turn 1 completed/ }).waitFor();
   const [{ input }] = (await items(shell.id)).filter(({ type }) => type === "userMessage");
+  assert.equal(shell.branch, "mine/flag");
   const { range: _, ...selection } = input.find(({ type }) => type === "selection");
   assert.deepEqual(selection, { type: "selection", path: "src/main.py", text: "FLAG = False\n", commit: head });
 });
@@ -159,8 +161,7 @@ step("a link in a message opens the file at its line, and an address only after 
 
 step("a file of the sandbox is changed in the editor, and the agent is told", async () => {
   await window.command("Aloft: Review Changes", shell.title);
-  await row("src/main.py").hover();
-  await row("src/main.py").getByRole("button", { name: "Open File in Sandbox" }).click();
+  await window.act(row("src/main.py"), "Open File in Sandbox");
   await page.getByRole("tab", { selected: true, name: /main.py \(sandbox\)/ }).waitFor();
   await line("FLAG = True").click();
   await page.keyboard.press("Control+End");
@@ -181,8 +182,7 @@ step("a file of the sandbox is changed in the editor, and the agent is told", as
 
 step("a whole file, and a binary one, are taken back in the sandbox", async () => {
   for (const [name, was] of [["src/main.py", "FLAG = False\n"], ["image.bin", "\x00\x01\x02\x03"]]) {
-    await row(name).hover();
-    await row(name).getByRole("button", { name: "Revert File in Sandbox" }).click();
+    await window.act(row(name), "Revert File in Sandbox");
     const dialog = page.locator(".monaco-dialog-box");
     await dialog.getByText(`Take back all changes of ${name}`).waitFor();
     await dialog.getByRole("button", { name: "Revert" }).click();

@@ -84,6 +84,17 @@ step("a program of another time is named with what to do", async () => {
   await page.locator(".statusbar-item[aria-label*='The bridge does not run']").waitFor({ state: "detached" });
 });
 
+step("a cloud that cannot be reached is named with a way to try again, and the list comes back with the other one", async () => {
+  world.server.set({ "aloft.cloud": "http://127.0.0.1:9" });
+  await page.locator(".statusbar-item[aria-label*='The cloud cannot be reached']").waitFor();
+  await page.getByText("Agents in it go on working.").waitFor();
+  await page.getByRole("button", { name: "Try again" }).waitFor();
+  await window.row(/Watched/).waitFor({ state: "detached" });
+  await window.shot("offline");
+  world.server.set({});
+  await window.row(/Watched.*done/).waitFor();
+});
+
 step("a model key is asked for, tried and shown nowhere", async () => {
   // Three toasts are shown at a time.
   await window.command("Notifications: Clear All Notifications");

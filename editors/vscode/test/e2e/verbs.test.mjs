@@ -111,8 +111,9 @@ step("archived into a file, deleted, and restored from the file", async () => {
 step("what listens in a sandbox is brought here, and let go", async () => {
   const serving = await editor.shell(world.folder, "$ exec python3 -m http.server 8123 --bind 127.0.0.1", { title: "Serves" });
   await until("the port", async () => (await editor.request("port/list", { threadId: serving.id })).ports.some(({ port }) => port === 8123));
-  await window.open("Serves");
-  await window.command("Aloft: Ports of Sandbox…", "8123");
+  await window.command("Aloft: Open Dashboard");
+  await panel.getByRole("button", { name: "Ports: Serves" }).click();
+  await window.pick("8123");
   const toast = window.toast(/Port 8123 of Serves is here as/).first();
   const [address] = /127\.0\.0\.1:\d+|localhost:\d+/.exec(await toast.textContent());
   assert.match(await (await fetch(`http://${address}/README.md`)).text(), /Sample/);

@@ -181,12 +181,18 @@ export class Window {
   async menu(row, name, opens) {
     const item = this.page.getByRole("menuitem", { name });
     await until(`what “${name}” opens`, async () => {
-      await row.click({ button: "right" });
-      const chosen = await item.waitFor({ timeout: 3_000 }).then(() => item.click({ delay: 200, timeout: 3_000 })).then(() => true, () => false);
+      const shown = row.click({ button: "right", timeout: 5_000 }).then(() => item.waitFor({ timeout: 3_000 }));
+      const chosen = await shown.then(() => item.click({ delay: 200, timeout: 3_000 })).then(() => true, () => false);
       const opened = await opens.waitFor({ timeout: chosen ? 10_000 : 1 }).then(() => true, () => false);
       if (!opened) await this.page.keyboard.press("Escape");
       return opened;
     });
+  }
+
+  /** Presses a button of a row, which is there while the pointer is. */
+  async act(row, button) {
+    await row.hover();
+    await row.getByRole("button", { name: button, exact: true }).click();
   }
 
   /** Chooses an entry of a quick pick. */

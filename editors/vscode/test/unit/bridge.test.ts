@@ -96,9 +96,12 @@ test("a request in flight when the bridge dies is refused, and may be made again
 
 test("one that always dies is given up with its last words, until somebody wants another try", async () => {
   const program = await script("dies", "#!/bin/sh\necho 'no luck today' >&2\nexit 7\n");
+  const begun = Date.now();
   open(program);
   const asked = bridge.request("outbox/list", {}).catch((error: unknown) => error);
   await stopped();
+  // Each pause is twice the one before: 250 ms to 2 s.
+  expect(Date.now() - begun).toBeGreaterThan(3_700);
   expect(bridge.state.message).toMatch(/5 times in a row.*exit code 7.*no luck today/);
   expect(await asked).toMatchObject({ reason: "BRIDGE_STOPPED" });
   expect(lines.filter((line) => line.startsWith("starting "))).toHaveLength(5);

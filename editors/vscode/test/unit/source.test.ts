@@ -5,7 +5,7 @@ import { RequestError } from "../../src/errors.js";
 import { pickSource } from "../../src/source.js";
 import { short } from "../../webview/create_messages.js";
 import { stubPicker, type Picker } from "./picker.js";
-import { window } from "./vscode.stub.js";
+import { Uri, window } from "./vscode.stub.js";
 
 let picker: Picker;
 let list: ReturnType<typeof vi.fn<(params: { query?: string }) => Promise<unknown>>>;
@@ -92,4 +92,19 @@ test("a list that cannot be read says why; without any account one can be connec
   void pickSource(ctx, []);
   await expect.poll(() => [list.mock.calls.length, picker.busy]).toEqual([1, false]);
   expect(picker.items.map(({ label }) => label)).toEqual(["$(folder) Another folder…", "$(link) URL or OWNER/NAME…", "$(plug) Connect an account at a forge…"]);
+});
+
+test("any folder of this machine can be named, and any address", async () => {
+  list = vi.fn(async () => ({ repositories: [] }));
+  window["showOpenDialog"] = async ({ canSelectFolders }: { canSelectFolders: boolean }) => (canSelectFolders ? [Uri.file("/srv/other")] : undefined);
+  const folder = pickSource(ctx, []);
+  picker.accept("Another folder");
+  expect(await folder).toEqual({ path: "/srv/other" });
+  const given = [" git@git.example.com:me/app.git ", undefined];
+  window["showInputBox"] = async () => given.shift();
+  for (const source of [{ repository: "git@git.example.com:me/app.git" }, null]) {
+    const named = pickSource(ctx, []);
+    picker.accept("URL or OWNER/NAME");
+    expect(await named).toEqual(source);
+  }
 });

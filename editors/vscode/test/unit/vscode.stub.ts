@@ -55,14 +55,17 @@ export const window: Record<string, unknown> = {
   showErrorMessage: async () => undefined,
 };
 export const workspace = {
+  workspaceFolders: undefined as unknown[] | undefined,
   getWorkspaceFolder: (): { uri: Uri } | undefined => undefined,
-  getConfiguration: () => ({ get: (_: string, other: unknown) => other }),
+  getConfiguration: (): { get: (name: string, other: unknown) => unknown } => ({ get: (_, other) => other }),
+  registerTextDocumentContentProvider: () => new Disposable(() => undefined),
   fs: { delete: (uri: Uri) => rm(uri.path), rename: (from: Uri, to: Uri) => rename(from.path, to.path) },
 };
 /** A test that cares for what is called puts its own in here. */
 export const commands: { executeCommand: (...words: unknown[]) => Promise<unknown> } = { executeCommand: async () => undefined };
-export const extensions = { getExtension: () => undefined };
+export const extensions: { getExtension: () => undefined; all: unknown[] } = { getExtension: () => undefined, all: [] };
 export const CodeActionKind = { RefactorRewrite: "refactor.rewrite", QuickFix: "quickfix" };
+export const StatusBarAlignment = { Left: 1 };
 export const ProgressLocation = { Notification: 15, Window: 10 };
 export const l10n = {
   t: (text: string, ...values: unknown[]) => text.replace(/\{(\d+)\}/g, (_, index: string) => String(values[Number(index)])),
