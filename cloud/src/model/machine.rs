@@ -41,7 +41,8 @@ mod turns;
 mod tests;
 
 use aloft_proto::v1::{
-    Item, Level, Notice, NoticeKind, Problem, Thread, ThreadState, Turn, TurnState, event::Payload,
+    Item, Level, Mode, Notice, NoticeKind, Problem, Thread, ThreadState, Turn, TurnState,
+    event::Payload,
 };
 use serde::{Deserialize, Serialize};
 
@@ -88,8 +89,8 @@ pub struct Machine {
     killing: bool,
     /// The turn whose snapshot is being made.
     saving: Option<String>,
-    /// The agent wraps up; afterwards the thread rests.
-    finishing: bool,
+    /// The message by which the agent is to wrap up; afterwards the thread rests.
+    finishing: Option<String>,
     deleting: bool,
     /// Connections into the sandbox that are open or wait for it.
     attached: u32,
@@ -105,6 +106,8 @@ pub struct Machine {
     retrying: bool,
     /// The turn that begins writes the words of the pull request.
     describing: bool,
+    /// Mode and model that the agent on its way was started with: they may have been changed since.
+    launched: (Mode, String),
 }
 
 /// What a machine must know again after a restart and no event says.
@@ -226,6 +229,10 @@ struct Running {
     again: u32,
     /// How it will end, once something has decided that.
     outcome: Option<Outcome>,
+    /// Corrections that the agent has not answered yet whether it takes them in.
+    steering: Vec<String>,
+    /// How the agent ended it, while such an answer is due.
+    ending: Option<Ending>,
     allowance: Allowance,
 }
 
@@ -295,6 +302,8 @@ impl Machine {
                 look: Look::Wanted,
                 again: 0,
                 outcome: None,
+                steering: Vec::new(),
+                ending: None,
                 allowance: Allowance::default(),
             });
         let of_turn = running.as_ref().map(|running| running.turn.id.as_str()).unwrap_or_default();
@@ -310,7 +319,7 @@ impl Machine {
             frozen: false,
             killing: false,
             saving: None,
-            finishing: false,
+            finishing: None,
             deleting: memory.deleting,
             attached: 0,
             activity: 0,
@@ -319,6 +328,7 @@ impl Machine {
             clock: None,
             retrying: false,
             describing: false,
+            launched: (thread.mode(), thread.model.clone()),
             thread,
             memory,
         }

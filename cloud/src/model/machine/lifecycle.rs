@@ -4,8 +4,8 @@ use aloft_proto::v1::{ItemState, LedgerKind, Level, NoticeKind, Problem, ThreadS
 
 use crate::model::{
     machine::{
-        Accepted, Agent, Deadline, Effect, Fact, Machine, Millis, Outcome, Phase, Sandbox, Saved,
-        Session,
+        Accepted, Agent, Deadline, Effect, Ending, Fact, Machine, Millis, Outcome, Phase, Sandbox,
+        Saved, Session,
     },
     time::timestamp,
 };
@@ -16,6 +16,7 @@ impl Machine {
         self.memory.resume = false;
         self.memory.pause = false;
         self.memory.incarnation += 1;
+        self.launched = (self.thread.mode(), self.thread.model.clone());
         self.down(Sandbox::Starting);
         out.effects.push(Effect::Start);
     }
@@ -66,7 +67,8 @@ impl Machine {
                 self.memory.pause = false;
             }
             Sandbox::Starting => {}
-            Sandbox::Up if self.turn.is_some() => {}
+            // It is newer than a pause that the turn is being stopped for.
+            Sandbox::Up if self.turn.is_some() => self.memory.pause = false,
             Sandbox::Up => self.rest(now, out),
         }
     }
@@ -203,6 +205,7 @@ impl Machine {
     fn agent_ready(&mut self, now: Millis, session: Session, out: &mut Accepted) {
         self.memory.session = Some(session.id.clone());
         self.agent = Agent::Ready(session);
+        self.set_anew(out);
         self.advance(now, out);
     }
 
@@ -228,15 +231,20 @@ impl Machine {
             return;
         }
         self.agent = Agent::Absent;
-        if self.take_again(given) {
+        if self.take_again(now, given, out) {
             self.advance(now, out);
             return;
         }
         let Some(running) = &mut self.turn else { return };
         match running.phase {
             Phase::Waiting | Phase::Prompted => {
-                let (state, stopped_by) = (TurnState::Failed, String::new());
-                running.outcome = Some(Outcome { state, stopped_by, problem: Some(problem) });
+                let (state, problem) = match running.ending.take() {
+                    // It had come to its end before.
+                    Some(Ending::Completed) => (TurnState::Completed, None),
+                    Some(Ending::Failed(before)) => (TurnState::Failed, Some(before)),
+                    Some(Ending::Cancelled) | None => (TurnState::Failed, Some(problem)),
+                };
+                running.outcome = Some(Outcome { state, stopped_by: String::new(), problem });
                 self.kill(out);
             }
             Phase::Guided | Phase::Stopping => self.kill(out),
@@ -253,7 +261,7 @@ impl Machine {
         self.saving = None;
         self.leave_rewind(now, &problem.reason, &problem.message, out);
         self.memory.jobs.clear();
-        let again = self.take_again(given);
+        let again = self.take_again(now, given, out);
         let then = if again { "it is started again" } else { "the next message brings it back" };
         let text = format!("The sandbox ended unexpectedly ({}); {then}.", problem.message);
         self.say(now, Level::Warning, text, out);
@@ -268,7 +276,7 @@ impl Machine {
                 stopped_by: String::new(),
                 problem: Some(problem),
             });
-            self.memory.held = true;
+            self.memory.held |= !self.memory.describes;
             self.settle(now, state, stopped_by, problem, out);
         }
     }
@@ -370,7 +378,7 @@ impl Machine {
                 }
             }
             Some(_) => {
-                self.memory.held = true;
+                self.memory.held |= !self.memory.describes;
                 if let Some(running) = &mut self.turn {
                     let problem = if stopped.is_none() { Some(problem) } else { None };
                     let (state, stopped_by) = (TurnState::Interrupted, stopped.unwrap_or_default());

@@ -71,18 +71,24 @@ impl Machine {
         let id = self.add_message(now, parts.clone(), author, out);
         out.turn = self.turn().cloned();
         match phase {
+            // Words of a pull request are no answer to it: it comes after them.
+            Phase::Waiting | Phase::Prompted if self.memory.describes => self.comes_next(id),
             // The agent has nothing yet: it gets both at once.
             Phase::Waiting => self.memory.messages.push(id),
+            Phase::Prompted if self.has_ended() => self.comes_next(id),
             Phase::Prompted if self.steers() => {
                 out.effects.push(Effect::Steer { item: id.clone(), parts });
-                self.memory.messages.push(id);
+                self.memory.messages.push(id.clone());
+                self.turn.iter_mut().for_each(|running| running.steering.push(id.clone()));
             }
             Phase::Prompted => {
                 self.guide(now, author, out);
-                self.memory.guides.push(id);
+                self.comes_next(id);
             }
             Phase::Guided | Phase::Stopping | Phase::Killing | Phase::Saving => {
-                self.memory.guides.push(id);
+                // It is newer than a pause that the turn was stopped for.
+                self.memory.pause = false;
+                self.comes_next(id);
             }
         }
         Ok(())
@@ -90,19 +96,49 @@ impl Machine {
 
     /// The agent did or did not take a correction by its own steering.
     pub(super) fn steered(&mut self, now: Millis, id: &str, taken: bool, out: &mut Accepted) {
-        let Some(at) = self.memory.messages.iter().position(|known| known == id) else { return };
-        let Some(phase) = self.turn.as_ref().map(|running| running.phase) else { return };
+        let Some(running) = &mut self.turn else { return };
+        let Some(at) = running.steering.iter().position(|known| known == id) else { return };
+        running.steering.remove(at);
+        let (turn, phase) = (running.turn.id.clone(), running.phase);
+        let ending = if running.steering.is_empty() { running.ending.take() } else { None };
+        let has_ended = ending.is_some() || running.ending.is_some();
         if taken {
             let events = self.transcript.deliver(id, Delivery::Delivered, timestamp(now));
             self.log_all(events, out);
-            return;
+        } else {
+            let author = self.transcript.message(id).map(author_of).unwrap_or_default();
+            self.comes_next(id.to_owned());
+            if has_ended && self.finishing.as_deref() == Some(id) {
+                // It has come to its end already.
+                self.drop_guide(now, id, out);
+            } else if matches!(phase, Phase::Stopping | Phase::Killing) {
+                // It was said before the stop.
+                self.memory.guides.retain(|known| known != id);
+                self.memory.queue.insert(0, id.to_owned());
+            } else if phase == Phase::Prompted && !has_ended {
+                self.guide(now, &author, out);
+            }
         }
-        self.memory.messages.remove(at);
-        let author = self.transcript.message(id).map(author_of).unwrap_or_default();
-        self.memory.guides.push(id.to_owned());
-        if phase == Phase::Prompted {
-            self.guide(now, &author, out);
+        if let Some(ending) = ending {
+            self.ended(now, &turn, ending, out);
         }
+    }
+
+    /// A message of the running turn, or a new one, is given to the agent next, in the order they were said.
+    pub(super) fn comes_next(&mut self, id: String) {
+        let number = |id: &str| id.trim_start_matches('i').parse::<u64>().unwrap_or_default();
+        self.memory.messages.retain(|known| *known != id);
+        let guides = &mut self.memory.guides;
+        let later = guides.iter().position(|known| number(known) > number(&id));
+        guides.insert(later.unwrap_or(guides.len()), id);
+    }
+
+    /// A correction is of no use any more.
+    pub(super) fn drop_guide(&mut self, now: Millis, id: &str, out: &mut Accepted) {
+        let Some(at) = self.memory.guides.iter().position(|known| known == id) else { return };
+        self.memory.guides.remove(at);
+        let events = self.transcript.take_back(id, timestamp(now));
+        self.log_all(events, out);
     }
 
     pub(super) fn move_queued(&mut self, id: &str, position: usize) -> Result<(), Refused> {
@@ -152,6 +188,11 @@ impl Machine {
         let deadline = Deadline::Stop(running.turn.id.clone());
         out.effects.push(Effect::Cancel);
         out.effects.push(Effect::Wake { at: now + STOP_GRACE, deadline });
+    }
+
+    /// The agent has ended the turn, which waits for an answer to a correction.
+    fn has_ended(&self) -> bool {
+        self.turn.as_ref().is_some_and(|running| running.ending.is_some())
     }
 
     fn steers(&self) -> bool {

@@ -140,7 +140,6 @@ impl Machine {
             hint: "raise it with `aloft budget`".to_owned(),
             retryable: false,
         };
-        let held = self.memory.held;
         match &mut self.turn {
             // The agent had nothing of it, and goes on as it is.
             Some(running)
@@ -153,7 +152,6 @@ impl Machine {
             // It was looked that there is a turn.
             _ => drop(self.halt(now, problem, out)),
         }
-        self.memory.held = held;
     }
 
     /// The branch is about to be pushed.

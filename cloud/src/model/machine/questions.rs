@@ -130,6 +130,18 @@ impl Machine {
         }
         Ok(())
     }
+
+    /// Tells the new agent what a person set while it was on its way.
+    pub(super) fn set_anew(&mut self, out: &mut Accepted) {
+        let (mode, model) = (self.thread.mode(), self.thread.model.clone());
+        if mode != self.launched.0 {
+            out.effects.push(Effect::SetMode(mode));
+        }
+        if model != self.launched.1 {
+            out.effects.push(Effect::SetModel(model.clone()));
+        }
+        self.launched = (mode, model);
+    }
 }
 
 fn options_of(item: &Item) -> &[PermissionOption] {

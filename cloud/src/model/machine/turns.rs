@@ -58,11 +58,13 @@ impl Machine {
             look,
             again: 0,
             outcome: None,
+            steering: Vec::new(),
+            ending: None,
             allowance: Allowance::default(),
         });
         self.log(Payload::TurnStarted(turn), out);
         self.deliver(now, Delivery::Queued, out);
-        if self.finishing {
+        if self.finishing.is_some() {
             self.finish_by(now, out);
         }
         if !self.is_limited() {
@@ -99,6 +101,7 @@ impl Machine {
             (Sandbox::Up, Agent::Ready(_)) if busy => {}
             (Sandbox::Up, Agent::Absent) => {
                 self.agent = Agent::Starting;
+                self.launched = (self.thread.mode(), self.thread.model.clone());
                 out.effects.push(Effect::StartAgent);
             }
             (Sandbox::Up, Agent::Ready(session)) => {
@@ -127,7 +130,7 @@ impl Machine {
     }
 
     /// The turn is as it was before it was given to an agent that never had it; false where that was tried often enough.
-    pub(super) fn take_again(&mut self, given: &str) -> bool {
+    pub(super) fn take_again(&mut self, now: Millis, given: &str, out: &mut Accepted) -> bool {
         let Some(running) = self.turn.as_mut().filter(|running| running.turn.id != given) else {
             return false;
         };
@@ -136,10 +139,14 @@ impl Machine {
         }
         running.again += 1;
         running.phase = Phase::Waiting;
+        // They are messages of the turn like any other.
+        running.steering.clear();
         if running.look == Look::UnderWay && self.sandbox != Sandbox::Up {
             running.look = Look::Wanted;
         }
         self.memory.prompted = false;
+        // A crash must find them as they are: given to nobody.
+        self.deliver(now, Delivery::Queued, out);
         true
     }
 
@@ -158,10 +165,10 @@ impl Machine {
             self.stop(now, by, out);
             return Ok(());
         }
-        if !self.finishing {
-            self.finishing = true;
+        if self.finishing.is_none() {
             self.finish_by(now, out);
             self.steer(now, expected, vec![words(WRAP_UP)], by, out)?;
+            self.finishing = out.item.as_ref().map(|item| item.id.clone());
         }
         Ok(())
     }
@@ -176,11 +183,7 @@ impl Machine {
         if self.turn.is_none() {
             return Err(Refused::NoTurn);
         }
-        self.stop(now, "cloud", out);
-        if let Some(outcome) = self.turn.as_mut().and_then(|running| running.outcome.as_mut()) {
-            outcome.state = TurnState::Failed;
-            outcome.problem = Some(problem);
-        }
+        self.end(now, "cloud", Some(problem), out);
         Ok(())
     }
 
@@ -192,7 +195,15 @@ impl Machine {
 
     /// Stops the running turn: asked first, then ended with everything it started.
     pub(super) fn stop(&mut self, now: Millis, by: &str, out: &mut Accepted) {
-        self.memory.held = true;
+        self.end(now, by, None, out);
+    }
+
+    /// The same, as a failure where there is a problem.
+    fn end(&mut self, now: Millis, by: &str, problem: Option<Problem>, out: &mut Accepted) {
+        // A turn of the cloud's own, which it ends itself, is nothing that people wanted to stop.
+        if by != "cloud" || !self.memory.describes {
+            self.hold_back(now, out);
+        }
         self.withdraw_questions(now, out);
         let starting = matches!(self.sandbox, Sandbox::Starting);
         let Some(running) = &mut self.turn else { return };
@@ -202,11 +213,16 @@ impl Machine {
             self.memory.stopped = Some(by.to_owned());
         }
         // What ends already says why it does.
-        if running.phase != Phase::Killing || running.outcome.is_none() {
+        let says_why = running
+            .outcome
+            .as_ref()
+            .is_some_and(|known| running.phase == Phase::Killing || known.problem.is_some());
+        if problem.is_some() || !says_why {
+            let failed = problem.is_some();
             running.outcome = Some(Outcome {
-                state: TurnState::Interrupted,
+                state: if failed { TurnState::Failed } else { TurnState::Interrupted },
                 stopped_by: running.turn.stopped_by.clone(),
-                problem: None,
+                problem,
             });
         }
         match running.phase {
@@ -217,6 +233,8 @@ impl Machine {
             }
             Phase::Waiting if self.sandbox == Sandbox::Up => self.kill(out),
             Phase::Waiting => self.complete(now, None, out),
+            // It has nothing more to ask of the agent.
+            Phase::Prompted if running.ending.is_some() => self.kill(out),
             Phase::Prompted => {
                 running.phase = Phase::Stopping;
                 out.effects.push(Effect::Cancel);
@@ -232,11 +250,28 @@ impl Machine {
         }
     }
 
+    /// What was to come after the turn waits for a person's next message, corrections first; words of the cloud's own fall
+    /// away.
+    fn hold_back(&mut self, now: Millis, out: &mut Accepted) {
+        self.memory.held = true;
+        if let Some(wrap_up) = self.finishing.take() {
+            self.drop_guide(now, &wrap_up, out);
+        }
+        let guides = std::mem::take(&mut self.memory.guides);
+        self.memory.queue.splice(0..0, guides);
+    }
+
     /// The agent ended a turn by itself.
     pub(super) fn ended(&mut self, now: Millis, turn: &str, ending: Ending, out: &mut Accepted) {
         let Some(running) = self.turn.as_mut().filter(|running| running.turn.id == turn) else {
             return;
         };
+        // What came too late for it is not known yet: it must not count as used.
+        if matches!(running.phase, Phase::Prompted | Phase::Guided) && !running.steering.is_empty()
+        {
+            running.ending = Some(ending);
+            return;
+        }
         let by = running.turn.stopped_by.clone();
         // It had its prompt, so it knows.
         self.memory.tell.clear();
@@ -307,6 +342,11 @@ impl Machine {
             | TurnState::Interrupted
             | TurnState::Failed => ItemState::Failed,
         };
+        // Nobody will say any more whether the agent took them in. Who corrected it is heard; who stopped it is obeyed.
+        let unanswered = self.turn.as_mut().map(|running| std::mem::take(&mut running.steering));
+        if state == TurnState::Completed || !self.memory.guides.is_empty() {
+            unanswered.into_iter().flatten().for_each(|id| self.comes_next(id));
+        }
         self.deliver(now, Delivery::Used, out);
         let events = self.transcript.end_turn(left, timestamp(now));
         self.log_all(events, out);
@@ -355,8 +395,17 @@ impl Machine {
                 let whole = last.clone();
                 self.log(Payload::TurnCompleted(whole), out);
             }
-            self.go_back(out);
-            self.advance(now, out);
+            self.after_late_snapshot(now, out);
+        }
+    }
+
+    /// The turn was reported without its snapshot, which nothing waits for any more.
+    fn after_late_snapshot(&mut self, now: Millis, out: &mut Accepted) {
+        self.go_back(out);
+        self.advance(now, out);
+        if self.turn.is_none() {
+            self.rest(now, out);
+            self.rest_after_turn(now, out);
         }
     }
 
@@ -389,8 +438,7 @@ impl Machine {
         {
             self.complete(now, None, out);
         } else {
-            self.go_back(out);
-            self.advance(now, out);
+            self.after_late_snapshot(now, out);
         }
     }
 
@@ -433,7 +481,7 @@ impl Machine {
             TurnState::Unspecified | TurnState::Running | TurnState::Interrupted => {}
         }
         self.last = Some(turn);
-        if self.memory.guides.is_empty() && std::mem::take(&mut self.finishing) {
+        if self.memory.guides.is_empty() && self.finishing.take().is_some() {
             self.memory.held = true;
         }
         self.next(now, out);

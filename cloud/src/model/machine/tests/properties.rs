@@ -162,6 +162,30 @@ impl Reader {
     }
 }
 
+/// Somebody says something to the agent.
+fn says(input: &Input) -> bool {
+    matches!(
+        input,
+        Input::Message { .. }
+            | Input::Steer { .. }
+            | Input::Retry { .. }
+            | Input::Describe { .. }
+            | Input::Fix { .. }
+            | Input::Interrupt { finish: true, .. }
+    )
+}
+
+/// Everything that a waiting turn is to give to its agent is still there.
+fn has_its_messages(machine: &Machine) -> bool {
+    let waits = machine.turn.as_ref().is_some_and(|running| running.phase == Phase::Waiting);
+    let mut messages = machine.memory.messages.iter();
+    !waits || messages.all(|id| machine.transcript.message(id).is_some())
+}
+
+fn begins(out: &Accepted) -> bool {
+    out.events.iter().any(|record| matches!(record.payload, Payload::TurnStarted(_)))
+}
+
 /// Nothing else works on the files while they are brought back, and the agent has no turn.
 fn files_are_safe(machine: &Machine, out: &Accepted) -> bool {
     let rewinding = machine.memory.rewind.is_some();
@@ -256,14 +280,20 @@ proptest! {
         let mut machine = machine();
         let mut reader = Reader::default();
         let mut book = Book::default();
-        let mut frozen = false;
+        let (mut frozen, mut stopped) = (false, false);
         for (second, input) in inputs.into_iter().enumerate() {
             let before = shown(&machine);
+            let said = says(&input);
+            let stops = matches!(input, Input::Interrupt { finish: false, .. }) && machine.turn.is_some();
             let idle = matches!(input, Input::Fact(Fact::Deadline(Deadline::Idle(_))));
             let held = machine.attached > 0;
             let now = Millis::try_from(second).unwrap() * 1_000;
             let failed = matches!(input, Input::Fact(Fact::NotFrozen(n)) if n == machine.activity);
             if let Ok(out) = machine.accept(now, input) {
+                prop_assert!(has_its_messages(&machine), "a message is lost");
+                stopped = (stopped || stops) && !said;
+                prop_assert!(!(stopped && begins(&out)), "a turn begins after a stop");
+                prop_assert!(out.effects.iter().all(|effect| !matches!(effect, Effect::Prompt { parts, .. } if parts.is_empty())), "a message is lost");
                 prop_assert!(!(idle && held && out.effects.contains(&Effect::Suspend)), "suspended under a connection");
                 // What speaks to the inside never meets a sandbox that stands still.
                 for effect in &out.effects {
@@ -324,6 +354,7 @@ proptest! {
         let waiting: Vec<String> = machine.queue().map(|item| item.id.clone()).collect();
         let mut again = Machine::restore(stored, IDLE);
         again.accept(0, Input::Restarted { sandbox }).unwrap();
+        prop_assert!(has_its_messages(&again), "a message is lost");
         prop_assert!(settle(&mut again), "stuck: {}", shown(&again));
         let kept: Vec<String> = again.queue().map(|item| item.id.clone()).collect();
         let run = again.memory().turns - machine.memory().turns;

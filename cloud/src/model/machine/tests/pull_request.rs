@@ -109,3 +109,29 @@ fn a_failing_check_is_news_once_and_again_after_a_push() {
     let seen = failing(&machine);
     assert_eq!(news(&take(&mut machine, vec![seen])), 1);
 }
+
+#[test]
+fn a_message_while_the_words_are_written_comes_after_them() {
+    for steering in [false, true] {
+        let mut machine = rested();
+        machine.agent = Agent::Ready(Session { steering, ..session() });
+        let ask = Input::Describe { parts: text("words?"), author: "me".into() };
+        // Before the agent has the question, and after.
+        take(&mut machine, vec![ask, steer("one"), looked("t2", false), steer("two")]);
+        let out = take(&mut machine, vec![ended("t2", Ending::Completed), snapshot("t2")]);
+        assert_eq!(ends(&out), [(2, TurnState::Completed)]);
+        assert_eq!(prompts(&out), ["one+two"]);
+    }
+}
+
+#[test]
+fn words_that_took_too_long_hold_nothing_else_up() {
+    let mut machine = rested();
+    let ask = Input::Describe { parts: text("words?"), author: "me".into() };
+    take(&mut machine, vec![ask, looked("t2", false), queued("later")]);
+    let late = Input::Fact(Fact::Deadline(Deadline::Finish("t2".into())));
+    take(&mut machine, vec![late, ended("t2", Ending::Cancelled)]);
+    take(&mut machine, vec![Input::Fact(Fact::AgentKilled), snapshot("t2")]);
+    let out = take(&mut machine, vec![Input::Fact(Fact::AgentReady(session()))]);
+    assert_eq!(prompts(&out), ["later"]);
+}

@@ -153,3 +153,38 @@ fn background_jobs_are_named_once_when_they_freeze_and_once_when_they_end() {
     let out = take(&mut machine, vec![Input::Restarted { sandbox: false }]);
     assert!(said(&out)[0].starts_with("Ended"), "{out:?}");
 }
+
+#[test]
+fn a_thread_rests_although_its_snapshot_came_late() {
+    for (after_turn, come) in [
+        (AfterTurn::Freeze, snapshot("t1")),
+        (AfterTurn::Suspend, snapshot("t1")),
+        (
+            AfterTurn::Run,
+            Input::Fact(Fact::SnapshotFailed { turn: "t1".into(), problem: problem("X") }),
+        ),
+    ] {
+        let mut machine = prompted();
+        machine.resting.after_turn = after_turn;
+        let late = Input::Fact(Fact::Deadline(Deadline::Snapshot("t1".into())));
+        let killed = Input::Fact(Fact::AgentKilled);
+        take(&mut machine, vec![stop("t1"), ended("t1", Ending::Cancelled), killed, late]);
+        let out = take(&mut machine, vec![come]);
+        let Some(Effect::Wake { deadline, .. }) = out.effects.last() else { panic!("{out:?}") };
+        let idle = Input::Fact(Fact::Deadline(deadline.clone()));
+        assert_eq!(take(&mut machine, vec![idle]).effects, [Effect::Suspend], "{after_turn:?}");
+    }
+}
+
+#[test]
+fn what_is_asked_for_after_a_pause_goes_before_it() {
+    for after in [Input::Resume, Input::Attach, steer("on")] {
+        let mut machine = prompted();
+        let pause = Input::Pause { by: "me".into() };
+        let inputs = vec![pause, after.clone(), ended("t1", Ending::Cancelled)];
+        take(&mut machine, inputs);
+        let out = take(&mut machine, vec![Input::Fact(Fact::AgentKilled), snapshot("t1")]);
+        assert!(!out.effects.contains(&Effect::Suspend), "{after:?}: {out:?}");
+        assert_eq!(machine.turn().is_some(), matches!(after, Input::Steer { .. }));
+    }
+}

@@ -72,6 +72,12 @@ fn a_stop_of_a_turn_that_ends_already_takes_no_reason_away() {
             "{last:?}"
         );
     }
+    // Nor of one that is being saved.
+    let mut machine = prompted();
+    let failed = ended("t1", Ending::Failed(problem("X")));
+    take(&mut machine, vec![failed, stop("t1"), snapshot("t1")]);
+    let last = machine.last.as_ref().unwrap();
+    assert_eq!(last.error.as_ref().unwrap().reason, "X", "{last:?}");
 }
 
 #[test]
@@ -97,4 +103,31 @@ fn a_turn_nobody_had_is_given_again_but_not_for_ever() {
         let twice = [Effect::Start, Effect::StartAgent];
         assert!(out.effects.iter().all(|effect| !twice.contains(effect)), "{:?}", out.effects);
     }
+}
+
+#[test]
+fn a_message_that_nobody_had_is_not_lost_where_the_cloud_dies_too() {
+    let mut machine = rested();
+    let out = take(
+        &mut machine,
+        vec![message("two"), looked("t2", false), Input::Fact(agent_gone("t1"))],
+    );
+    let mut open = std::collections::BTreeMap::new();
+    for record in out.events {
+        match record.payload {
+            Payload::ItemStarted(item) => drop(open.insert(item.id.clone(), item)),
+            Payload::ItemCompleted(item) => drop(open.remove(&item.id)),
+            _ => {}
+        }
+    }
+    let stored = Stored {
+        thread: machine.thread().clone(),
+        memory: machine.memory().clone(),
+        turn: machine.turn().cloned(),
+        open: open.into_values().collect(),
+    };
+    let mut again = Machine::restore(stored, IDLE);
+    take(&mut again, vec![Input::Restarted { sandbox: false }, Input::Account(Account::default())]);
+    let out = take(&mut again, vec![started(), looked("t2", false)]);
+    assert_eq!(prompts(&out), ["two"]);
 }

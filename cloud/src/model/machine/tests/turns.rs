@@ -209,3 +209,119 @@ fn a_late_snapshot_completes_the_record_of_its_turn() {
     assert_eq!((turn.number, turn.commit.as_str()), (1, "c"));
     assert!(out.effects.contains(&Effect::StartAgent));
 }
+
+/// A turn at an agent that takes corrections, with one under way: the correction's item.
+fn steering() -> (Machine, String) {
+    let mut machine = machine();
+    let steering = Session { steering: true, ..session() };
+    let ready = Input::Fact(Fact::Started { session: steering, unenforced: vec![] });
+    take(&mut machine, vec![message("go"), Input::Fact(Fact::WorkspaceMade), ready]);
+    let out = take(&mut machine, vec![steer("left")]);
+    let Some(Effect::Steer { item, .. }) = out.effects.first().cloned() else { panic!("{out:?}") };
+    (machine, item)
+}
+
+fn steered(item: &str, taken: bool) -> Input {
+    Input::Fact(Fact::Steered { item: item.into(), taken })
+}
+
+#[test]
+fn a_correction_that_comes_as_the_turn_ends_runs_next() {
+    // The agent had ended before it came.
+    let (mut machine, item) = steering();
+    let out = take(&mut machine, vec![ended("t1", Ending::Completed), steered(&item, false)]);
+    assert!(out.effects.contains(&Effect::Snapshot { turn: "t1".into(), number: 1 }), "{out:?}");
+    let out = take(&mut machine, vec![snapshot("t1")]);
+    assert_eq!((ends(&out), prompts(&out)), (vec![(1, TurnState::Completed)], vec!["left".into()]));
+
+    // It had it in time.
+    let (mut machine, item) = steering();
+    let inputs = vec![ended("t1", Ending::Completed), steered(&item, true), snapshot("t1")];
+    let out = take(&mut machine, inputs);
+    assert_eq!((ends(&out).len(), prompts(&out).len()), (1, 0));
+    assert_eq!(machine.thread().state(), ThreadState::Idle);
+
+    // Nobody will ever say.
+    let (mut machine, _) = steering();
+    let gone = Input::Fact(agent_gone("t1"));
+    let killed = Input::Fact(Fact::AgentKilled);
+    let out =
+        take(&mut machine, vec![ended("t1", Ending::Completed), gone, killed, snapshot("t1")]);
+    assert_eq!(ends(&out), [(1, TurnState::Completed)]);
+    assert_eq!(machine.turn().map(|turn| turn.number), Some(2));
+    let out = take(&mut machine, vec![Input::Fact(Fact::AgentReady(session()))]);
+    assert_eq!(prompts(&out), ["left"]);
+}
+
+#[test]
+fn corrections_keep_their_order_whatever_the_agent_takes() {
+    let (mut machine, first) = steering();
+    let out = take(&mut machine, vec![steer("more")]);
+    let Some(Effect::Steer { item: second, .. }) = out.effects.first().cloned() else { panic!() };
+    take(&mut machine, vec![steered(&second, false), steer("last"), steered(&first, false)]);
+    let out = take(&mut machine, vec![ended("t1", Ending::Cancelled), snapshot("t1")]);
+    assert_eq!(prompts(&out), ["left+more+last"]);
+}
+
+#[test]
+fn what_was_said_before_a_stop_waits_for_the_next_message() {
+    let mut machine = prompted();
+    take(&mut machine, vec![queued("later"), steer("left"), stop("t1")]);
+    let killed = Input::Fact(Fact::AgentKilled);
+    let out = take(&mut machine, vec![ended("t1", Ending::Cancelled), killed, snapshot("t1")]);
+    assert_eq!((ends(&out), machine.turn()), (vec![(1, TurnState::Interrupted)], None));
+    assert_eq!(machine.thread().queued, 2, "it can be seen, reordered and removed");
+    let ready = Input::Fact(Fact::AgentReady(session()));
+    let inputs = vec![message("on"), looked("t2", false), ready, ended("t2", Ending::Completed)];
+    take(&mut machine, inputs);
+    let out = take(&mut machine, vec![snapshot("t2"), ended("t3", Ending::Completed)]);
+    assert_eq!(prompts(&out), ["left"]);
+
+    // What is said after it runs.
+    let mut machine = prompted();
+    take(&mut machine, vec![stop("t1"), steer("instead"), ended("t1", Ending::Cancelled)]);
+    take(&mut machine, vec![Input::Fact(Fact::AgentKilled), snapshot("t1")]);
+    let out = take(&mut machine, vec![Input::Fact(Fact::AgentReady(session()))]);
+    assert_eq!(prompts(&out), ["instead"]);
+}
+
+#[test]
+fn a_stop_after_a_finish_lets_nobody_wrap_up() {
+    let mut machine = prompted();
+    let finish = Input::Interrupt { expected_turn: "t1".into(), finish: true, by: "me".into() };
+    take(&mut machine, vec![finish, stop("t1"), ended("t1", Ending::Cancelled)]);
+    let out = take(&mut machine, vec![Input::Fact(Fact::AgentKilled), snapshot("t1")]);
+    assert_eq!((ends(&out), machine.turn()), (vec![(1, TurnState::Interrupted)], None));
+    assert_eq!(machine.thread().queued, 0);
+}
+
+#[test]
+fn a_halt_of_a_turn_whose_sandbox_goes_down_says_why() {
+    let mut machine = rested();
+    take(&mut machine, vec![Input::Pause { by: "me".into() }, message("on")]);
+    let out = take(&mut machine, vec![Input::Halt(problem("DISK_FULL"))]);
+    assert_eq!(ends(&out), [(2, TurnState::Failed)]);
+    assert_eq!(machine.last.as_ref().unwrap().error.as_ref().unwrap().reason, "DISK_FULL");
+}
+
+#[test]
+fn what_is_set_while_the_agent_is_on_its_way_is_told_to_it() {
+    let set = Input::Update(Update {
+        mode: Some(Mode::Auto),
+        model: Some("m".into()),
+        ..Update::default()
+    });
+    let told = [Effect::SetMode(Mode::Auto), Effect::SetModel("m".into())];
+    let mut machine = machine();
+    take(&mut machine, vec![message("go"), Input::Fact(Fact::WorkspaceMade), set.clone()]);
+    let out = take(&mut machine, vec![started()]);
+    assert_eq!(out.effects[..2], told, "before its first turn");
+    // In a sandbox that stayed, too; what it was started with it is not told.
+    take(&mut machine, vec![stop("t1"), ended("t1", Ending::Cancelled)]);
+    take(&mut machine, vec![Input::Fact(Fact::AgentKilled), snapshot("t1"), message("on")]);
+    let back = Update { mode: Some(Mode::Manual), ..Update::default() };
+    take(&mut machine, vec![looked("t2", false), Input::Update(back)]);
+    let out = take(&mut machine, vec![Input::Fact(Fact::AgentReady(session()))]);
+    assert_eq!(out.effects[0], Effect::SetMode(Mode::Manual));
+    assert!(matches!(out.effects[1], Effect::Prompt { .. }), "{out:?}");
+}
