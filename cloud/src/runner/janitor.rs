@@ -33,9 +33,11 @@ impl Runner {
             if !stored::sketch(self.parts(), row).is_due(clock::now()) {
                 continue;
             }
-            match self.handle(&id).await?.ask(Input::Review, None).await {
-                // Somebody removes it, or uses it just now: the next round looks again.
-                Ok(_) | Err(Error::Refused(Refused::Deleting) | Error::Ended) => {}
+            // One that cannot be looked at keeps nobody else from being looked at.
+            let looked = async { self.handle(&id).await?.ask(Input::Review, None).await };
+            match looked.await {
+                // Somebody fills it, removes it, or uses it just now: the next round looks again.
+                Ok(_) | Err(Error::Refused(Refused::Deleting) | Error::Filling | Error::Ended) => {}
                 Err(error) => {
                     tracing::error!(
                         thread = id,

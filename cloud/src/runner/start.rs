@@ -46,7 +46,12 @@ impl Start {
     pub(super) async fn run(mut self) {
         let thread = self.agent.thread.id.clone();
         let error = match self.steps().await {
-            Ok(started) => return self.reporter.say(started).await,
+            Ok((started, sandbox)) => {
+                self.reporter.say(started).await;
+                // Not before: an end of what has not started yet is an error of the start, and none of a sandbox.
+                watch(&sandbox, &self.reporter, &self.agent.turn, &self.agent.tasks);
+                return;
+            }
             Err(error) => error,
         };
         tracing::warn!(thread, error = whole(&error), "a thread could not start");
@@ -57,7 +62,7 @@ impl Start {
         self.reporter.say(Fact::StartFailed(error.explain().1)).await;
     }
 
-    async fn steps(&mut self) -> Result<Fact, Error> {
+    async fn steps(&mut self) -> Result<(Fact, Sandbox), Error> {
         self.look_for_workspace().await?;
         self.repository().await?;
         // Neither needs the other. Both come to their end, so that what failed can be cleared up.
@@ -75,9 +80,13 @@ impl Start {
         let (agent, session) = self.agent.clone().start(&sandbox.guest, &token).await?;
         let helpers = jobs::helpers(&sandbox.guest).await;
         pass!("start.agent");
-        *self.live.lock().await =
-            Live { sandbox: Some(sandbox), agent: Some(agent), token: Some(token), helpers };
-        Ok(Fact::Started { session, unenforced })
+        *self.live.lock().await = Live {
+            sandbox: Some(sandbox.clone()),
+            agent: Some(agent),
+            token: Some(token),
+            helpers,
+        };
+        Ok((Fact::Started { session, unenforced }, sandbox))
     }
 
     /// A workspace that somebody removed from disk is made again.
@@ -184,7 +193,6 @@ impl Start {
         pass!("start.socket");
         let sandbox = self.agent.parts.runtime.start(&spec).await?;
         pass!("start.sandbox");
-        watch(&sandbox, &self.reporter, &self.agent.turn, &self.agent.tasks);
         Ok((sandbox, token))
     }
 

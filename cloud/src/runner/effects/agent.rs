@@ -121,11 +121,13 @@ impl World {
 
     pub(super) async fn steer(&self, item: String, parts: Vec<aloft_proto::v1::Input>) {
         let reporter = self.reporter(&self.agent_scope);
-        let Some(agent) = self.agent().await else {
-            return reporter.say(Fact::Steered { item, taken: false }).await;
-        };
+        let agent = self.agent().await;
+        // Beside the driver, which may not wait for room for what it is to hear itself.
         self.spawn(reporter.clone(), async move {
-            let taken = agent.steer(parts).await == acp::Steered::Injected;
+            let taken = match agent {
+                Some(agent) => agent.steer(parts).await == acp::Steered::Injected,
+                None => false,
+            };
             reporter.say(Fact::Steered { item, taken }).await;
         });
     }
