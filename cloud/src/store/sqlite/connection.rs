@@ -14,6 +14,9 @@ use crate::store::{Error, Result, sqlite::schema};
 
 /// Statements that a connection keeps prepared.
 const STATEMENTS: usize = 64;
+/// KiB of the database that a connection keeps: what one piece of work comes back to. More would be filled with rows of
+/// threads that nobody uses; the system keeps the file in memory anyway.
+const CACHE: u32 = 256;
 
 /// A directory of this process alone, until it is dropped.
 #[derive(Debug)]
@@ -62,17 +65,17 @@ pub(super) fn for_writing(path: &Path) -> Result<Connection> {
     schema::refuse_newer(&connection, path)?;
     // auto_vacuum has to come before the first table; secure_delete zeroes what is deleted. Before there is a write-ahead
     // log there is a journal, and one whose removal a power cut takes back would undo all that came after it.
-    connection.execute_batch(
+    connection.execute_batch(&format!(
         "pragma synchronous = extra;
          pragma auto_vacuum = incremental;
          pragma secure_delete = on;
          pragma journal_mode = wal;
          pragma synchronous = full;
          pragma temp_store = memory;
-         pragma cache_size = -16384;
+         pragma cache_size = -{CACHE};
          pragma wal_autocheckpoint = 2000;
          pragma journal_size_limit = 67108864;",
-    )?;
+    ))?;
     schema::migrate(&mut connection, schema::MIGRATIONS)?;
     Ok(connection)
 }
@@ -85,7 +88,8 @@ pub(super) fn for_reading(path: &Path) -> Result<Connection> {
     )?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.busy_timeout(Duration::from_secs(5))?;
-    connection.execute_batch("pragma temp_store = memory; pragma cache_size = -4096;")?;
+    let settings = format!("pragma temp_store = memory; pragma cache_size = -{CACHE};");
+    connection.execute_batch(&settings)?;
     Ok(connection)
 }
 

@@ -48,6 +48,8 @@ impl Readers {
                 let transaction = connection.unchecked_transaction()?;
                 let outcome = work(&transaction);
                 transaction.finish()?;
+                // What it read is of no use to it after the next commit, and may be rows of threads nobody uses.
+                connection.release_memory()?;
                 shared.put(connection);
                 outcome
             });
