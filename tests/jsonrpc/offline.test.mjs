@@ -182,3 +182,21 @@ test("a connection that died without a word is given up, and the network used wh
   assert.deepEqual(messages(items), ["$ true", "$ echo heard"]);
   await editor.close();
 });
+
+test("a bridge that slept does not believe what keeps its connection alive", async () => {
+  const editor = await Editor.open(home);
+  await editor.followFeed();
+  const { thread } = await editor.done(folder, "$ true");
+  // By now it leads nowhere, and nothing but a question to the cloud would tell.
+  remote.relay.set("hollow");
+  editor.bridge.kill("SIGSTOP");
+  home.env.ALOFT_CLOUD = remote.url;
+  await home.json("rename", thread.id, "Renamed in its sleep");
+  home.env.ALOFT_CLOUD = remote.relay.url;
+  // No wait for anything: this is the sleep.
+  await new Promise((awake) => setTimeout(awake, 6_000));
+  editor.bridge.kill("SIGCONT");
+  await editor.hears("the name", (heard) => heard.thread?.title === "Renamed in its sleep");
+  remote.relay.set("up");
+  await editor.close();
+});

@@ -22,14 +22,18 @@ impl Client {
     /// Keeps watch for as long as it is polled. Costs a look at a clock each second and, while a cloud elsewhere is in
     /// use, one at the routes; sends nothing unless something happened.
     pub async fn keep_watch(&self) {
+        self.watch_over(|| self.way()).await;
+    }
+
+    async fn watch_over(&self, way_now: impl Fn() -> Way) {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut clocks = Clocks::now();
-        let mut way = self.way();
+        let mut way = way_now();
         loop {
             looks.tick().await;
             let slept = clocks.slept(Clocks::now());
-            let before = std::mem::replace(&mut way, self.way());
+            let before = std::mem::replace(&mut way, way_now());
             if slept || way.leads_elsewhere(before) {
                 tracing::debug!(slept, "the network may be another one");
                 self.line.wake();
@@ -103,7 +107,44 @@ impl Clocks {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
     use super::*;
+    use crate::config::{Config, Environment, Flags};
+
+    /// How long the way may take to be noticed on a busy machine.
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn another_way_wakes_who_waits_and_gives_a_dead_connection_up() {
+        // It takes connections and never answers.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment {
+            config_dir: Some(folder.path().to_owned()),
+            cloud: Some(format!("http://{}", silent.local_addr().unwrap())),
+            ..Environment::default()
+        };
+        let config = Config::load(Flags::default(), environment).unwrap();
+        let client = Client::new(&config).unwrap();
+        let looks = AtomicU8::new(0);
+        let way = || {
+            let moved = looks.fetch_add(1, Ordering::Relaxed) > 1;
+            Way::From([10, 0, 0, if moved { 7 } else { 2 }].into())
+        };
+        let mut renewals = client.line.renewals();
+        let told = async {
+            // Longer than anybody waits: only the other way ends it.
+            assert!(client.line.rest(LIMIT * 2).await, "who waited was not woken");
+            renewals.changed().await.unwrap();
+        };
+        tokio::select! {
+            told = tokio::time::timeout(LIMIT, told) => told.expect("the dead connection to be given up"),
+            () = client.watch_over(way) => {}
+            // Somebody uses it all the time.
+            () = async { loop { drop(client.get_status(v1::GetStatusRequest {}).await) } } => {}
+        }
+    }
 
     #[test]
     fn another_way_is_one_that_is_there_and_was_not() {

@@ -60,7 +60,10 @@ export class Relay {
   static async to(port) {
     const relay = new Relay();
     relay.target = port;
-    /** up, cut: closed and refused, silent: lost without a word, deaf: what is asked arrives, no answer does. */
+    /**
+     * up, cut: closed and refused, silent: lost without a word, deaf: what is asked arrives, no answer does, hollow: what is
+     * new passes, and what was there is lost, but kept alive by a box in between.
+     */
     relay.network = "up";
     relay.server = net.createServer({ pauseOnConnect: true }, (client) => relay.#accept(client));
     relay.server.listen(0, "127.0.0.1");
@@ -74,6 +77,7 @@ export class Relay {
     if (network === "cut") for (const pair of this.#pairs) pair.close();
     // Connections from before a silence never work again.
     if (network === "silent") for (const pair of this.#pairs) pair.lose();
+    if (network === "hollow") for (const pair of this.#pairs) pair.hollow();
     if (network === "up") for (const client of this.#waiting.splice(0)) this.#join(client);
   }
 
@@ -92,16 +96,44 @@ export class Relay {
   #join(client) {
     const server = net.connect(this.target, "127.0.0.1");
     server.on("error", () => {});
-    let lost = false;
+    let [lost, hollow] = [false, false];
+    const pings = new Pings();
     const pair = {
       close: () => (client.destroy(), server.destroy()),
       lose: () => (lost = true),
+      hollow: () => (lost = hollow = true),
     };
     this.#pairs.add(pair);
-    client.on("data", (bytes) => lost || server.write(bytes));
+    client.on("data", (bytes) => {
+      const answers = pings.answers(bytes);
+      if (hollow) client.write(answers);
+      else if (!lost) server.write(bytes);
+    });
     server.on("data", (bytes) => lost || this.network === "deaf" || client.write(bytes));
     for (const side of [client, server]) side.on("close", () => lost || (pair.close(), this.#pairs.delete(pair)));
     client.resume();
+  }
+}
+
+/** The pings in what a client of HTTP/2 sends. */
+class Pings {
+  #rest = Buffer.alloc(0);
+  /** Of the words a connection begins with. */
+  #before = 24;
+
+  /** The answers to those that end in these bytes. */
+  answers(bytes) {
+    const skipped = Math.min(this.#before, bytes.length);
+    this.#before -= skipped;
+    this.#rest = Buffer.concat([this.#rest, bytes.subarray(skipped)]);
+    const answers = [];
+    for (let end; this.#rest.length >= 9 && this.#rest.length >= (end = 9 + this.#rest.readUIntBE(0, 3)); ) {
+      const frame = Buffer.from(this.#rest.subarray(0, end));
+      this.#rest = this.#rest.subarray(end);
+      // A PING that is no answer itself.
+      if (frame[3] === 6 && frame[4] === 0) answers.push((frame.writeUInt8(1, 4), frame));
+    }
+    return Buffer.concat(answers);
   }
 }
 
