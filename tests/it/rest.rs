@@ -3,14 +3,16 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
+    net::TcpStream,
     process::Stdio,
     thread::sleep,
     time::Duration,
 };
 
 use aloft_tests::{
-    home::{Home, alive, items},
+    home::{Home, alive, items, kill},
     poll,
+    remote::free_port,
     ssh::Person,
 };
 
@@ -213,6 +215,25 @@ fn an_open_session_keeps_a_thread_up_and_its_end_lets_it_rest() {
     echoes();
     drop(said);
     assert!(client.wait().unwrap().success());
+    home.wait_state(&id, "paused");
+}
+
+#[test]
+fn an_open_forward_keeps_a_thread_up_and_its_end_lets_it_rest() {
+    let home = Home::new();
+    home.configure("idleSeconds = 2\n");
+    let id = home.begin(&home.repository(), "auto", "$ true");
+    home.wait_turn(&id, 1);
+    let person = Person::registered(&home);
+    let (host, port) = (format!("{id}.aloft"), free_port());
+    let forward = format!("{port}:127.0.0.1:9");
+    let mut client = person.command("ssh", ["-N", "-L", &forward, &host]).spawn().unwrap();
+    poll::until("the forward", || TcpStream::connect(("127.0.0.1", port)).ok());
+    // Several times as long as it may be idle, with nothing passed on.
+    sleep(Duration::from_secs(8));
+    assert_eq!(home.show(&id)["thread"]["state"], "idle");
+    kill(client.id().cast_signed(), libc::SIGTERM);
+    client.wait().unwrap();
     home.wait_state(&id, "paused");
 }
 

@@ -1,5 +1,11 @@
 //! Usage is counted to the token, and a turn at the limit of its budget waits, as a person sees it.
 
+use std::{
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+    sync::mpsc,
+};
+
 use aloft_tests::{
     home::{Home, items},
     model::{ModelServer, UPSTREAM_KEY},
@@ -155,6 +161,36 @@ fn every_token_is_counted_once_by_model_agent_thread_and_day() {
     stage.home.ok(["delete", &thread, "--yes"]);
     stage.home.wait_gone(&thread);
     look(false);
+}
+
+#[test]
+fn usage_that_is_watched_is_shown_anew_while_a_turn_works() {
+    let stage = Stage::priced();
+    let thread = stage.begun();
+    let mut watch = stage.home.command(["usage", "--watch", "--json"]);
+    let mut watch = watch.stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let (tell, shown) = mpsc::channel::<Value>();
+    std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            drop(tell.send(serde_json::from_str(&line).unwrap()));
+        }
+    });
+    is_sum_of(&shown.recv_timeout(poll::LIMIT).unwrap()["total"], 1);
+    let steps = json!([shell("until [ -e go ]; do sleep 0.05; done"), {"text": "done"}]);
+    stage.send(&thread, &script(&steps));
+    let until = |calls: u64| {
+        poll::until(&format!("{calls} calls to be shown"), || {
+            let used = shown.recv_timeout(poll::LIMIT).unwrap();
+            (used["total"]["calls"] == calls).then_some(used)
+        })
+    };
+    is_sum_of(&until(2)["total"], 2);
+    assert_eq!(stage.home.show(&thread)["thread"]["state"], "running");
+    std::fs::write(stage.home.workspace(&thread).join("go"), "").unwrap();
+    is_sum_of(&until(3)["total"], 3);
+    watch.kill().unwrap();
+    watch.wait().unwrap();
 }
 
 #[test]
