@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use aloft_proto::v1::{
     AnswerPermissionRequest, CreateThreadRequest, DeleteThreadRequest, Input, InterruptTurnRequest,
     MoveQueuedRequest, PauseThreadRequest, ReadThreadRequest, RemoveQueuedRequest,
-    ResumeThreadRequest, StartTurnRequest, SteerTurnRequest, TextInput, ThreadState,
+    ResumeThreadRequest, StartTurnRequest, SteerTurnRequest, TextInput, Thread, ThreadState,
     UpdateThreadRequest, input::Kind, thread_service_client::ThreadServiceClient,
 };
 use tokio::runtime::Runtime;
@@ -101,13 +101,7 @@ impl<'a> Sender<'a> {
     }
 
     fn once(&mut self, ask: &Ask) -> Result<Answered, Status> {
-        if self.client.is_none() {
-            self.home.start_cloud();
-            let home = self.home;
-            self.client = self.runtime.block_on(cloud::try_threads(home));
-        }
-        let mut client =
-            self.client.clone().ok_or_else(|| Status::unavailable("the cloud went away"))?;
+        let mut client = self.client().ok_or_else(|| Status::unavailable("the cloud went away"))?;
         let sending = ask.send(&mut client);
         self.runtime.block_on(async {
             tokio::time::timeout(Duration::from_secs(30), sending)
@@ -194,22 +188,35 @@ impl<'a> Sender<'a> {
         self.send(Ask::Delete(DeleteThreadRequest { thread_id, ..Default::default() }))
     }
 
-    /// What a thread does now.
-    pub fn state(&mut self, thread: &str) -> ThreadState {
-        poll::until(&format!("the state of {thread}"), || {
-            if self.client.is_none() {
-                self.home.start_cloud();
-                self.client = self.runtime.block_on(cloud::try_threads(self.home));
-            }
-            let mut client = self.client.clone()?;
+    /// A thread as it is now; `None` where there is none.
+    pub fn thread(&mut self, thread: &str) -> Option<Thread> {
+        poll::until(&format!("a look at {thread}"), || {
             let request =
                 ReadThreadRequest { thread_id: thread.to_owned(), limit: 1, ..Default::default() };
-            let Ok(read) = self.runtime.block_on(client.read_thread(request)) else {
-                self.client = None;
-                return None;
-            };
-            read.into_inner().thread.map(|thread| thread.state())
+            let mut client = self.client()?;
+            match self.runtime.block_on(client.read_thread(request)) {
+                Ok(read) => Some(read.into_inner().thread),
+                Err(status) if status.code() == Code::NotFound => Some(None),
+                Err(_) => {
+                    self.client = None;
+                    None
+                }
+            }
         })
+    }
+
+    /// What a thread does now.
+    pub fn state(&mut self, thread: &str) -> ThreadState {
+        self.thread(thread).unwrap().state()
+    }
+
+    /// The connection in use, or a new one; the cloud is started where it is gone.
+    fn client(&mut self) -> Option<ThreadServiceClient<Channel>> {
+        if self.client.is_none() {
+            self.home.start_cloud();
+            self.client = self.runtime.block_on(cloud::try_threads(self.home));
+        }
+        self.client.clone()
     }
 
     /// The whole log of a thread.

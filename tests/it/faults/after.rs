@@ -40,7 +40,7 @@ pub(super) fn everything_is_well(stage: &Stage, sender: &mut Sender, watchers: &
     }
     for thread in &threads {
         sender.delete(thread).unwrap();
-        gone(stage, thread);
+        gone(sender, thread);
     }
     nothing_is_left(stage);
 }
@@ -192,12 +192,14 @@ fn described(pid: i32) -> String {
 /// No process, mount, socket, control group, folder or scratch file of any thread. A mirror goes after the last answer.
 pub(super) fn nothing_is_left(stage: &Stage) {
     let mut left = Vec::new();
-    for _ in 0..TRIES {
-        // The one that was at it may have died.
-        stage.home.start_cloud();
+    for turn in 0..TRIES {
         left = leftovers(stage);
         if left.is_empty() {
             return;
+        }
+        // The one that was at it may have died.
+        if turn % 20 == 0 {
+            stage.home.start_cloud();
         }
         std::thread::sleep(BETWEEN);
     }

@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use aloft_proto::v1::{Mode, MoveQueuedRequest, RemoveQueuedRequest, UpdateThreadRequest};
+use aloft_proto::v1::{
+    Mode, MoveQueuedRequest, RemoveQueuedRequest, Thread, ThreadState, TurnState,
+    UpdateThreadRequest,
+};
 use aloft_tests::{
     home::items,
     poll,
@@ -71,7 +74,7 @@ fn paused(stage: &Stage, sender: &mut Sender) -> String {
 fn busy(stage: &Stage, sender: &mut Sender) -> String {
     let thread = idle(stage, sender);
     sender.start(&thread, LONG, false).unwrap();
-    begun(stage, &thread, "began");
+    begun(stage, sender, &thread, "began");
     thread
 }
 
@@ -103,8 +106,8 @@ fn bring(stage: &Stage, _: &mut Sender, _: &str) {
 fn turn(stage: &Stage, sender: &mut Sender, thread: &str) {
     sender.start(thread, "$ echo asked > asked", false).unwrap();
     poll::until("a question, or the end of the turn", || {
-        let shown = shown(stage, thread)?;
-        (shown["thread"]["state"] == "requiresAction" || rests(&shown)).then_some(())
+        let known = known(sender, thread);
+        (known.state() == ThreadState::RequiresAction || rests(&known)).then_some(())
     });
     // After a crash there may be no question any more.
     let _refused = sender.answer(thread, "allow");
@@ -113,7 +116,7 @@ fn turn(stage: &Stage, sender: &mut Sender, thread: &str) {
 
 fn guide(stage: &Stage, sender: &mut Sender, thread: &str) {
     sender.start(thread, LONG, false).unwrap();
-    begun(stage, thread, "began");
+    begun(stage, sender, thread, "began");
     sender.steer(thread, "$ echo guided >> guided").unwrap();
     let shown = settle(stage, sender, thread);
     wrote_once(stage, thread, &shown, "guided");
@@ -123,7 +126,7 @@ fn steer(stage: &Stage, sender: &mut Sender, thread: &str) {
     let wait = "touch waits; until [ -e go ]; do sleep 0.05; done";
     let script = json!([{"tool": "shell", "cmd": wait}, {"text": "first way"}]);
     sender.start(thread, &mark(&script), false).unwrap();
-    begun(stage, thread, "waits");
+    begun(stage, sender, thread, "waits");
     let then = json!([{"tool": "shell", "cmd": "echo new way > guided"}, {"text": "guided"}]);
     sender.steer(thread, &mark(&then)).unwrap();
     write(stage, thread, "go");
@@ -132,7 +135,7 @@ fn steer(stage: &Stage, sender: &mut Sender, thread: &str) {
 
 fn stop(stage: &Stage, sender: &mut Sender, thread: &str) {
     sender.start(thread, LONG, false).unwrap();
-    begun(stage, thread, "began");
+    begun(stage, sender, thread, "began");
     // The crash may have ended the turn.
     let stopped = sender.interrupt(thread, "t2").is_ok();
     let shown = settle(stage, sender, thread);
@@ -144,7 +147,7 @@ fn stop_starting(stage: &Stage, sender: &mut Sender, _: &str) {
     stage.arm("hold", "start.sandbox", 1);
     let thread = sender.create(&stage.url, Mode::Auto, "$ echo began > began");
     poll::until("the start to be held, or over", || {
-        (stage.is_held() || shown(stage, &thread).is_some_and(|shown| rests(&shown))).then_some(())
+        (stage.is_held() || rests(&known(sender, &thread))).then_some(())
     });
     let stopped = sender.interrupt(&thread, "t1").is_ok();
     stage.release();
@@ -157,7 +160,7 @@ fn stop_starting(stage: &Stage, sender: &mut Sender, _: &str) {
 fn queue(stage: &Stage, sender: &mut Sender, thread: &str) {
     let wait = "$ touch began; while ! test -e go; do sleep 0.05; done";
     sender.start(thread, wait, false).unwrap();
-    begun(stage, thread, "began");
+    begun(stage, sender, thread, "began");
     let queued = ["one", "two", "three"]
         .map(|word| sender.start(thread, &format!("$ echo {word} >> order"), true).unwrap().item);
     let (thread_id, item_id) = (thread.to_owned(), queued[2].clone());
@@ -211,10 +214,10 @@ fn update(stage: &Stage, sender: &mut Sender, thread: &str) {
     settle(stage, sender, thread);
 }
 
-fn pause(stage: &Stage, sender: &mut Sender, thread: &str) {
+fn pause(_: &Stage, sender: &mut Sender, thread: &str) {
     sender.pause(thread).unwrap();
     poll::until("the thread to be paused", || {
-        (shown(stage, thread)?["thread"]["state"] == "paused").then_some(())
+        (known(sender, thread).state() == ThreadState::Paused).then_some(())
     });
 }
 
@@ -229,7 +232,7 @@ fn rest(stage: &Stage, sender: &mut Sender, thread: &str) {
     settle(stage, sender, thread);
     poll::until("the sandbox to stand still, or to be gone", || {
         let frozen = stage.passed().contains_key("effect.freeze.after");
-        (frozen || shown(stage, thread)?["thread"]["state"] == "paused").then_some(())
+        (frozen || known(sender, thread).state() == ThreadState::Paused).then_some(())
     });
     sender.start(thread, "$ echo two > two", false).unwrap();
     settle(stage, sender, thread);
@@ -244,7 +247,7 @@ fn restart(stage: &Stage, sender: &mut Sender, thread: &str) {
 
 fn delete(stage: &Stage, sender: &mut Sender, thread: &str) {
     sender.delete(thread).unwrap();
-    gone(stage, thread);
+    gone(sender, thread);
     // The repository that only it used goes last.
     nothing_is_left(stage);
 }
@@ -255,43 +258,46 @@ pub(super) fn set_mode(sender: &mut Sender, thread: &str, mode: Mode) {
     sender.send(Ask::Update(request)).unwrap();
 }
 
-/// A thread as it is shown; `None` where it could not be, because somebody died or it is gone.
-pub(super) fn shown(stage: &Stage, thread: &str) -> Option<Value> {
+/// A thread that must be there.
+fn known(sender: &mut Sender, thread: &str) -> Thread {
+    sender.thread(thread).unwrap_or_else(|| panic!("{thread} is gone"))
+}
+
+/// A thread as it is shown; `None` where it could not be, because somebody died.
+fn shown(stage: &Stage, thread: &str) -> Option<Value> {
     let run = stage.home.run(["show", thread, "--json"]);
     if run.code == 0 { serde_json::from_slice(&run.stdout).ok() } else { None }
 }
 
 /// Nothing of it runs.
-pub(super) fn rests(shown: &Value) -> bool {
-    let thread = &shown["thread"];
-    ["idle", "paused", "failed"].iter().any(|state| thread["state"] == *state)
-        && thread["lastTurn"]["state"] != "running"
+fn rests(thread: &Thread) -> bool {
+    let last = thread.last_turn.as_ref().map(|turn| turn.state());
+    matches!(thread.state(), ThreadState::Idle | ThreadState::Paused | ThreadState::Failed)
+        && last != Some(TurnState::Running)
 }
 
 /// Waits until nothing of a thread runs, and allows what it asks meanwhile.
 pub(super) fn settle(stage: &Stage, sender: &mut Sender, thread: &str) -> Value {
     poll::within(poll::LIMIT * 2, &format!("{thread} to rest"), || {
-        let shown = shown(stage, thread)?;
-        if shown["thread"]["state"] == "requiresAction" {
+        let known = known(sender, thread);
+        if known.state() == ThreadState::RequiresAction {
             let _answered = sender.answer(thread, "allow");
         }
-        rests(&shown).then_some(shown)
+        // A person's look at it, which may be what somebody dies of.
+        if rests(&known) { shown(stage, thread) } else { None }
     })
 }
 
 /// Waits until the cloud knows a thread no more.
-pub(super) fn gone(stage: &Stage, thread: &str) {
-    poll::until(&format!("{thread} to be gone"), || {
-        let run = stage.home.run(["show", thread, "--json"]);
-        (run.code == 1 && run.text().contains("THREAD_NOT_FOUND")).then_some(())
-    });
+pub(super) fn gone(sender: &mut Sender, thread: &str) {
+    poll::until(&format!("{thread} to be gone"), || sender.thread(thread).is_none().then_some(()));
 }
 
 /// Waits until the turn has made this file, or has ended without.
-fn begun(stage: &Stage, thread: &str, file: &str) {
+fn begun(stage: &Stage, sender: &mut Sender, thread: &str, file: &str) {
     let path = stage.home.workspace(thread).join(file);
     poll::until(&format!("{file} to be made"), || {
-        (path.exists() || shown(stage, thread).is_some_and(|shown| rests(&shown))).then_some(())
+        (path.exists() || rests(&known(sender, thread))).then_some(())
     });
 }
 

@@ -1,6 +1,13 @@
 //! The crash walk: every journey, with a death at every step that it passes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
 
 use aloft_fault::POINTS;
 use aloft_tests::{
@@ -24,6 +31,9 @@ const SEED: u64 = 7;
 /// Names some of all deaths by a part of how they are printed, to look at these alone.
 const ONLY: &str = "ALOFT_DEATHS";
 
+/// Machines on which journeys are walked side by side: most of each is waiting.
+const STAGES: usize = 4;
+
 /// A death: of whom, where, and when somebody comes there for which time.
 #[derive(Clone, Debug)]
 struct Death {
@@ -44,11 +54,10 @@ fn every_step_of_every_journey_survives_a_kill() {
     let seed = if soak { random::seed() } else { random::given().unwrap_or(SEED) };
     eprintln!("crash walk: ALOFT_SEED={seed}");
     let mut random = Random::new(seed);
-    let stage = Stage::new();
     let mut deaths = Vec::new();
     let mut passed = BTreeSet::new();
-    for journey in JOURNEYS {
-        let (steps, _) = run(&stage, journey, None);
+    let walked = side_by_side(JOURNEYS, |stage, journey| run(stage, journey, None).0);
+    for (journey, steps) in JOURNEYS.iter().zip(walked) {
         for (point, times) in &steps {
             // The first and the last time it is come to.
             for count in BTreeSet::from([1, *times]) {
@@ -76,11 +85,9 @@ fn every_step_of_every_journey_survives_a_kill() {
         deaths = [own, others].concat();
     }
     eprintln!("{} deaths at {} points", deaths.len(), POINTS.len());
-    let mut struck = BTreeSet::new();
-    for (journey, death) in &deaths {
-        let (_, died) = run(&stage, journey, Some(death));
-        struck.extend(died.then_some(death.point.as_str()));
-    }
+    let died = side_by_side(&deaths, |stage, (journey, death)| run(stage, journey, Some(death)).1);
+    let struck = deaths.iter().zip(died).filter(|(_, died)| *died);
+    let struck: BTreeSet<&str> = struck.map(|((_, death), _)| death.point.as_str()).collect();
     eprintln!("somebody died at {} points", struck.len());
     if soak {
         let missed: Vec<_> = POINTS.iter().filter(|point| !struck.contains(**point)).collect();
@@ -88,10 +95,50 @@ fn every_step_of_every_journey_survives_a_kill() {
     }
 }
 
+/// Walks each of these on one of some machines; what came of them, in their order. Where one is red, no other begins.
+fn side_by_side<Work: Sync, Outcome: Send>(
+    work: &[Work],
+    walk: impl Fn(&Stage, &Work) -> Outcome + Sync,
+) -> Vec<Outcome> {
+    let next = AtomicUsize::new(0);
+    let outcomes: Mutex<BTreeMap<usize, Outcome>> = Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..STAGES.min(work.len()) {
+            scope.spawn(|| {
+                let stage = Stage::new();
+                let _red = Red { next: &next, end: work.len() };
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(one) = work.get(at) else { return };
+                    let outcome = walk(&stage, one);
+                    outcomes.lock().unwrap().insert(at, outcome);
+                }
+            });
+        }
+    });
+    outcomes.into_inner().unwrap().into_values().collect()
+}
+
+/// Lets nothing more begin after a panic.
+struct Red<'a> {
+    next: &'a AtomicUsize,
+    end: usize,
+}
+
+impl Drop for Red<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.next.store(self.end, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Runs a journey, with a death in it, and looks at everything afterwards; tells how often each point was passed, and
 /// whether somebody died.
 fn run(stage: &Stage, journey: &Journey, death: Option<&Death>) -> (BTreeMap<String, u32>, bool) {
-    eprintln!("{} {}", journey.name, death.map(Death::to_string).unwrap_or_default());
+    let title = format!("{} {}", journey.name, death.map(Death::to_string).unwrap_or_default());
+    eprintln!("{title}");
+    let began = Instant::now();
     let mut sender = Sender::new(&stage.home);
     let thread = journey.prepare.map(|prepare| prepare(stage, &mut sender)).unwrap_or_default();
     let watcher = (!thread.is_empty()).then(|| Watcher::new(&stage.home, &thread));
@@ -104,5 +151,6 @@ fn run(stage: &Stage, journey: &Journey, death: Option<&Death>) -> (BTreeMap<Str
     let died = stage.disarm();
     let passed = stage.passed();
     everything_is_well(stage, &mut sender, &watcher.iter().collect::<Vec<_>>());
+    eprintln!("{title}: well after {:.1} s", began.elapsed().as_secs_f64());
     (passed, died)
 }
