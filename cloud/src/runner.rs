@@ -37,6 +37,7 @@ mod repositories;
 mod request;
 mod rewind;
 mod series;
+mod signature;
 mod snapshot;
 mod start;
 mod steps;

@@ -60,7 +60,13 @@ fn a_remote_without_pull_requests_gets_the_branch() {
     home.ok(["send", id, "--wait", "$ echo two > new.txt; git add .; git commit -qm two"]);
     home.ok(["pr", id, "--json"]);
     assert_eq!(git(&bare, &["show", &format!("{branch}:new.txt")]), "two");
-    assert_eq!(git(&bare, &["log", "-1", "--format=%s", branch]), "two", "the agent's own commit");
+    let message = git(&bare, &["log", "-1", "--format=%B", branch]);
+    assert_eq!(message, format!("two\n\nAloft-Thread: {id}"), "the agent's own commit");
+    // What writes that line stays in the sandbox.
+    home.ok(["checkout", id, "--path", checkout.to_str().unwrap()]);
+    git(&checkout, &["commit", "-q", "--allow-empty", "-m", "mine"]);
+    assert_eq!(git(&checkout, &["log", "-1", "--format=%B"]), "mine");
+    assert!(!git(&checkout, &["config", "--list"]).contains("aloft.trailer"));
     let shown = home.show(id);
     let told: Vec<&str> = items(&shown, "notice").iter().map(|item| text(item, "text")).collect();
     assert_eq!(

@@ -8,7 +8,7 @@ use crate::checkout::{Error, Result};
 
 impl Local {
     /// Makes or advances the local branch `branch` to `commit`, taken from a git bundle. A branch with commits of
-    /// its own is refused, but for what the same thread had left uncommitted at an earlier checkout. With `switch` the checkout changes to it, as `git switch` does: never over uncommitted work.
+    /// its own is refused, but for one that the same thread made and replaced since an earlier checkout. With `switch` the checkout changes to it, as `git switch` does: never over uncommitted work.
     pub async fn branch(
         &self,
         bundle: Option<&Path>,
@@ -96,15 +96,18 @@ impl Local {
     }
 }
 
-/// Whether the local branch holds nothing beyond the new one but what a thread had left uncommitted earlier: a commit the
-/// cloud made of it, which the next turn's replaces.
+/// Whether the local branch holds nothing beyond the new one but one commit that was made in the cloud, which the thread has
+/// replaced since: what it had left uncommitted earlier, or a commit that its agent changed. One that somebody here changed is
+/// by its committer no longer such a one.
 async fn is_superseded(git: &Git, local: &str, commit: &str) -> Result<bool> {
-    let format = "--format=%ae %(trailers:key=Aloft-Thread,valueonly,separator=%x2C)";
+    let format = "--format=%ae %ce %(trailers:key=Aloft-Thread,valueonly,separator=%x2C)";
     let head = git.run(&["log", "-1", format, local]).await?;
     let head = String::from_utf8_lossy(&head).into_owned();
-    let made_by_cloud =
-        head.trim().strip_prefix("aloft@localhost ").is_some_and(|thread| !thread.is_empty());
-    if !made_by_cloud {
+    let made_in_cloud = head
+        .trim()
+        .strip_prefix("aloft@localhost aloft@localhost ")
+        .is_some_and(|thread| !thread.is_empty());
+    if !made_in_cloud {
         return Ok(false);
     }
     let parent = format!("{local}^");
@@ -185,6 +188,43 @@ mod tests {
         assert_eq!(repository.git(&["rev-parse", "aloft/thread"]), own);
         let error = local.branch(Some(&bundle), "other", &own, false).await.unwrap_err();
         assert_eq!(error.reason(), "BAD_BUNDLE");
+    }
+
+    #[tokio::test]
+    async fn a_commit_of_the_thread_gives_way_to_what_replaced_it_and_one_of_a_person_does_not() {
+        let repository = Repository::create();
+        let (bundle, commit) = thread_of(&repository);
+        let local = Local::open(&repository.root).await.unwrap();
+        repository.git(&["switch", "--quiet", "-c", "aloft/thread"]);
+        let made_in_cloud = [
+            "-c",
+            "user.name=Aloft",
+            "-c",
+            "user.email=aloft@localhost",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "-m",
+            "left\n\nAloft-Thread: t",
+        ];
+        repository.git(&made_in_cloud);
+        // Somebody changed it: author and last line are still the thread's.
+        repository.git(&[
+            "commit",
+            "--quiet",
+            "--amend",
+            "--allow-empty",
+            "-m",
+            "mine\n\nAloft-Thread: t",
+        ]);
+        let mine = repository.git(&["rev-parse", "HEAD"]);
+        let error = local.branch(Some(&bundle), "aloft/thread", &commit, false).await.unwrap_err();
+        assert_eq!(error.reason(), "BRANCH_DIVERGED");
+        assert_eq!(repository.git(&["rev-parse", "aloft/thread"]), mine);
+        repository.git(&["reset", "--quiet", "--hard", "main"]);
+        repository.git(&made_in_cloud);
+        local.branch(Some(&bundle), "aloft/thread", &commit, false).await.unwrap();
+        assert_eq!(repository.git(&["rev-parse", "aloft/thread"]), commit);
     }
 
     #[tokio::test]

@@ -55,6 +55,8 @@ pub struct Clone {
     pub carry: Option<String>,
     /// Name and e-mail address of the commits an agent makes.
     pub author: (String, String),
+    /// The lines each of their messages ends with: `Key: value`.
+    pub trailers: Vec<String>,
 }
 
 /// What of a workspace is to be kept.
@@ -89,6 +91,8 @@ pub struct Restore {
     pub remote_url: String,
     /// Name and e-mail address of the commits an agent makes.
     pub author: (String, String),
+    /// The lines each of their messages ends with: `Key: value`.
+    pub trailers: Vec<String>,
 }
 
 /// The exit code of a restore in a sandbox that does not have the snapshot; nothing was changed.
@@ -121,10 +125,11 @@ impl Paths {
     pub fn clone(&self, clone: &Clone) -> Vec<Step> {
         let (name, email) = &clone.author;
         let carry = clone.carry.as_deref().unwrap_or_default();
+        let trailers = clone.trailers.join("\n");
         let mut made = self.step(
             "Cloning the repository",
             CLONE,
-            &[&clone.base, &clone.branch, &clone.remote_url, carry, name, email],
+            &[&clone.base, &clone.branch, &clone.remote_url, carry, name, email, &trailers],
         );
         // What lies in large file storage stays a pointer: fetching it is for the environment to decide.
         made.env.insert("GIT_LFS_SKIP_SMUDGE".to_owned(), "1".to_owned());
@@ -166,6 +171,7 @@ impl Paths {
         let (head, branch, index) = (given(head), given(branch), given(index));
         let (submodules, bundle) = (given(submodules), given(&restore.bundle));
         let (name, email) = &restore.author;
+        let trailers = restore.trailers.join("\n");
         let mut step = self.step(
             "Restoring the workspace",
             RESTORE,
@@ -180,6 +186,7 @@ impl Paths {
                 &restore.remote_url,
                 name,
                 email,
+                &trailers,
             ],
         );
         sign(&mut step);

@@ -118,7 +118,12 @@ pub fn fitting(text: &str) -> String {
 
 /// The message of a commit that holds what no commit of the thread's branch holds.
 pub fn commit_message(title: &str, thread: &str) -> String {
-    format!("{title}\n\nAloft-Thread: {thread}\n")
+    format!("{title}\n\n{}\n", thread_line(thread))
+}
+
+/// The line by which a commit says which thread it is of.
+pub fn thread_line(thread: &str) -> String {
+    format!("Aloft-Thread: {thread}")
 }
 
 fn begin(thread: &str) -> String {

@@ -14,8 +14,11 @@ use crate::{
         mirror::Freshness,
         snapshot::{Export, SnapshotName},
     },
-    model::machine::{Memory, Refused},
-    runner::{Error, Runner, stored, whole},
+    model::{
+        machine::{Memory, Refused},
+        proposal,
+    },
+    runner::{Error, Runner, signature, stored, whole},
 };
 
 /// How long a diff waits for news of its base branch.
@@ -60,9 +63,9 @@ impl Runner {
         let snapshots = &self.parts().snapshots;
         let saved = snapshots.describe(&thread.id, &commit).await?;
         let head = saved.head.unwrap_or_else(|| thread.base_commit.clone());
-        let message = format!("{}\n\nAloft-Thread: {}\n", thread.title, thread.id);
+        let message = proposal::commit_message(&thread.title, &thread.id);
         let tip = snapshots
-            .commit(&thread.id, &commit, (&head, None), &message, ("Aloft", "aloft@localhost"))
+            .commit(&thread.id, &commit, (&head, None), &message, signature::NOBODY)
             .await?;
         Ok(snapshots.export(&thread.id, &thread.branch, &tip, &asked.have).await?)
     }

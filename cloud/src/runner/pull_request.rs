@@ -29,6 +29,7 @@ use crate::{
     runner::{
         Applied, Error, Obstacle, RequestKey, Runner,
         pull_request::{at_forge::At, stop::Stop},
+        signature::{committer, remote_url},
     },
 };
 
@@ -36,8 +37,6 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Items the words are made from, the newest.
 const ITEMS: usize = 1_000;
-/// Who commits where no account says who the person is.
-const NOBODY: (&str, &str) = ("Aloft", "aloft@localhost");
 
 /// What a person wants of the pull request.
 #[derive(Clone, Debug, Default)]
@@ -223,29 +222,9 @@ impl Runner {
         Ok(())
     }
 
-    /// Where the thread's repository came from; empty = nobody knows.
-    async fn remote_url(&self, thread: &Thread) -> Result<String, Error> {
-        let repository = thread.repository.clone().unwrap_or_default();
-        // A remote that the checkout got since then.
-        if let Some(row) = self.parts().store.repository(&repository.id).await?
-            && row.url.is_empty()
-            && !row.remote_url.is_empty()
-        {
-            return Ok(row.remote_url);
-        }
-        Ok(repository.url)
-    }
-
-    /// The account of a thread's repository, where there is one.
-    pub(super) async fn own_account(&self, thread: &Thread) -> Result<Option<Account>, Error> {
-        let url = self.remote_url(thread).await?;
-        let account = self.parts().forges.of_repository(&thread.owner, &url).await?;
-        Ok(account.map(|(account, _)| account))
-    }
-
     /// Where the thread's repository came from, and in whose name the branch goes there.
     async fn target(&self, owner: &str, thread: &Thread) -> Result<Target, Error> {
-        let url = self.remote_url(thread).await?;
+        let url = remote_url(self.parts(), thread).await?;
         if url.is_empty() {
             let path = thread.repository.clone().unwrap_or_default().path;
             return Err(Obstacle::NoRemote { path, slug: thread.slug.clone() }.into());
@@ -399,11 +378,6 @@ impl Runner {
         let page = self.parts().store.items(thread, None, ITEMS).await?;
         Ok(proposal::of_the_work(page.items))
     }
-}
-
-/// Name and address of who commits what the agent did not.
-pub(super) fn committer(account: Option<&Account>) -> (&str, &str) {
-    account.map_or(NOBODY, |account| (&account.person.name, &account.person.email))
 }
 
 /// The pull request as the thread's record has it.

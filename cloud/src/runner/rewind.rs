@@ -200,13 +200,14 @@ pub(super) async fn restore(taking: &Taking, commit: &str) -> Result<(), Error> 
     if snapshot.branch.as_ref().is_some_and(|branch| memory.former_branches.contains(branch)) {
         snapshot.branch = Some(thread.branch.clone());
     }
-    let clone = start::workspace_of(thread, memory);
+    let clone = start::workspace_of(parts, thread, memory).await?;
     let mut restore = Restore {
         base: thread.base_commit.clone(),
         snapshot,
         bundle: None,
         remote_url: clone.remote_url,
         author: clone.author,
+        trailers: clone.trailers,
     };
     loop {
         let step = Paths::default().restore(&restore);

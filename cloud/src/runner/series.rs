@@ -8,7 +8,10 @@ use tempfile::TempDir;
 use crate::{
     git::snapshot::Export,
     model::proposal,
-    runner::{Error, Runner, pull_request::committer},
+    runner::{
+        Error, Runner,
+        signature::{committer, own_account},
+    },
 };
 
 /// What is written.
@@ -31,7 +34,7 @@ impl Runner {
     pub async fn series(&self, owner: &str, name: &str) -> Result<Series, Error> {
         let (thread, memory) = self.find_whole(owner, name).await?;
         Self::rests(&thread, &memory)?;
-        let account = self.own_account(&thread).await?;
+        let account = own_account(self.parts(), &thread).await?;
         let person = committer(account.as_ref());
         let (tip, _) = self.committed(&thread, &memory, person).await?;
         let (snapshots, id) = (&self.parts().snapshots, &thread.id);

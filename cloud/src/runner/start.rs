@@ -22,7 +22,7 @@ use crate::{
         handle::Handle,
         jobs, problem,
         repositories::again,
-        rewind,
+        rewind, signature,
         snapshot::Taking,
         steps, whole,
     },
@@ -201,7 +201,8 @@ impl Start {
         let repository = self.agent.thread.repository.clone().unwrap_or_default();
         self.step(&format!("Checking out {}", repository.name)).await;
         let (thread, memory) = (self.agent.thread.clone(), self.agent.memory.clone());
-        for step in Paths::default().clone(&workspace_of(&thread, &memory)) {
+        let clone = workspace_of(&self.agent.parts, &thread, &memory).await?;
+        for step in Paths::default().clone(&clone) {
             steps::run(&sandbox.guest, &step).await?;
         }
         let carries = memory.carry.is_some();
@@ -246,14 +247,20 @@ impl Start {
 }
 
 /// What the workspace of a thread is made from.
-pub(super) fn workspace_of(thread: &Thread, memory: &Memory) -> Clone {
-    Clone {
+pub(super) async fn workspace_of(
+    parts: &Parts,
+    thread: &Thread,
+    memory: &Memory,
+) -> Result<Clone, Error> {
+    let (name, email) = signature::NOBODY;
+    Ok(Clone {
         base: thread.base_commit.clone(),
         branch: thread.branch.clone(),
         remote_url: format!("http://127.0.0.1:{RELAY_PORT}/git/workspace.git"),
         carry: memory.carry.clone(),
-        author: ("Aloft".to_owned(), "aloft@localhost".to_owned()),
-    }
+        author: (name.to_owned(), email.to_owned()),
+        trailers: signature::trailers(parts, thread).await?,
+    })
 }
 
 /// Binds a sandbox's socket and hands it up to be served for as long as the reporter's scope lasts.

@@ -65,6 +65,14 @@ fn from_a_private_repository_to_a_merged_pull_request() {
     assert!(commit.starts_with("dev|dev@users.noreply."), "{commit}");
     assert!(commit.contains(&format!("Aloft-Thread: {id}")), "{commit}");
 
+    // The agent's own commits say for whom they are.
+    home.ok(["send", id, "--wait", "$ git add -A; git commit -qm 'By the agent'"]);
+    home.ok(["pr", id]);
+    let commit = git(&bare, &["log", "-1", "--format=%ae|%B", branch]);
+    let lines = format!("Aloft-Thread: {id}\nCo-authored-by: dev <dev@users.noreply.");
+    assert!(commit.starts_with("aloft@localhost|By the agent\n\n"), "{commit}");
+    assert!(commit.contains(&lines), "{commit}");
+
     // Asked again, and by two at once after more work: the same one, brought up to date.
     home.ok(["send", id, "--wait", "$ echo two > new.txt"]);
     std::thread::scope(|scope| {

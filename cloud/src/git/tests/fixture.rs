@@ -71,6 +71,10 @@ impl World {
             remote_url: "http://127.0.0.1:3128/git/workspace.git".to_owned(),
             carry,
             author,
+            trailers: vec![
+                "Aloft-Thread: t".to_owned(),
+                "Co-authored-by: Ada <ada@aloft.invalid>".to_owned(),
+            ],
         }
     }
 
@@ -137,6 +141,7 @@ impl World {
             bundle: bundle.map(|path| path.to_str().unwrap().to_owned()),
             remote_url: clone.remote_url,
             author: clone.author,
+            trailers: clone.trailers,
         }))
     }
 

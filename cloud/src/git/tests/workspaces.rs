@@ -61,6 +61,83 @@ async fn a_workspace_is_on_its_own_branch_and_shares_the_objects() {
 }
 
 #[tokio::test]
+async fn every_commit_made_in_a_workspace_ends_with_its_trailers_once() {
+    const TRAILERS: &str = "Aloft-Thread: t\nCo-authored-by: Ada <ada@aloft.invalid>";
+    let world = World::new(&[("a", "1"), ("b", "1")]).await;
+    let workspace = world.workspace();
+    let body = || git(&workspace, ["log", "-1", "--format=%B"]);
+    let ends = |way: &str| {
+        let body = body();
+        assert!(body.ends_with(&format!("\n\n{TRAILERS}")), "{way}: {body}");
+        assert_eq!(body.matches("Aloft-Thread: t").count(), 1, "{way}: {body}");
+    };
+    let commit = |words: &[&str]| {
+        git(&workspace, [&["commit", "-q", "--allow-empty"][..], words].concat());
+    };
+    commit(&["-m", "fix: one line"]);
+    ends("a message");
+    commit(&["--no-verify", "-m", "past the checks", "-m", "---\n\nIt is said why."]);
+    ends("no checks");
+    commit(&["--amend", "--no-edit"]);
+    ends("amended");
+    commit(&["--amend", "-m", "another\n\nSigned-off-by: Bob <bob@aloft.invalid>"]);
+    assert!(body().ends_with(&format!("Bob <bob@aloft.invalid>\n{TRAILERS}")), "{}", body());
+    commit(&["--amend", "-m", "theirs\n\nAloft-Thread: other\nCo-authored-by: A <a@b>"]);
+    assert!(body().contains(&format!("Aloft-Thread: other\nCo-authored-by: A <a@b>\n{TRAILERS}")));
+    git(
+        &workspace,
+        ["-c", "core.editor=printf 'by hand\\n' >", "commit", "-q", "--allow-empty", "-v"],
+    );
+    ends("an editor");
+    // What says nothing is no commit, with an editor and without.
+    let before = git(&workspace, ["rev-parse", "HEAD"]);
+    for words in [["-m", ""], ["-v", "-q"]] {
+        let editor = "core.editor=printf '' >";
+        let mut empty = git_command(&workspace);
+        empty.args(["-c", editor, "commit", "--allow-empty"]).args(words);
+        assert!(!empty.output().unwrap().status.success());
+    }
+    assert_eq!(git(&workspace, ["rev-parse", "HEAD"]), before);
+
+    // What brings commits together, moves them or takes them from elsewhere.
+    git(&workspace, ["switch", "-q", "-c", "side", &world.base]);
+    write(&world.file("b"), "2");
+    commit_all(&workspace, "side");
+    let patch = world.folder.path().join("side.patch");
+    let text = git(&workspace, ["format-patch", "--stdout", "-1"]).replace(TRAILERS, "");
+    write(&patch, text + "\n");
+    git(&workspace, ["switch", "-q", "aloft/t"]);
+    git(&workspace, ["merge", "-q", "--no-edit", "side"]);
+    ends("a merge");
+    git(&workspace, ["revert", "--no-edit", "-m", "1", "HEAD"]);
+    ends("a revert");
+    git(&workspace, ["reset", "-q", "--hard", "HEAD~2"]);
+    git(
+        &workspace,
+        ["-c", "core.hooksPath=/dev/null", "commit", "-q", "--allow-empty", "-m", "bare"],
+    );
+    git(&workspace, ["-c", "sequence.editor=true", "rebase", "-q", "-i", "--force-rebase", "side"]);
+    ends("a rebase");
+    git(&workspace, ["reset", "-q", "--soft", "HEAD~2"]);
+    commit(&["-m", "squashed"]);
+    ends("a squash");
+    git(&workspace, ["reset", "-q", "--hard", &world.base]);
+    git(&workspace, ["am", "-q", patch.to_str().unwrap()]);
+    ends("a patch");
+    git(&workspace, ["reset", "-q", "--hard", &world.base]);
+    git(&workspace, ["cherry-pick", "side"]);
+    ends("a pick");
+    let tree = world.folder.path().join("tree");
+    git(&workspace, ["worktree", "add", "-q", tree.to_str().unwrap()]);
+    commit_all(&tree, "in another tree");
+    assert!(git(&tree, ["log", "-1", "--format=%B"]).ends_with(TRAILERS));
+    // Without what they say, or with a message that cannot be written: it is a commit all the same.
+    git(&workspace, ["config", "--unset-all", "aloft.trailer"]);
+    commit(&["-m", "as it is"]);
+    assert_eq!(body(), "as it is");
+}
+
+#[tokio::test]
 async fn a_branch_name_may_be_anything_git_takes() {
     for branch in ["main", "main/below", "v1", "-dash", "a'b\"c$(x)"] {
         let mut world = World::with_source(&[("a", "1")]);

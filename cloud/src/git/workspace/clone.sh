@@ -1,6 +1,7 @@
 # Makes the workspace: objects borrowed from the mirror, its own branch. Done again after it was done, it does nothing.
-# $4 base commit, $5 branch, $6 URL of `origin`, $7 commit whose files to begin with or empty, $8 name, $9 e-mail of commits.
-base=$1 branch=$2 remote=$3 carry=$4 name=$5 email=$6
+# $4 base commit, $5 branch, $6 URL of `origin`, $7 commit whose files to begin with or empty, $8 name, $9 e-mail of commits,
+# then the lines that end their messages.
+base=$1 branch=$2 remote=$3 carry=$4 name=$5 email=$6 trailers=$7
 
 [ -e "$snapshots/ready" ] && exit 0
 mkdir -p "$workspace" "$snapshots"
@@ -14,7 +15,7 @@ fi
 : >"$snapshots/unfinished"
 make_own "$base"
 
-make_repository "$workspace" "$remote" "$name" "$email"
+make_repository "$workspace" "$remote" "$name" "$email" "$trailers"
 if ! work checkout --quiet --no-track -B "$branch" "$base" 2>/dev/null; then
     # The name lies above or below that of the branch the clone began with.
     work for-each-ref --format='delete %(refname)' refs/heads/ | work update-ref --no-deref --stdin

@@ -37,7 +37,8 @@ make_own() {
     git --git-dir="$snapshots" update-ref refs/aloft/base "$1"
 }
 
-# Makes a repository without files that borrows from the mirror. $1 where, $2 URL of `origin`, $3 name, $4 e-mail of commits.
+# Makes a repository without files that borrows from the mirror. $1 where, $2 URL of `origin`, $3 name, $4 e-mail of commits,
+# $5 the lines that end their messages.
 make_repository() {
     # The mirror belongs to another user; git takes that only from a file.
     printf '[safe]\n\tdirectory = *\n' >"$snapshots/gitconfig"
@@ -50,6 +51,27 @@ make_repository() {
     rm -f "$snapshots/clone.log"
     mkdir -p "$1/.git/hooks" "$1/.git/info"
     git --git-dir="$1/.git" remote set-url origin "$2"
+    printf '%s\n' "$5" | while IFS= read -r line; do
+        [ -z "$line" ] || git --git-dir="$1/.git" config --add aloft.trailer "$line"
+    done
+    # The first is called whatever is committed, the second after an editor, the third for patches.
+    for hook in prepare-commit-msg commit-msg applypatch-msg; do
+        trailer_hook >"$1/.git/hooks/$hook"
+        chmod +x "$1/.git/hooks/$hook"
+    done
+}
+
+# A hook of git for messages of commits. What goes wrong in it stops no commit.
+trailer_hook() {
+    cat <<'HOOK'
+#!/bin/sh
+# Ends the message of a commit with the lines in `git config --get-all aloft.trailer`; what says nothing stays empty.
+sed '/^. -* >8 -*$/,$d' "$1" | git stripspace --strip-comments | grep -q . || exit 0
+git config --get-all aloft.trailer | while IFS= read -r line; do
+    git interpret-trailers --in-place --no-divider --if-exists addIfDifferent --trailer "$line" "$1"
+done
+exit 0
+HOOK
 }
 
 # Brings our own index to what the workspace holds: everything but what is ignored. $1: the commit that was last known.

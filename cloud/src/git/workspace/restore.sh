@@ -1,9 +1,10 @@
 # Brings the workspace's files, branch, HEAD and index back to a snapshot. Ignored files stay as they are.
 # $4 base commit, $5 snapshot, $6 commit to be checked out or empty, $7 branch for it or empty, $8 commit of the index or empty,
-# $9 commit of the submodules' files or empty, then the bundle that holds all of it or empty, URL of `origin`, name and e-mail.
+# $9 commit of the submodules' files or empty, then the bundle that holds all of it or empty, URL of `origin`, name and e-mail of
+# commits, and the lines that end their messages.
 base=$1 commit=$2 head=$3 branch=$4 staged=$5 submodules=$6 bundle=$7 remote=$8 name=$9
 shift 9
-email=$1
+email=$1 trailers=$2
 
 make_own "$base"
 if [ -n "$bundle" ]; then
@@ -35,7 +36,7 @@ fi
 if [ -z "$head" ]; then exit 0; fi
 if [ ! -e "$workspace/.git" ]; then
     rm -rf "$snapshots/made"
-    make_repository "$snapshots/made" "$remote" "$name" "$email"
+    make_repository "$snapshots/made" "$remote" "$name" "$email" "$trailers"
     mv "$snapshots/made/.git" "$workspace/.git"
     rm -rf "$snapshots/made"
 elif ! work rev-parse --git-dir >/dev/null 2>&1; then
