@@ -156,7 +156,7 @@ impl Error {
     /// asked for the same at the same time.
     fn may_be_done(&self) -> bool {
         match self {
-            Self::Invalid { detail, .. } => detail.contains("already exists"),
+            Self::Invalid { detail, .. } => detail.contains("already"),
             Self::Unreachable { .. } => true,
             Self::Odd { status, .. } => *status >= 500 || (200..300).contains(status),
             _ => false,
@@ -268,6 +268,19 @@ pub struct Repository {
     pub parent: Option<String>,
     /// Whether the account may push; none = the forge does not say.
     pub push: Option<bool>,
+    /// How far it is, where it is a copy that is being made.
+    pub making: Making,
+}
+
+/// How far a copy of a repository is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Making {
+    /// As far as the forge says, it is there.
+    Done,
+    /// It is being made.
+    UnderWay,
+    /// It could not be made.
+    Failed,
 }
 
 impl Repository {
@@ -381,6 +394,21 @@ impl Change {
     }
 }
 
+/// Where an account has its copy of a repository, unless it gave it another name.
+fn copy_name(name: &str, login: &str) -> String {
+    format!("{login}/{}", name.rsplit('/').next().unwrap_or_default())
+}
+
+/// What was found there, if it is a copy of `name`.
+fn copy_of(name: &str, found: Result<Repository>) -> Result<Option<Repository>> {
+    let is_of = |parent: &String| parent.eq_ignore_ascii_case(name);
+    match found {
+        Ok(found) => Ok(Some(found).filter(|found| found.parent.as_ref().is_some_and(is_of))),
+        Err(Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// One account at one forge. Repositories are named `OWNER/NAME`.
 pub trait Forge: Send + Sync + fmt::Debug {
     /// Who the account belongs to; a token that cannot do what is needed is refused.
@@ -399,9 +427,10 @@ pub trait Forge: Send + Sync + fmt::Debug {
     fn checks<'a>(&'a self, name: &'a str, commit: &'a str) -> Answer<'a, Option<Checks>>;
     /// What stands against a pull request, whose newest commit this is.
     fn findings<'a>(&'a self, name: &'a str, number: u64, commit: &'a str) -> Answer<'a, Findings>;
-    /// Makes the account's own copy of a repository; one that it has under another name is given instead. It may not be whole
-    /// yet. None where that is not done at this kind of forge.
-    fn fork<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Repository>>;
+    /// The copy of a repository that the account has, as far as it is found without making one.
+    fn own_fork<'a>(&'a self, name: &'a str, login: &'a str) -> Answer<'a, Option<Repository>>;
+    /// Makes the account's own copy of a repository; where it has one, gives that. It may not be whole yet.
+    fn fork<'a>(&'a self, name: &'a str, login: &'a str) -> Answer<'a, Repository>;
     /// The open pull request of a branch of the repository itself, or of `OWNER:BRANCH`.
     fn find_pull_request<'a>(
         &'a self,

@@ -41,8 +41,16 @@ macro_rules! driver {
                 Box::pin(self.findings(name, number, commit))
             }
 
-            fn fork<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Repository>> {
-                Box::pin(self.fork(name))
+            fn own_fork<'a>(
+                &'a self,
+                name: &'a str,
+                login: &'a str,
+            ) -> Answer<'a, Option<Repository>> {
+                Box::pin(self.own_fork(name, login))
+            }
+
+            fn fork<'a>(&'a self, name: &'a str, login: &'a str) -> Answer<'a, Repository> {
+                Box::pin(self.fork(name, login))
             }
 
             fn find_pull_request<'a>(

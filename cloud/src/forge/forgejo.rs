@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::forge::{
-    Answer, Change, Checks, Error, FailedCheck, Findings, Forge, Issue, Page, Person, Proposal,
-    PullRequest, Repository, Result, State, Web,
+    Answer, Change, Checks, Error, FailedCheck, Findings, Forge, Issue, Making, Page, Person, Proposal,
+    PullRequest, Repository, Result, State, Web, copy_name, copy_of,
     driver::driver,
     github::{Parent, Remark, Ticket, ended, repos, sum},
     http::Http,
@@ -211,11 +211,23 @@ impl Forgejo {
         Ok(self.pull(name, number).await?.into())
     }
 
-    async fn fork(&self, name: &str) -> Result<Option<Repository>> {
+    async fn own_fork(&self, name: &str, login: &str) -> Result<Option<Repository>> {
+        copy_of(name, self.repository(&copy_name(name, login)).await)
+    }
+
+    async fn fork(&self, name: &str, login: &str) -> Result<Repository> {
         let url = self.http.url(&repos(name, &["forks"]), &[]);
         let what = format!("fork {name}");
-        let reply = self.http.send::<Repo>(Method::POST, url, &json!({}), &what).await;
-        Ok(Some(reply.map_err(scope)?.body.into()))
+        let error = match self.http.send::<Repo>(Method::POST, url, &json!({}), &what).await {
+            Ok(reply) => return Ok(reply.body.into()),
+            Err(error) => scope(error),
+        };
+        // One that it has under another name is refused, and found among all of them.
+        let owned = |one: &Repo| one.full_name.split('/').next() == Some(login);
+        match self.http.first(&repos(name, &["forks"]), &[], &what, owned).await {
+            Ok(Some(found)) if error.may_be_done() => Ok(found.into()),
+            _ => Err(error),
+        }
     }
 
     async fn find(&self, name: &str, head: &str) -> Result<Option<PullRequest>> {
@@ -327,6 +339,7 @@ impl From<Repo> for Repository {
             fork: repo.fork.unwrap_or_default(),
             parent: repo.parent.and_then(|parent| parent.full_name),
             push: repo.permissions.and_then(|permissions| permissions.push),
+            making: Making::Done,
         }
     }
 }

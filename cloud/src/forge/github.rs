@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::forge::{
-    self, Answer, Change, Checks, Comment, Error, Findings, Forge, Issue, Page, Person, Proposal,
-    PullRequest, Repository, Result, State, Web, driver::driver, http::Http,
+    self, Answer, Change, Checks, Comment, Error, Findings, Forge, Issue, Making, Page, Person,
+    Proposal, PullRequest, Repository, Result, State, Web, copy_name, copy_of, driver::driver,
+    http::Http,
 };
 
 /// What a classic token must be allowed, each with what includes it.
@@ -210,12 +211,23 @@ impl GitHub {
         Ok(self.http.get::<Pull>(url, &what).await?.body.into())
     }
 
-    async fn fork(&self, name: &str) -> Result<Option<Repository>> {
+    async fn own_fork(&self, name: &str, login: &str) -> Result<Option<Repository>> {
+        copy_of(name, self.repository(&copy_name(name, login)).await)
+    }
+
+    /// One that the account has under another name is given too.
+    async fn fork(&self, name: &str, login: &str) -> Result<Repository> {
         let url = self.http.url(&repos(name, &["forks"]), &[]);
         let body = json!({ "default_branch_only": true });
         let what = format!("fork {name}");
-        let reply = self.http.send::<Repo>(Method::POST, url, &body, &what).await?;
-        Ok(Some(reply.body.into()))
+        let error = match self.http.send::<Repo>(Method::POST, url, &body, &what).await {
+            Ok(reply) => return Ok(reply.body.into()),
+            Err(error) => error,
+        };
+        match self.own_fork(name, login).await {
+            Ok(Some(found)) if error.may_be_done() => Ok(found),
+            _ => Err(error),
+        }
     }
 
     async fn find(&self, name: &str, head: &str) -> Result<Option<PullRequest>> {
@@ -335,6 +347,7 @@ impl From<Repo> for Repository {
             fork: repo.fork.unwrap_or_default(),
             parent: repo.parent.and_then(|parent| parent.full_name),
             push: repo.permissions.and_then(|permissions| permissions.push),
+            making: Making::Done,
         }
     }
 }

@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::forge::{
-    Answer, Change, Checks, Comment, Error, FailedCheck, Findings, Forge, Issue, Page, Person,
-    Proposal, PullRequest, Remark, Repository, Result, State, Web, driver::driver, github::sum,
-    http::Http,
+    Answer, Change, Checks, Comment, Error, FailedCheck, Findings, Forge, Issue, Making, Page,
+    Person, Proposal, PullRequest, Remark, Repository, Result, State, Web, driver::driver,
+    github::sum, http::Http,
 };
 
 /// What a token must be allowed: nothing less opens a merge request.
@@ -43,6 +43,8 @@ struct Token {
 
 #[derive(Deserialize)]
 struct Project {
+    #[serde(default)]
+    id: u64,
     path_with_namespace: String,
     #[serde(default)]
     default_branch: Option<String>,
@@ -53,9 +55,18 @@ struct Project {
     #[serde(default)]
     archived: Option<bool>,
     #[serde(default, rename = "forked_from_project")]
-    origin: Option<Value>,
+    origin: Option<Origin>,
+    #[serde(default)]
+    import_status: Option<String>,
     #[serde(default)]
     permissions: Option<Permissions>,
+}
+
+/// What a project is a copy of.
+#[derive(Deserialize)]
+struct Origin {
+    #[serde(default)]
+    path_with_namespace: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -210,10 +221,14 @@ impl GitLab {
         self.http.page(&["projects"], &query, page, "list repositories", entries).await
     }
 
-    async fn repository(&self, name: &str) -> Result<Repository> {
+    async fn project(&self, name: &str) -> Result<Project> {
         let url = self.http.url(&["projects", name], &[]);
         let what = format!("look at the repository {name}");
-        Ok(self.http.get::<Project>(url, &what).await?.body.into())
+        Ok(self.http.get::<Project>(url, &what).await?.body)
+    }
+
+    async fn repository(&self, name: &str) -> Result<Repository> {
+        Ok(self.project(name).await?.into())
     }
 
     async fn has_branch(&self, name: &str, branch: &str) -> Result<bool> {
@@ -292,18 +307,57 @@ impl GitLab {
         Ok(self.request(name, number).await?.into())
     }
 
-    #[expect(clippy::unused_async, reason = "the others ask")]
-    async fn fork(&self, _: &str) -> Result<Option<Repository>> {
-        Ok(None)
+    /// The copy that somebody has of a project, whatever it is called: GitLab would make another one.
+    async fn copy(&self, name: &str, login: &str) -> Result<Option<Project>> {
+        let (parts, query) = (["projects", name, "forks"], [("owned", "true")]);
+        let what = format!("look for a fork of {name}");
+        let owned = |one: &Project| {
+            let owner = one.path_with_namespace.rsplit_once('/').map(|(owner, _)| owner);
+            owner.is_some_and(|owner| owner.eq_ignore_ascii_case(login))
+        };
+        self.http.first(&parts, &query, &what, owned).await
+    }
+
+    async fn own_fork(&self, name: &str, login: &str) -> Result<Option<Repository>> {
+        Ok(self.copy(name, login).await?.map(Into::into))
+    }
+
+    async fn fork(&self, name: &str, login: &str) -> Result<Repository> {
+        let url = self.http.url(&["projects", name, "fork"], &[]);
+        let what = format!("fork {name}");
+        let error = match self.http.send::<Project>(Method::POST, url, &json!({}), &what).await {
+            Ok(reply) => return Ok(reply.body.into()),
+            Err(error) => error,
+        };
+        match self.own_fork(name, login).await {
+            Ok(Some(found)) if error.may_be_done() => Ok(found),
+            _ => Err(error),
+        }
+    }
+
+    /// The branch of `BRANCH` or `OWNER:BRANCH`, and in the second case the project of that owner in which it is.
+    async fn source<'a>(&self, name: &str, head: &'a str) -> Result<(&'a str, Option<Project>)> {
+        let Some((owner, branch)) = head.split_once(':') else { return Ok((head, None)) };
+        match self.copy(name, owner).await? {
+            Some(copy) => Ok((branch, Some(copy))),
+            None => Err(Error::NotFound {
+                what: format!("find the fork of {name} that {owner} has"),
+                host: self.http.host().to_owned(),
+            }),
+        }
     }
 
     async fn find(&self, name: &str, head: &str) -> Result<Option<PullRequest>> {
+        let (branch, copy) = self.source(name, head).await?;
         let parts = ["projects", name, "merge_requests"];
-        let query = [("state", "opened"), ("source_branch", head)];
+        let query = [("state", "opened"), ("source_branch", branch)];
         let what = format!("look for a merge request of {head}");
-        // A fork may have a branch of the same name.
-        let own = |one: &MergeRequest| one.source_project_id == one.target_project_id;
-        Ok(self.http.first(&parts, &query, &what, own).await?.map(Into::into))
+        // Others may have a branch of the same name.
+        let fits = |one: &MergeRequest| match &copy {
+            Some(copy) => one.source_project_id == Some(copy.id),
+            None => one.source_project_id == one.target_project_id,
+        };
+        Ok(self.http.first(&parts, &query, &what, fits).await?.map(Into::into))
     }
 
     async fn open(&self, name: &str, proposal: &Proposal) -> Result<PullRequest> {
@@ -317,13 +371,20 @@ impl GitLab {
                 detail: format!("there is no branch {base} to merge into"),
             });
         }
-        let url = self.http.url(&["projects", name, "merge_requests"], &[]);
-        let request = json!({
-            "source_branch": head,
+        let (branch, copy) = self.source(name, head).await?;
+        let mut request = json!({
+            "source_branch": branch,
             "target_branch": base,
             "title": titled(title, *draft),
             "description": body,
         });
+        // It is asked for where the branch is.
+        let mut from = name;
+        if let Some(copy) = &copy {
+            from = &copy.path_with_namespace;
+            request["target_project_id"] = self.project(name).await?.id.into();
+        }
+        let url = self.http.url(&["projects", from, "merge_requests"], &[]);
         let error = match self.http.send::<MergeRequest>(Method::POST, url, &request, &what).await {
             Ok(reply) => return Ok(reply.body.into()),
             Err(error) => error,
@@ -430,9 +491,14 @@ impl From<Project> for Repository {
             pushed: project.last_activity_at.unwrap_or_default(),
             private: project.visibility.is_some_and(|visibility| visibility != "public"),
             archived: project.archived.unwrap_or_default(),
-            fork: project.origin.is_some_and(|from| !from.is_null()),
-            parent: None,
+            fork: project.origin.is_some(),
+            parent: project.origin.and_then(|from| from.path_with_namespace),
             push,
+            making: match project.import_status.as_deref() {
+                Some("scheduled" | "started") => Making::UnderWay,
+                Some("failed") => Making::Failed,
+                _ => Making::Done,
+            },
         }
     }
 }
@@ -493,6 +559,25 @@ mod tests {
         let group =
             r#"{"project_access": {"access_level": 20}, "group_access": {"access_level": 40}}"#;
         assert_eq!(push(group), Some(true));
+    }
+
+    #[test]
+    fn a_copy_says_of_what_it_is_and_how_far() {
+        let read = |more: &str| {
+            let text = format!(r#"{{"path_with_namespace": "ada/c", {more}}}"#);
+            Repository::from(serde_json::from_str::<Project>(&text).unwrap())
+        };
+        let whole = read(r#""forked_from_project": null, "import_status": null"#);
+        assert_eq!((whole.fork, whole.parent, whole.making), (false, None, Making::Done));
+        let begun = read(
+            r#""forked_from_project": {"id": 1, "path_with_namespace": "a/b/c"}, "import_status": "started""#,
+        );
+        assert_eq!((begun.fork, begun.parent.as_deref()), (true, Some("a/b/c")));
+        assert_eq!(begun.making, Making::UnderWay);
+        assert_eq!(read(r#""import_status": "failed""#).making, Making::Failed);
+        for done in ["none", "finished", "frozen"] {
+            assert_eq!(read(&format!(r#""import_status": "{done}""#)).making, Making::Done);
+        }
     }
 
     #[test]

@@ -64,6 +64,14 @@ pub enum Obstacle {
         /// The copy.
         name: String,
     },
+    /// The forge could not make the account's copy of the repository.
+    #[error("{host} could not make the fork {name}")]
+    ForkFailed {
+        /// The copy.
+        name: String,
+        /// The forge.
+        host: String,
+    },
     /// A person stopped it.
     #[error("the pull request was stopped by {by} before it was made")]
     ProposalStopped {

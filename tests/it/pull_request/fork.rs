@@ -23,6 +23,12 @@ fn reader(home: &Home, forge: &DevForge) -> String {
     token
 }
 
+/// The repositories that somebody has at the forge.
+fn owned(home: &Home, login: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(home.path(&format!("forge/{login}"))).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
 fn branches(bare: &std::path::Path) -> String {
     git(bare, &["for-each-ref", "--format=%(refname:short)", "refs/heads"])
 }
@@ -67,4 +73,40 @@ fn who_may_only_read_proposes_from_a_fork() {
         let request: Value = home.show(id)["thread"]["pullRequest"].clone();
         (request["state"] == "merged").then_some(())
     });
+}
+
+#[test]
+fn a_fork_of_which_the_answer_is_lost_is_found_and_a_stop_ends_the_wait_for_it() {
+    let (home, forge) = stage();
+    reader(&home, &forge);
+    let made = thread(&home, "dev/tool", "$ echo one > new.txt");
+    let (id, branch) = (text(&made, "id"), text(&made, "branch"));
+    let unborn = "/api/v3/repos/ada/tool/branches";
+    for fault in [
+        json!({ "method": "POST", "path": "/api/v3/repos/dev/tool/forks", "times": 1, "cut": "after" }),
+        json!({ "method": "GET", "path": unborn, "times": 100_000, "status": 404 }),
+    ] {
+        forge.control("POST", "/faults", &fault);
+    }
+    let stopped = std::thread::scope(|scope| {
+        let proposing = scope.spawn(|| home.run(["pr", id, "--json"]));
+        poll::until("the fork to be waited for", || {
+            let seen = forge.control("GET", "/requests", &json!({}));
+            let looks = seen.as_array().unwrap().iter();
+            let looks = looks.filter(|call| text(call, "path").starts_with(unborn));
+            (looks.count() >= 2).then_some(())
+        });
+        home.ok(["stop", id]);
+        proposing.join().unwrap()
+    });
+    assert!(stopped.text().contains("PULL_REQUEST_STOPPED"), "{}", stopped.text());
+    assert_eq!(pulls(&forge, "all").len(), 0);
+    let fork = home.path("forge/ada/tool.git");
+    assert_eq!(branches(&fork), "main");
+
+    forge.control("DELETE", "/faults", &json!({}));
+    home.ok(["pr", id]);
+    assert_eq!(git(&fork, &["show", &format!("{branch}:new.txt")]), "one");
+    assert_eq!(pulls(&forge, "all").len(), 1);
+    assert_eq!(owned(&home, "ada"), ["tool.git"], "there is one fork");
 }

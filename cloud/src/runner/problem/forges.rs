@@ -60,6 +60,11 @@ pub(super) fn obstacle_problem(obstacle: &Obstacle, text: String) -> (Kind, Prob
             let hint = "try again in a few minutes".to_owned();
             return (Kind::Unavailable, problem("FORK_UNFINISHED", text, &hint, true));
         }
+        Obstacle::ForkFailed { name, .. } => (
+            Kind::Precondition,
+            "FORK_FAILED",
+            format!("remove {name} at the forge and try again; `aloft pr ID --output DIR` takes the work along"),
+        ),
         Obstacle::ProposalStopped { .. } => (
             Kind::Precondition,
             "PULL_REQUEST_STOPPED",

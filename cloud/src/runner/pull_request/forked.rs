@@ -6,7 +6,7 @@ use std::time::Duration;
 use aloft_proto::v1::Thread;
 
 use crate::{
-    forge,
+    forge::{self, Making},
     git::Remote,
     runner::{Error, Obstacle, Runner, pull_request::at_forge::At},
 };
@@ -26,35 +26,46 @@ impl Runner {
         let login = &at.account.person.login;
         let (name, host) = (at.name.to_owned(), at.account.host());
         let denied = || Obstacle::PushDenied { name, host, login: login.clone() };
-        let own = format!("{login}/{}", at.name.rsplit('/').next().unwrap_or_default());
-        let is_of = |parent: &String| parent.eq_ignore_ascii_case(at.name);
-        let made = match at.forge.repository(&own).await {
-            Ok(own) if own.parent.as_ref().is_some_and(is_of) => Ok(Some(own)),
-            Ok(_) | Err(forge::Error::NotFound { .. }) => at.forge.fork(at.name).await,
+        let made = match at.forge.own_fork(at.name, login).await {
+            Ok(Some(own)) => Ok(own),
+            Ok(None) => at.forge.fork(at.name, login).await,
             Err(error) => Err(error),
         };
-        let fork = match made {
-            Ok(Some(fork)) => fork,
+        let made = made.map_err(|error| match error {
             // Whatever the reason is: there is no copy.
-            Ok(None)
-            | Err(
-                forge::Error::Denied { .. }
-                | forge::Error::NotFound { .. }
-                | forge::Error::Invalid { .. },
-            ) => return Err(denied().into()),
-            Err(error) => return Err(error.into()),
+            forge::Error::Denied { .. }
+            | forge::Error::NotFound { .. }
+            | forge::Error::Invalid { .. } => Error::from(denied()),
+            error => error.into(),
+        })?;
+        let copy = made.name.clone();
+        let fork = match tokio::time::timeout(PATIENCE, whole(at, made)).await {
+            Ok(whole) => whole?,
+            Err(_) => return Err(Obstacle::ForkUnfinished { name: copy }.into()),
         };
-        let whole = async {
-            while !at.forge.has_branch(&fork.name, &fork.default_branch).await? {
-                tokio::time::sleep(AGAIN).await;
-            }
-            Ok::<_, forge::Error>(())
-        };
-        match tokio::time::timeout(PATIENCE, whole).await {
-            Ok(seen) => seen?,
-            Err(_) => return Err(Obstacle::ForkUnfinished { name: fork.name }.into()),
-        }
         let owner = fork.name.split('/').next().unwrap_or_default();
         Ok((at.account.remote(&fork.name), format!("{owner}:{}", thread.branch)))
+    }
+}
+
+/// The copy, once something can be pushed to it.
+async fn whole(at: &At<'_>, mut copy: forge::Repository) -> Result<forge::Repository, Error> {
+    loop {
+        match copy.making {
+            Making::Done => {
+                if at.forge.has_branch(&copy.name, &copy.default_branch).await? {
+                    return Ok(copy);
+                }
+            }
+            Making::UnderWay => {}
+            Making::Failed => {
+                let host = at.account.host();
+                return Err(Obstacle::ForkFailed { name: copy.name, host }.into());
+            }
+        }
+        tokio::time::sleep(AGAIN).await;
+        if copy.making == Making::UnderWay {
+            copy = at.forge.repository(&copy.name).await?;
+        }
     }
 }
