@@ -85,7 +85,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         Some(address) => Some(Gateway::bind(address, places.gateway.clone()).await?),
         None => None,
     };
-    let forge_calls = forge_calls(&options).await?;
+    let forge_calls = forge_calls(&options, &store).await?;
     let heir = heir::Heir::appoint(&places, options.config.outlive()).await?;
     let runtime: Arc<dyn Runtime> = Arc::new(Bubblewrap::open(bubblewrap::Options {
         ranges: places.ranges(),
@@ -179,9 +179,12 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
 }
 
 /// The place where forges call, where there is to be one.
-async fn forge_calls(options: &Options) -> anyhow::Result<Option<ForgeCalls>> {
+async fn forge_calls(
+    options: &Options,
+    store: &Arc<dyn Store>,
+) -> anyhow::Result<Option<ForgeCalls>> {
     match &options.config.forge_calls {
-        Some(settings) => ForgeCalls::bind(settings).await.map(Some),
+        Some(settings) => ForgeCalls::bind(settings, Arc::clone(store)).await.map(Some),
         None => Ok(None),
     }
 }

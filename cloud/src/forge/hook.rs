@@ -2,7 +2,7 @@
 //!
 //! GitHub signs with `X-Hub-Signature-256`, and Forgejo and Gitea do the same beside their own header.
 
-use std::{collections::VecDeque, path::Path};
+use std::{collections::VecDeque, fmt::Write as _, path::Path};
 
 use ring::hmac;
 
@@ -35,14 +35,33 @@ pub enum Error {
 }
 
 /// What becomes of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It is from the forge, and new.
-    Good,
-    /// It is not signed, or by somebody else.
+    Good {
+        /// What it is remembered by.
+        name: String,
+        /// That of the oldest one, where there are too many by now.
+        forget: Option<String>,
+    },
+    /// It is signed by somebody else.
     Forged,
     /// It came before.
     Replayed,
+}
+
+/// A call whose body is being read. It is not kept.
+#[derive(Debug)]
+pub struct Call {
+    body: hmac::Context,
+    signature: Vec<u8>,
+}
+
+impl Call {
+    /// Takes the next piece of the body.
+    pub fn read(&mut self, piece: &[u8]) {
+        self.body.update(piece);
+    }
 }
 
 /// Knows the secret, and the calls that came.
@@ -69,24 +88,50 @@ impl Judge {
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, secret), came: VecDeque::new() }
     }
 
-    /// Judges a call by what its signature says.
-    pub fn judge(&mut self, signature: Option<&str>, body: &[u8]) -> Verdict {
-        let Some(signature) = signature.and_then(|text| unhex(text.strip_prefix("sha256=")?))
-        else {
-            return Verdict::Forged;
-        };
-        if hmac::verify(&self.key, body, &signature).is_err() {
+    /// Remembers what came before, oldest first, by the names of [`Verdict::Good`].
+    pub fn remember<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
+        self.came.extend(names.filter_map(unhex));
+    }
+
+    /// A call that says it is signed so; none where that can be no signature, so that nobody needs to read more of it.
+    pub fn hear(&self, signature: Option<&str>) -> Option<Call> {
+        let signature = unhex(signature?.strip_prefix("sha256=")?)?;
+        let body = hmac::Context::with_key(&self.key);
+        (signature.len() == hmac::HMAC_SHA256.digest_algorithm().output_len())
+            .then_some(Call { body, signature })
+    }
+
+    /// Judges a call that was read to its end.
+    pub fn judge(&mut self, call: Call) -> Verdict {
+        let Call { body, signature } = call;
+        // Both are signed once more: so it cannot be measured how far they are the same.
+        let expected = hmac::sign(&self.key, body.sign().as_ref());
+        if hmac::verify(&self.key, &signature, expected.as_ref()).is_err() {
             return Verdict::Forged;
         }
         if self.came.contains(&signature) {
             return Verdict::Replayed;
         }
-        if self.came.len() == REMEMBERED {
-            self.came.pop_front();
-        }
+        let oldest = if self.came.len() >= REMEMBERED { self.came.pop_front() } else { None };
+        let name = hex(&signature);
         self.came.push_back(signature);
-        Verdict::Good
+        Verdict::Good { name, forget: oldest.map(|oldest| hex(&oldest)) }
     }
+
+    /// A call that could not be written down may come again.
+    pub fn forget(&mut self, name: &str) {
+        if let Some(signature) = unhex(name) {
+            self.came.retain(|one| *one != signature);
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
@@ -105,21 +150,55 @@ mod tests {
     const BODY: &[u8] = b"Hello, World!";
     const SIGNED: &str = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
 
+    /// As it comes over a network.
+    fn judged(judge: &mut Judge, signature: Option<&str>, body: &[u8]) -> Option<Verdict> {
+        let mut call = judge.hear(signature)?;
+        body.chunks(5).for_each(|piece| call.read(piece));
+        Some(judge.judge(call))
+    }
+
+    fn good(verdict: Option<Verdict>) -> (String, Option<String>) {
+        match verdict {
+            Some(Verdict::Good { name, forget }) => (name, forget),
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn what_the_forge_signed_counts_once_and_nothing_else_does() {
         let mut judge = Judge::new(SECRET);
-        let wrong = SIGNED.replace("757", "857");
-        for forged in [None, Some(""), Some("sha256="), Some("sha1=00"), Some(wrong.as_str())] {
-            assert_eq!(judge.judge(forged, BODY), Verdict::Forged, "{forged:?}");
+        for none in [None, Some(""), Some("sha256="), Some("sha1=00"), Some("sha256=00")] {
+            assert_eq!(judged(&mut judge, none, BODY), None, "{none:?}");
         }
-        assert_eq!(judge.judge(Some(SIGNED), b"Hello, World?"), Verdict::Forged);
-        assert_eq!(judge.judge(Some(&SIGNED[..SIGNED.len() - 1]), BODY), Verdict::Forged);
-        assert_eq!(judge.judge(Some(SIGNED), BODY), Verdict::Good);
-        assert_eq!(judge.judge(Some(SIGNED), BODY), Verdict::Replayed);
-        assert_eq!(
-            judge.judge(Some(&SIGNED.to_uppercase().replace("SHA", "sha")), BODY),
-            Verdict::Replayed
-        );
+        assert_eq!(judged(&mut judge, Some(&SIGNED[..SIGNED.len() - 1]), BODY), None);
+        let wrong = SIGNED.replace("757", "857");
+        assert_eq!(judged(&mut judge, Some(&wrong), BODY), Some(Verdict::Forged));
+        assert_eq!(judged(&mut judge, Some(SIGNED), b"Hello, World?"), Some(Verdict::Forged));
+        let (name, forget) = good(judged(&mut judge, Some(SIGNED), BODY));
+        assert_eq!((format!("sha256={name}").as_str(), forget), (SIGNED, None));
+        assert_eq!(judged(&mut judge, Some(SIGNED), BODY), Some(Verdict::Replayed));
+        let loud = SIGNED.to_uppercase().replace("SHA", "sha");
+        assert_eq!(judged(&mut judge, Some(&loud), BODY), Some(Verdict::Replayed));
+        // Another one that knows what came.
+        let mut next = Judge::new(SECRET);
+        next.remember([name.as_str()].into_iter());
+        assert_eq!(judged(&mut next, Some(SIGNED), BODY), Some(Verdict::Replayed));
+        next.forget(&name);
+        good(judged(&mut next, Some(SIGNED), BODY));
+    }
+
+    #[test]
+    fn so_many_are_remembered_and_no_more() {
+        let mut judge = Judge::new(SECRET);
+        let names: Vec<String> = (0..REMEMBERED).map(|number| format!("{number:064x}")).collect();
+        judge.remember(names.iter().map(String::as_str));
+        for (body, oldest) in [("one", &names[0]), ("two", &names[1])] {
+            let tag = hmac::sign(&judge.key, body.as_bytes());
+            let signed = format!("sha256={}", hex(tag.as_ref()));
+            let (_, forget) = good(judged(&mut judge, Some(&signed), body.as_bytes()));
+            assert_eq!(forget.as_ref(), Some(oldest));
+        }
+        assert_eq!(judge.came.len(), REMEMBERED);
     }
 
     #[test]
@@ -130,6 +209,6 @@ mod tests {
         assert!(matches!(Judge::open(&file), Err(Error::Weak { .. })));
         assert!(matches!(Judge::open(Path::new("/not/there")), Err(Error::Secret { .. })));
         std::fs::write(&file, SECRET).unwrap();
-        assert_eq!(Judge::open(&file).unwrap().judge(Some(SIGNED), BODY), Verdict::Good);
+        good(judged(&mut Judge::open(&file).unwrap(), Some(SIGNED), BODY));
     }
 }

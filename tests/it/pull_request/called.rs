@@ -19,19 +19,30 @@ const SECRET: &str = "It's a Secret to Everybody";
 const BODY: &str = "Hello, World!";
 const SIGNED: &str = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
 
-/// Calls as a forge does; gives the status.
-fn call(port: u16, method: &str, path: &str, signature: Option<&str>) -> u16 {
+/// Begins a call as a forge does, with a body of this length to follow.
+fn begin(port: u16, method: &str, path: &str, signature: Option<&str>, length: usize) -> TcpStream {
     let signature =
         signature.map(|text| format!("X-Hub-Signature-256: {text}\r\n")).unwrap_or_default();
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\nX-GitHub-Event: ping\r\n{signature}Content-Length: {}\r\n\r\n{BODY}",
-        BODY.len()
+        "{method} {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\nX-GitHub-Event: ping\r\n{signature}Content-Length: {length}\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).unwrap();
+    stream
+}
+
+/// The status that a call is answered with.
+fn status(mut stream: TcpStream) -> u16 {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+/// Calls as a forge does; gives the status.
+fn call(port: u16, method: &str, path: &str, signature: Option<&str>) -> u16 {
+    let mut stream = begin(port, method, path, signature, BODY.len());
+    stream.write_all(BODY.as_bytes()).unwrap();
+    status(stream)
 }
 
 #[test]
@@ -61,6 +72,42 @@ fn a_call_of_the_forge_counts_once_and_no_other_does() {
         (home.show(id)["thread"]["pullRequest"]["comments"] == json!(1)).then_some(())
     });
     assert_eq!(call(port, "POST", "/forge", Some(SIGNED)), 409, "it came before");
+    // A cloud that was killed and started again knows it still.
+    home.kill_cloud();
+    home.start_cloud();
+    assert_eq!(call(port, "POST", "/forge", Some(SIGNED)), 409, "it came before the restart");
     let shown = home.show(id);
     assert!(items(&shown, "notice").iter().any(|one| text(one, "text").contains("new comment")));
+}
+
+#[test]
+fn who_is_not_signed_is_sent_away_unread_and_no_more_are_read_than_can_be() {
+    let (home, _forge) = stage();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    home.configure(&format!(
+        "[serve.forgeCalls]\nlisten = \"127.0.0.1:{port}\"\nsecretFile = \"forge.secret\"\n"
+    ));
+    std::fs::write(home.path("config/forge.secret"), SECRET).unwrap();
+    home.start_cloud();
+    let largest = 25 << 20;
+    // Nothing of these bodies is ever sent.
+    for unsigned in [None, Some("sha256=00"), Some("sha1=00")] {
+        assert_eq!(status(begin(port, "POST", "/forge", unsigned, largest)), 401, "{unsigned:?}");
+    }
+    assert_eq!(status(begin(port, "POST", "/forge", Some(SIGNED), largest + 1)), 413);
+
+    let mut waiting: Vec<TcpStream> =
+        (0..16).map(|_| begin(port, "POST", "/forge", Some(SIGNED), largest)).collect();
+    poll::until("as many to be read as can be", || {
+        let one = begin(port, "POST", "/forge", Some(SIGNED), BODY.len() + 1);
+        one.set_read_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
+        let mut answer = [0; 12];
+        (&one).read_exact(&mut answer).ok()?;
+        assert_eq!(&answer, b"HTTP/1.1 503");
+        Some(())
+    });
+    waiting.clear();
+    poll::until("a call to be heard when they are gone", || {
+        (call(port, "POST", "/forge", Some(SIGNED)) == 202).then_some(())
+    });
 }
