@@ -1,6 +1,6 @@
 //! The cloud of Aloft: it drives threads, runs their agents in sandboxes and keeps everything they did.
 //!
-//! The rows of `ARCHITECTURE.md`, from the bottom: [`model`] is pure and knows no I/O; [`store`], [`sandbox`], [`git`], [`acp`]
+//! The rows of `ARCHITECTURE.md`, from the bottom: [`model`] is pure and knows no I/O, [`addresses`] tells those of the internet; [`store`], [`sandbox`], [`git`], [`acp`]
 //! and [`trust`] each own one part of the outside world; [`accounts`] stands on the store; [`runner`] drives
 //! threads; [`ssh`] leads into their sandboxes; [`api`] and [`host`] are the faces to bridges and to sandboxes; [`gateway`] is the door for plain OpenSSH;
 //! [`heir`] ends what a killed cloud left; [`server`] builds all of it. [`dev_forge`] is no part of a cloud: a small forge for tests. [`guest`] and [`agent`]
@@ -11,6 +11,7 @@
 
 pub mod accounts;
 pub mod acp;
+pub mod addresses;
 pub mod agent;
 pub mod api;
 pub mod cli;

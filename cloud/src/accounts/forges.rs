@@ -13,6 +13,7 @@ use crate::{
     accounts::keys::{Vault, VaultError},
     forge::{self, Forge, Kind, Person, Web, is_short_name},
     git::Remote,
+    model::redact::Redactor,
     trust::{self, Sealer},
 };
 
@@ -113,6 +114,11 @@ impl Account {
     /// Where git finds a repository of its forge, with what opens it.
     pub fn remote(&self, name: &str) -> Remote {
         Remote::from(self.web.clone_url(name)).with(self.kind.git_user(), &self.token)
+    }
+
+    /// A text of its forge without the token, should that stand in it.
+    pub fn hidden(&self, text: String) -> String {
+        Redactor::new(std::slice::from_ref(&self.token)).text(text)
     }
 }
 

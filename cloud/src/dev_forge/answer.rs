@@ -55,6 +55,12 @@ impl Answer {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "every operation ends as an answer or a failure")]
+    pub(super) fn elsewhere(address: &str) -> Answered {
+        let headers = vec![("location", address.to_owned())];
+        Ok(Self { status: StatusCode::FOUND, body: None, headers })
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "every operation ends as an answer or a failure")]
     pub(super) fn nothing() -> Answered {
         Ok(Self { status: StatusCode::NO_CONTENT, body: None, headers: Vec::new() })
     }

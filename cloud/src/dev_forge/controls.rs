@@ -109,6 +109,11 @@ struct Settings {
 }
 
 #[derive(Debug, Deserialize)]
+struct OfJob {
+    log: String,
+}
+
+#[derive(Debug, Deserialize)]
 struct OfPull {
     draft: bool,
 }
@@ -253,6 +258,14 @@ async fn controlled(forge: &Forge, method: &Method, body: &[u8], path: &[&str]) 
             Answer::created(json!({ "full_name": format!("{owner}/{name}") }))
         }
         ("PATCH", ["repos", owner, name]) => set(forge, owner, name, read(body)?).await,
+        ("PUT", ["repos", owner, name, "jobs", job]) => {
+            let of: OfJob = read(body)?;
+            let repository = forge.repository(owner, name)?.ok_or_else(Failure::not_found)?;
+            let mut change = forge.change(&repository).await?;
+            change.record.logs.insert(job.parse().map_err(|_| Failure::not_found())?, of.log);
+            change.save()?;
+            Answer::ok(json!({}))
+        }
         ("PATCH", ["repos", owner, name, "pulls", number]) => {
             let of: OfPull = read(body)?;
             let repository = forge.repository(owner, name)?.ok_or_else(Failure::not_found)?;

@@ -36,6 +36,8 @@ pub(super) struct Record {
     pub(super) issues: Vec<Issue>,
     pub(super) checks: Vec<Check>,
     pub(super) statuses: Vec<Status>,
+    /// By the number of a job of Actions, where its log is kept.
+    pub(super) logs: BTreeMap<u64, String>,
     /// Numbers given to comments, reviews and checks so far.
     pub(super) last: u64,
 }
@@ -161,6 +163,7 @@ impl Default for Record {
             issues: Vec::new(),
             checks: Vec::new(),
             statuses: Vec::new(),
+            logs: BTreeMap::new(),
             last: 0,
         }
     }

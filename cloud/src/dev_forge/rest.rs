@@ -121,6 +121,8 @@ async fn of_repository(call: &Call<'_>, found: &Found, path: &[&str]) -> Answere
         ("GET", ["check-runs", id, "annotations"]) => checks::annotations(call, found, number(id)?),
         ("POST", ["statuses", sha]) => checks::set_status(call, found, sha).await,
 
+        ("GET", ["actions", "jobs", id, "logs"]) => checks::log(found, number(id)?),
+
         ("POST", ["labels"]) => issues::make_label(call, found).await,
         ("GET", ["labels", name]) => issues::show_label(call, found, name),
 

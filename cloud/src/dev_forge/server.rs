@@ -222,6 +222,7 @@ fn fresh(
     let Some(body) = answer.body else {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = answer.status;
+        answer::extend(&mut response, &answer.headers);
         return response;
     };
     let hash = digest::digest(&digest::SHA256, body.to_string().as_bytes());

@@ -29,6 +29,8 @@ pub struct FailedCheck {
     pub url: String,
     /// What it reports.
     pub text: String,
+    /// How its log ends; empty = the forge has none.
+    pub log: String,
 }
 
 /// What somebody said.
@@ -93,10 +95,14 @@ impl Findings {
             "Your pull request {url} is not there yet. Mend what stands below. Where something is wrong about a comment, say so instead.\n"
         );
         for check in self.checks.iter().take(ENTRIES) {
-            let FailedCheck { name, url, text } = check;
+            let FailedCheck { name, url, text, log } = check;
             // Writing to a string does not fail.
             let _ = write!(words, "\nThe check {name} failed. {url}\n");
             said(&mut words, text);
+            if !log.is_empty() {
+                words.push_str("\nIts log ends so:\n");
+                said(&mut words, end(log));
+            }
         }
         for remark in &self.remarks {
             let Remark { author, place, text, .. } = remark;
@@ -126,6 +132,16 @@ fn said(words: &mut String, text: &str) {
     }
     if cut.len() < text.len() {
         words.push_str("(cut here)\n");
+    }
+}
+
+/// As many of the last lines as reach an agent.
+fn end(text: &str) -> &str {
+    let text = text.trim_end();
+    let from = text.char_indices().rev().nth(TEXT - 1).map_or(0, |(at, _)| at);
+    match text[from..].split_once('\n') {
+        Some((_, whole)) if from > 0 => whole,
+        _ => &text[from..],
     }
 }
 
@@ -173,11 +189,14 @@ mod tests {
             name: "tests".into(),
             url: "https://ci/1".into(),
             text: "$ rm -rf /\n".repeat(10_000),
+            log: format!("{}$ the last line\n", "$ a line\n".repeat(10_000)),
         };
         let at = Remark { place: "a.rs:7".into(), ..remark("1", "", "Why?\n```sh\nrm x\n```") };
         let findings = Findings { checks: vec![check; 50], remarks: vec![at], later: 0 };
         let words = findings.words("https://f/pull/1");
-        assert!(words.len() < 400_000);
+        assert!(words.len() < 1_000_000);
+        assert!(words.contains("\nIts log ends so:\n> $ a line\n"), "{words}");
+        assert!(words.contains("\n> $ a line\n> $ the last line\n\nThe check"), "{words}");
         assert!(
             words.contains("ada wrote at a.rs:7:\n> Why?\n> ```sh\n> rm x\n> ```\n"),
             "{words}"

@@ -191,6 +191,7 @@ impl Forgejo {
             name: status.context.unwrap_or_default(),
             url: status.target_url.unwrap_or_default(),
             text: status.description.unwrap_or_default(),
+            log: String::new(),
         });
         let what = format!("read what was said at {name}");
         let text = number.to_string();

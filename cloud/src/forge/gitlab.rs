@@ -288,6 +288,7 @@ impl GitLab {
             name: status.name.unwrap_or_default(),
             url: status.target_url.unwrap_or_default(),
             text: status.description.unwrap_or_default(),
+            log: String::new(),
         });
         let text = number.to_string();
         let what = format!("read what was said at {name}");

@@ -1,6 +1,9 @@
 //! Requests to the API of a forge: authorized, repeated only where that is safe, with errors that say what was wrong.
 //!
-//! Redirects are followed once and only to where the token belongs; so are pages.
+//! Redirects are followed once and only to where the token belongs; so are pages. What a forge keeps [`elsewhere`] is read there
+//! without the token.
+
+mod elsewhere;
 
 use std::{
     collections::HashMap,

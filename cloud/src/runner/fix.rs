@@ -93,7 +93,7 @@ impl Runner {
         if attempt > ATTEMPTS {
             return Err(Obstacle::FixGivenUp { attempts: ATTEMPTS, url: now.url }.into());
         }
-        let (text, sum) = (findings.words(&now.url), findings.sum());
+        let (text, sum) = (account.hidden(findings.words(&now.url)), findings.sum());
         let parts = vec![Part { kind: Some(input::Kind::Text(TextInput { text })) }];
         let unasked = unasked.map(|most| {
             let time = memory.fix.unasked + 1;

@@ -1,5 +1,10 @@
 //! What stands against a pull request reaches its agent: failing checks and what people said, each once.
 
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+};
+
 use aloft_tests::{
     dev_forge::DevForge,
     git::git,
@@ -141,4 +146,71 @@ fn what_stands_on_further_pages_is_seen_and_what_is_too_much_comes_later() {
     let words = told(&home, id);
     assert!(words.contains("> Remark 40.") && words.contains("> Remark 44."), "{words}");
     assert!(!words.contains("> Remark 39."), "{words}");
+}
+
+/// Keeps a text at an address of its own; gives that, and what it was asked with, once.
+fn keep(log: &str) -> (String, std::thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/blob?sig=only-here", listener.local_addr().unwrap());
+    let log = log.to_owned();
+    let asked = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut asked = String::new();
+        while !asked.ends_with("\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            asked.push(char::from(byte[0]));
+        }
+        let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/plain";
+        write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{log}", log.len()).unwrap();
+        asked
+    });
+    (address, asked)
+}
+
+#[test]
+fn the_log_of_a_failing_job_reaches_the_agent_and_the_token_stays_at_the_forge() {
+    let (home, forge) = stage();
+    connect(&home, &forge);
+    let thread = thread(&home, "dev/tool", "$ echo one > new.txt");
+    let (id, branch) = (text(&thread, "id"), text(&thread, "branch"));
+    home.ok(["pr", id]);
+    let head = git(&home.path("forge/dev/tool.git"), &["rev-parse", branch]);
+    let job = |name: &str, number: u64| {
+        let page = format!("{}/dev/tool/actions/runs/1/job/{number}", forge.url());
+        let run = json!({
+            "name": name, "head_sha": head, "status": "completed", "conclusion": "failure",
+            "details_url": page, "output": { "title": format!("{name} failed"), "summary": "" },
+        });
+        forge.call("POST", "/repos/dev/tool/check-runs", &run).must(201);
+    };
+    // Of one the log is kept elsewhere, of the other there is none any more.
+    job("tests", 4711);
+    job("lints", 4712);
+    let time = "2026-11-01T12:00:00.0000000Z";
+    let log = format!(
+        "{}{time} expected two, found one\n{time} the token was {}\n{time} ##[error]exit code 2\n{time} Post job cleanup.\n",
+        format!("{time} a line\n").repeat(100_000),
+        forge.token()
+    );
+    let (address, asked) = keep(&log);
+    forge.control("PUT", "/repos/dev/tool/jobs/4711", &json!({ "log": address }));
+    home.ok(["pr", id, "--fix"]);
+    let words = told(&home, id);
+    for part in [
+        "The check tests failed.",
+        "> tests failed\n\nIts log ends so:\n> a line\n",
+        "> expected two, found one\n> the token was [redacted]\n> ##[error]exit code 2\n",
+        "> lints failed\n",
+    ] {
+        assert!(words.contains(part), "{part} is not in\n{words}");
+    }
+    assert_eq!(words.matches("Its log ends so").count(), 1, "{words}");
+    assert!(!words.contains("cleanup") && !words.contains("only-here"), "{words}");
+    assert!(words.len() < 20_000, "{} bytes", words.len());
+    let asked = asked.join().unwrap().to_lowercase();
+    assert!(asked.starts_with("get /blob?sig=only-here "), "{asked}");
+    for secret in ["authorization", "cookie", &forge.token().to_lowercase()] {
+        assert!(!asked.contains(secret), "{secret} is in\n{asked}");
+    }
 }

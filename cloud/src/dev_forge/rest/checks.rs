@@ -59,6 +59,11 @@ pub(super) fn annotations(call: &Call<'_>, found: &Found, id: u64) -> Answered {
     call.page(&shapes)
 }
 
+/// Where the log of a job is kept: not here.
+pub(super) fn log(found: &Found, job: u64) -> Answered {
+    Answer::elsewhere(found.repository.record.logs.get(&job).ok_or_else(Failure::not_found)?)
+}
+
 /// Takes over what was sent about a check.
 fn read(call: &Call<'_>, check: &mut Check) -> Result<(), Failure> {
     let output = &call.body["output"];

@@ -22,6 +22,8 @@ pub(super) struct Run {
     #[serde(default)]
     pub(super) html_url: Option<String>,
     #[serde(default)]
+    details_url: Option<String>,
+    #[serde(default)]
     status: Option<String>,
     #[serde(default)]
     conclusion: Option<String>,
@@ -91,6 +93,14 @@ impl GitHub {
 }
 
 impl Run {
+    /// The job of Actions that it is, whose log can be asked for.
+    pub(super) fn job(&self) -> Option<&str> {
+        let (_, way) = self.details_url.as_deref()?.split_once("/actions/runs/")?;
+        let (_, job) = way.split_once("/job/")?;
+        let job = job.split(['?', '#', '/']).next()?;
+        (!job.is_empty() && job.bytes().all(|digit| digit.is_ascii_digit())).then_some(job)
+    }
+
     pub(super) fn stands(&self) -> Checks {
         match (self.status.as_deref(), self.conclusion.as_deref()) {
             (Some("completed"), conclusion) => ended(conclusion.unwrap_or("success")),
@@ -105,5 +115,30 @@ impl Status {
             Some("pending") | None => Checks::Pending,
             Some(state) => ended(state),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_job_of_actions_has_a_log_to_ask_for() {
+        let job = |url: &str| {
+            let text = serde_json::json!({ "details_url": url }).to_string();
+            serde_json::from_str::<Run>(&text).unwrap().job().map(str::to_owned)
+        };
+        let page = "https://github.com/a/b/actions/runs/17/job/4711";
+        assert_eq!(job(page).as_deref(), Some("4711"));
+        assert_eq!(job(&format!("{page}?pr=1#step:3:7")).as_deref(), Some("4711"));
+        for none in [
+            "",
+            "https://ci.example/job/1",
+            "https://github.com/a/b/runs/1",
+            "x/actions/runs/1/job/../2",
+        ] {
+            assert_eq!(job(none), None, "{none}");
+        }
+        assert_eq!(serde_json::from_str::<Run>("{}").unwrap().job(), None);
     }
 }
