@@ -1,12 +1,14 @@
 //! Forgejo and Gitea. A draft is one by its title.
 
+mod findings;
+
 use reqwest::Method;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::forge::{
-    Answer, Change, Checks, Error, FailedCheck, Findings, Forge, Issue, Making, Page, Person, Proposal,
+    Answer, Change, Checks, Error, Findings, Forge, Issue, Making, Page, Person, Proposal,
     PullRequest, Repository, Result, State, Web, copy_name, copy_of,
     driver::driver,
     github::{Parent, Remark, Ticket, ended, repos, sum},
@@ -79,6 +81,8 @@ struct Pull {
     head: Option<Side>,
     #[serde(default)]
     comments: Option<u64>,
+    #[serde(default)]
+    review_comments: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -181,24 +185,6 @@ impl Forgejo {
 
     async fn checks(&self, name: &str, commit: &str) -> Result<Option<Checks>> {
         Ok(sum(self.statuses(name, commit).await?.iter().map(CommitStatus::stands)))
-    }
-
-    /// Remarks to lines are not among them: they lie below each review.
-    async fn findings(&self, name: &str, number: u64, commit: &str) -> Result<Findings> {
-        let mut failing = self.statuses(name, commit).await?;
-        failing.retain(|status| status.stands() == Checks::Failing);
-        let checks = failing.into_iter().map(|status| FailedCheck {
-            name: status.context.unwrap_or_default(),
-            url: status.target_url.unwrap_or_default(),
-            text: status.description.unwrap_or_default(),
-            log: String::new(),
-        });
-        let what = format!("read what was said at {name}");
-        let text = number.to_string();
-        let url = self.http.url(&repos(name, &["issues", &text, "comments"]), &[]);
-        let said = self.http.get::<Vec<Remark>>(url, &what).await.map_err(scope)?.body;
-        let remarks = said.into_iter().map(|remark| remark.told("comment")).collect();
-        Ok(Findings { checks: checks.collect(), remarks, later: 0 }.tidied())
     }
 
     async fn pull(&self, name: &str, number: u64) -> Result<Pull> {
@@ -360,7 +346,7 @@ impl From<Pull> for PullRequest {
             body: pull.body.unwrap_or_default(),
             base: pull.base.and_then(|base| base.branch).unwrap_or_default(),
             head: pull.head.and_then(|head| head.sha).unwrap_or_default(),
-            comments: pull.comments.unwrap_or_default(),
+            comments: pull.comments.unwrap_or_default() + pull.review_comments.unwrap_or_default(),
         }
     }
 }

@@ -115,7 +115,7 @@ pub(super) struct Ticket {
 #[derive(Deserialize)]
 pub(super) struct Remark {
     #[serde(default)]
-    id: u64,
+    pub(super) id: u64,
     #[serde(default, alias = "submitted_at")]
     created_at: Option<String>,
     #[serde(default)]
