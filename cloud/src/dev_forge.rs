@@ -15,6 +15,7 @@ mod files;
 mod git;
 mod limits;
 mod page;
+mod pictures;
 mod place;
 mod record;
 mod rest;

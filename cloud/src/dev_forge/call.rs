@@ -22,6 +22,8 @@ pub(super) struct Call<'a> {
     pub(super) method: Method,
     /// `http://HOST:PORT`, as the caller reaches this forge.
     pub(super) web: String,
+    /// Texts are asked for as a browser shows them, too.
+    pub(super) shown: bool,
     /// The path's parts, decoded.
     pub(super) path: Vec<String>,
     /// The path as it came.

@@ -10,6 +10,7 @@ use axum::{
     body::Body,
     http::{HeaderName, HeaderValue, Method, Response, StatusCode, request::Parts},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -24,6 +25,9 @@ use crate::dev_forge::{
 
 /// Calls that are remembered.
 const MAX_CALLS: usize = 1_000;
+
+/// The largest picture, in bytes.
+const MAX_PICTURE: usize = 64 << 20;
 
 /// What tests asked for.
 #[derive(Debug, Default)]
@@ -111,6 +115,13 @@ struct Settings {
 #[derive(Debug, Deserialize)]
 struct OfJob {
     log: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct OfPicture {
+    data: String,
+    #[serde(default)]
+    size: usize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -249,6 +260,15 @@ async fn controlled(forge: &Forge, method: &Method, body: &[u8], path: &[&str]) 
         ("GET", ["requests"]) => {
             let calls = lock(&forge.controls).calls.clone();
             Answer::ok(json!(calls))
+        }
+        ("POST", ["pictures"]) => {
+            let of: OfPicture = read(body)?;
+            let data = STANDARD.decode(of.data).context("read the picture");
+            let mut data = data.map_err(|error| {
+                Failure::new(StatusCode::BAD_REQUEST, format!("failed to {error:#}"))
+            })?;
+            data.resize(data.len().max(of.size.min(MAX_PICTURE)), 0);
+            Answer::created(json!({ "path": lock(&forge.pictures).add(data) }))
         }
         ("POST", ["repos", owner, name]) => {
             let path = forge

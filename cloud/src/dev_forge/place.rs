@@ -17,6 +17,7 @@ use crate::dev_forge::{
     device::Codes,
     files,
     limits::Limits,
+    pictures::Pictures,
     record::{Access, Record},
 };
 
@@ -49,6 +50,8 @@ pub(super) struct Forge {
     pub(super) codes: Mutex<Codes>,
     /// How many calls each token has left.
     pub(super) limits: Mutex<Limits>,
+    /// Pictures in texts; they last as long as the program.
+    pub(super) pictures: Mutex<Pictures>,
     /// What tests ask for.
     pub(super) controls: Mutex<Controls>,
 }
@@ -90,6 +93,7 @@ impl Forge {
             writing: tokio::sync::Mutex::default(),
             codes: Mutex::default(),
             limits: Mutex::default(),
+            pictures: Mutex::default(),
             controls: Mutex::default(),
         };
         Ok((forge, token))

@@ -25,7 +25,7 @@ use crate::{
         answer::{self, Failure, Refusal, failed},
         call::{self, Call, Shown},
         controls::{self, Cut, Journal},
-        device, page,
+        device, page, pictures,
         place::{Forge, lock},
         rest, smart,
     },
@@ -144,6 +144,7 @@ async fn answer(forge: &Forge, request: Request<Body>) -> Response<Body> {
     match segments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["api", "v3", rest @ ..] => rest_call(forge, &parts, &body, rest).await,
         ["_dev", rest @ ..] => controls::answer(forge, &parts, &body, rest).await,
+        ["user-attachments", "assets", id] => pictures::answer(forge, id, &call::query(&parts.uri)),
         ["login", rest @ ..] => device::answer(forge, &parts, &body, rest),
         rest => Box::pin(page::answer(forge, &parts, rest)).await,
     }
@@ -185,10 +186,12 @@ async fn rest_call(forge: &Forge, parts: &Parts, body: &[u8], path: &[&str]) -> 
     let scopes = viewer.as_ref().map(|viewer| viewer.scopes.join(", "));
     let free = path == ["rate_limit"];
     let taken = free || lock(&forge.limits).take(&token);
+    let accept = parts.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let call = Call {
         forge,
         method: parts.method.clone(),
         web: web(&parts.headers),
+        shown: accept.is_some_and(|accept| accept.contains(".full")),
         path: path.iter().map(|part| (*part).to_owned()).collect(),
         raw_path: parts.uri.path().to_owned(),
         query: call::query(&parts.uri),

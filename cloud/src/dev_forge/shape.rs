@@ -7,6 +7,7 @@ use crate::dev_forge::{
     at,
     call::Call,
     git::{Commit, Signature},
+    pictures,
     place::Repository,
     record::{Access, Check, Comment, Issue, Merged, Pull, Remark, Review, Status},
 };
@@ -288,6 +289,9 @@ impl Call<'_> {
             "closed_at": issue.closed_at, "closed_by": null,
             "author_association": self.association(repository, &issue.login),
         });
+        if self.shown {
+            shape["body_html"] = json!(pictures::html(self, issue.body.as_deref()));
+        }
         if let Some(pull) = &issue.pull {
             shape["draft"] = json!(pull.draft);
             shape["pull_request"] = json!({
@@ -314,7 +318,7 @@ impl Call<'_> {
         let of = self.of(repository);
         let kind = if issue.pull.is_some() { "pull" } else { "issues" };
         let page = format!("{}/{}/{kind}/{}", self.web, repository.full_name(), issue.number);
-        json!({
+        let mut shape = json!({
             "id": comment.id, "node_id": node("IC", comment.id),
             "url": format!("{of}/issues/comments/{}", comment.id),
             "html_url": format!("{page}#issuecomment-{}", comment.id),
@@ -322,7 +326,11 @@ impl Call<'_> {
             "user": self.user(&comment.login), "created_at": comment.created_at,
             "updated_at": comment.created_at,
             "author_association": self.association(repository, &comment.login),
-        })
+        });
+        if self.shown {
+            shape["body_html"] = json!(pictures::html(self, Some(&comment.body)));
+        }
+        shape
     }
 
     /// A pull request as lists have it.
