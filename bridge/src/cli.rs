@@ -22,9 +22,9 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::command::{
-    agent, answer, apply, archive, budget, cloud, completions, delete, diff, doctor, follow, forge,
-    forward, key, life, list, new, notice, outbox, pr, queue, rewind, send, setup, show, ssh,
-    ssh_proxy, stop, uninstall, update, usage,
+    agent, answer, apply, archive, budget, cloud, comment, completions, delete, diff, doctor,
+    follow, forge, forward, key, life, list, new, notice, outbox, pr, queue, rewind, send, setup,
+    show, ssh, ssh_proxy, stop, uninstall, update, usage,
 };
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure, Outcome};
@@ -98,6 +98,8 @@ enum Command {
     Checkout(apply::CheckoutArgs),
     /// Push a thread's branch and open its pull request, or bring it up to date.
     Pr(pr::Args),
+    /// Tell the issue a thread began with what the agent planned and said.
+    Comment(comment::Args),
     /// Bring the workspace back to the end of a turn.
     Rewind(rewind::RewindArgs),
     /// Go on from the end of a turn in a new thread.
@@ -118,7 +120,7 @@ enum Command {
     Ports(update::ThreadArgs),
     /// Bring a port of a thread's sandbox to this machine.
     Forward(forward::Args),
-    /// Connect, show or forget accounts at forges.
+    /// Connect, show or forget accounts at forges and trackers.
     Forge(forge::Args),
     /// List the repositories you have access to.
     Repo(forge::RepoArgs),
@@ -294,6 +296,7 @@ async fn run(command: Command, config: Config, output: Output) -> Outcome {
         Command::Resume(args) => life::resume(context, args).await,
         Command::Delete(args) => delete::run(context, args).await,
         Command::Pr(args) => pr::run(context, args).await,
+        Command::Comment(args) => comment::run(context, args).await,
         Command::Forge(args) => forge::run(context, args).await,
         Command::Repo(args) => forge::run_repo(context, args).await,
         Command::Key(args) => key::run(context, args).await,

@@ -1,6 +1,6 @@
-//! Forges: where repositories live and pull requests are opened.
+//! Forges, where repositories live and pull requests are opened, and trackers, where issues are kept and nothing else.
 //!
-//! A [`Forge`] is one account at one of them. Requests are written by hand and answers decoded leniently: only what is used,
+//! A [`Tracker`] is one account at one of either kind, a [`Forge`] one at a forge. Requests are written by hand and answers decoded leniently: only what is used,
 //! all else optional. No request is repeated blindly that changes something, and a token goes nowhere but to its forge.
 
 mod address;
@@ -13,7 +13,10 @@ mod gitlab;
 pub mod hook;
 mod http;
 mod issue;
+mod jira;
+mod linear;
 mod lists;
+pub mod picture;
 
 use std::{fmt, str::FromStr};
 
@@ -26,6 +29,7 @@ pub use self::{
     device::SignIn,
     findings::{FailedCheck, Findings, Remark},
     issue::{Comment, Issue, Reference},
+    picture::Picture,
 };
 use crate::model::machine::Millis;
 
@@ -33,8 +37,14 @@ use crate::model::machine::Millis;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// No such kind of forge.
-    #[error("find the forge {0:?}: known are github, gitlab and forgejo")]
+    #[error("find the forge {0:?}: known are github, gitlab, forgejo, linear and jira")]
     UnknownKind(String),
+    /// A tracker is no forge.
+    #[error("reach repositories at {host}: it keeps issues and nothing else")]
+    IssuesOnly {
+        /// The tracker.
+        host: String,
+    },
     /// Not the address of a forge.
     #[error("use {address:?} as the address of a forge: {detail}")]
     InvalidAddress {
@@ -137,6 +147,16 @@ pub enum Error {
         /// What it said.
         detail: String,
     },
+    /// It answered more than is taken.
+    #[error("{what}: {host} answered with more than {megabytes} MiB")]
+    TooLarge {
+        /// What was tried.
+        what: String,
+        /// The forge.
+        host: String,
+        /// As much is taken.
+        megabytes: usize,
+    },
     /// It answered something else than it should.
     #[error("{what}: {host} answered {status}: {detail}")]
     Odd {
@@ -154,7 +174,7 @@ pub enum Error {
 impl Error {
     /// Whether a request that opens something may have been carried out all the same: its answer was lost, or somebody else
     /// asked for the same at the same time.
-    fn may_be_done(&self) -> bool {
+    pub fn may_be_done(&self) -> bool {
         match self {
             Self::Invalid { detail, .. } => detail.contains("already"),
             Self::Unreachable { .. } => true,
@@ -173,7 +193,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What it gives later.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T>>;
 
-/// Which program a forge runs.
+/// Which program a forge or a tracker runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// GitHub, or a server that speaks its API.
@@ -182,6 +202,10 @@ pub enum Kind {
     GitLab,
     /// Forgejo, or Gitea.
     Forgejo,
+    /// Linear, a tracker.
+    Linear,
+    /// Jira, a tracker: of the cloud or of a server of one's own.
+    Jira,
 }
 
 impl Kind {
@@ -191,15 +215,24 @@ impl Kind {
             Self::GitHub => "github",
             Self::GitLab => "gitlab",
             Self::Forgejo => "forgejo",
+            Self::Linear => "linear",
+            Self::Jira => "jira",
         }
     }
 
-    /// Its own address in a browser.
+    /// Whether there are repositories, and not only issues.
+    pub fn is_forge(self) -> bool {
+        matches!(self, Self::GitHub | Self::GitLab | Self::Forgejo)
+    }
+
+    /// Its own address in a browser; empty = everybody has another one.
     pub fn home(self) -> &'static str {
         match self {
             Self::GitHub => "https://github.com",
             Self::GitLab => "https://gitlab.com",
             Self::Forgejo => "https://codeberg.org",
+            Self::Linear => "https://linear.app",
+            Self::Jira => "",
         }
     }
 
@@ -207,13 +240,14 @@ impl Kind {
     pub fn git_user(self) -> &'static str {
         match self {
             Self::GitHub => "x-access-token",
-            Self::GitLab | Self::Forgejo => "oauth2",
+            Self::GitLab | Self::Forgejo | Self::Linear | Self::Jira => "oauth2",
         }
     }
 
     /// Whether a repository can have this name: `OWNER/NAME`, at GitLab also `GROUP/GROUP/NAME`.
     pub fn takes(self, name: &str) -> bool {
-        is_short_name(name) || (self == Self::GitLab && is_long_name(name))
+        let long = self == Self::GitLab && is_long_name(name);
+        self.is_forge() && (long || is_short_name(name))
     }
 }
 
@@ -231,6 +265,8 @@ impl FromStr for Kind {
             "github" => Ok(Self::GitHub),
             "gitlab" => Ok(Self::GitLab),
             "forgejo" | "gitea" => Ok(Self::Forgejo),
+            "linear" => Ok(Self::Linear),
+            "jira" => Ok(Self::Jira),
             other => Err(Error::UnknownKind(other.to_owned())),
         }
     }
@@ -409,18 +445,26 @@ fn copy_of(name: &str, found: Result<Repository>) -> Result<Option<Repository>> 
     }
 }
 
-/// One account at one forge. Repositories are named `OWNER/NAME`.
-pub trait Forge: Send + Sync + fmt::Debug {
+/// One account where issues are kept: at a forge, or at a tracker.
+pub trait Tracker: Send + Sync + fmt::Debug {
     /// Who the account belongs to; a token that cannot do what is needed is refused.
     fn whoami(&self) -> Answer<'_, Person>;
+    /// An issue with its comments and the pictures in them.
+    fn issue<'a>(&'a self, at: &'a Reference) -> Answer<'a, Issue>;
+    /// A picture of an issue: its bytes, whatever they are.
+    fn picture<'a>(&'a self, picture: &'a Picture) -> Answer<'a, Vec<u8>>;
+    /// Says something to an issue, in Markdown; gives the page of that.
+    fn comment<'a>(&'a self, at: &'a Reference, text: &'a str) -> Answer<'a, String>;
+}
+
+/// One account at one forge. Repositories are named `OWNER/NAME`.
+pub trait Forge: Tracker {
     /// The repositories it reaches, those pushed to last first; pages count from 1.
     fn repositories(&self, page: u32) -> Answer<'_, Page<Repository>>;
     /// One repository. It may have another name by now.
     fn repository<'a>(&'a self, name: &'a str) -> Answer<'a, Repository>;
     /// Whether a repository has a branch.
     fn has_branch<'a>(&'a self, name: &'a str, branch: &'a str) -> Answer<'a, bool>;
-    /// An issue with its comments.
-    fn issue<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, Issue>;
     /// A pull request as it is now.
     fn pull_request<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, PullRequest>;
     /// How the checks of a commit stand; none = there are none, or the forge has none.
@@ -462,5 +506,15 @@ pub fn open(kind: Kind, web: &Web, token: &SecretString) -> Result<Box<dyn Forge
         Kind::GitHub => Ok(Box::new(github::GitHub::new(web, token)?)),
         Kind::GitLab => Ok(Box::new(gitlab::GitLab::new(web, token)?)),
         Kind::Forgejo => Ok(Box::new(forgejo::Forgejo::new(web, token)?)),
+        Kind::Linear | Kind::Jira => Err(Error::IssuesOnly { host: web.host() }),
+    }
+}
+
+/// The same, where only issues are meant.
+pub fn track(kind: Kind, web: &Web, token: &SecretString) -> Result<Box<dyn Tracker>> {
+    match kind {
+        Kind::Linear => Ok(Box::new(linear::Linear::new(web, token)?)),
+        Kind::Jira => Ok(Box::new(jira::Jira::new(web, token)?)),
+        Kind::GitHub | Kind::GitLab | Kind::Forgejo => Ok(open(kind, web, token)?),
     }
 }

@@ -14,6 +14,7 @@ mod boot;
 mod branches;
 mod budgets;
 mod by_hand;
+mod comment;
 mod create;
 mod diff;
 mod disk;
@@ -82,6 +83,7 @@ pub use self::{
     attach::Attached,
     branches::{BranchPage, BranchQuery},
     budgets::{Budgets, Change as BudgetChange},
+    comment::Commented,
     create::Create,
     error::Error,
     fix::Fixing,
@@ -160,6 +162,8 @@ struct Shared {
     lists: repositories::Lists,
     /// Pull requests that are being made, by thread.
     proposals: Mutex<HashMap<String, pull_request::Work>>,
+    /// Held while an issue is told something.
+    comments: tokio::sync::Mutex<()>,
     /// A forge said that something happened.
     look_soon: tokio::sync::Notify,
     opened: mpsc::Sender<Opened>,
@@ -178,6 +182,7 @@ impl Runner {
             taking_up: tokio::sync::Mutex::default(),
             lists: repositories::Lists::default(),
             proposals: Mutex::default(),
+            comments: tokio::sync::Mutex::default(),
             look_soon: tokio::sync::Notify::new(),
             opened,
             tasks: TaskTracker::new(),

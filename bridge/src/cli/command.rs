@@ -6,6 +6,7 @@ pub(crate) mod apply;
 pub(crate) mod archive;
 pub(crate) mod budget;
 pub(crate) mod cloud;
+pub(crate) mod comment;
 pub(crate) mod completions;
 pub(crate) mod delete;
 pub(crate) mod diff;

@@ -86,6 +86,7 @@ calls! {
     read threads.read_item_output(ReadItemOutputRequest) -> v1::ReadItemOutputResponse, "Returns a page of a command's output.";
     change threads.create_pull_request(CreatePullRequestRequest) -> v1::CreatePullRequestResponse, "Opens a thread's pull request or brings it up to date; it may not be done yet.";
     change threads.fix_pull_request(FixPullRequestRequest) -> v1::FixPullRequestResponse, "Tells the agent what stands against its pull request.";
+    change threads.comment_on_issue(CommentOnIssueRequest) -> v1::CommentOnIssueResponse, "Tells the issue a thread began with what the agent planned and said.";
     watch threads.export_branch(ExportBranchRequest) -> v1::ExportBranchResponse, "Opens a git bundle of a thread's commits.";
     watch threads.export_patches(ExportPatchesRequest) -> v1::ExportPatchesResponse, "Opens the files of a thread's work.";
     watch feed.watch_feed(WatchFeedRequest) -> v1::FeedEvent, "Opens the feed after a number.";

@@ -10,8 +10,8 @@ use crate::protocol::request::Empty;
 use crate::protocol::request::forge::{
     BranchListParams, BranchListResult, ForgeAccount, ForgeAwaitSignInParams, ForgeConnectParams,
     ForgeDisconnectParams, ForgeSignIn, ForgeSignInParams, RepositoryListParams,
-    RepositoryListResult, ThreadCreatePullRequestParams, ThreadCreatePullRequestResult,
-    ThreadFixPullRequestParams,
+    RepositoryListResult, ThreadCommentOnIssueParams, ThreadCommentOnIssueResult,
+    ThreadCreatePullRequestParams, ThreadCreatePullRequestResult, ThreadFixPullRequestParams,
 };
 use crate::protocol::request::turn::TurnResult;
 
@@ -109,6 +109,18 @@ pub(super) async fn fix(
     let v1::FixPullRequestResponse { turn, cursor, item, .. } =
         session.mirror.client().fix_pull_request(request).await?;
     Ok(v1::TurnResponse { turn, cursor, item }.into())
+}
+
+/// `thread/commentOnIssue`.
+pub(super) async fn comment(
+    session: Arc<Session>,
+    params: ThreadCommentOnIssueParams,
+) -> Result<ThreadCommentOnIssueResult, Error> {
+    let request = v1::CommentOnIssueRequest {
+        request_id: params.request_id.unwrap_or_default(),
+        thread_id: params.thread_id,
+    };
+    session.mirror.client().comment_on_issue(request).await.map(Into::into)
 }
 
 /// `thread/createPullRequest`: it ends when the pull request is there.

@@ -95,6 +95,7 @@ methods! {
     "thread/checkout" => local::checkout,
     "thread/createPullRequest" => forge::pull_request,
     "thread/fixPullRequest" => forge::fix,
+    "thread/commentOnIssue" => forge::comment,
     "thread/diff" => threads::diff,
     "thread/fileDiff" => threads::file_diff,
     "queue/list" => turns::queue_list,

@@ -275,6 +275,7 @@ impl ThreadService for Service {
 
     refused! {
         create_pull_request(CreatePullRequestRequest) -> v1::CreatePullRequestResponse;
+        comment_on_issue(CommentOnIssueRequest) -> v1::CommentOnIssueResponse;
         fix_pull_request(FixPullRequestRequest) -> v1::FixPullRequestResponse;
         list_threads(ListThreadsRequest) -> v1::ListThreadsResponse;
         read_thread(ReadThreadRequest) -> v1::ReadThreadResponse;

@@ -14,8 +14,8 @@ use crate::protocol::request::cloud::{
 use crate::protocol::request::forge::{
     BranchListParams, BranchListResult, ForgeAccount, ForgeAwaitSignInParams, ForgeConnectParams,
     ForgeDisconnectParams, ForgeSignIn, ForgeSignInParams, RepositoryListParams,
-    RepositoryListResult, ThreadCreatePullRequestParams, ThreadCreatePullRequestResult,
-    ThreadFixPullRequestParams,
+    RepositoryListResult, ThreadCommentOnIssueParams, ThreadCommentOnIssueResult,
+    ThreadCreatePullRequestParams, ThreadCreatePullRequestResult, ThreadFixPullRequestParams,
 };
 use crate::protocol::request::outbox::{OutboxRemoveParams, OutboxResult};
 use crate::protocol::request::ssh::{
@@ -100,6 +100,7 @@ requests! {
     "thread/checkout": ThreadLocalParams => ThreadCheckoutResult;
     "thread/createPullRequest": ThreadCreatePullRequestParams => ThreadCreatePullRequestResult;
     "thread/fixPullRequest": ThreadFixPullRequestParams => TurnResult;
+    "thread/commentOnIssue": ThreadCommentOnIssueParams => ThreadCommentOnIssueResult;
     "thread/diff": ThreadDiffParams => ThreadDiffResult;
     "thread/fileDiff": ThreadFileDiffParams => FileDiff;
     "turn/start": TurnStartParams => TurnResult;

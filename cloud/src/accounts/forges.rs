@@ -1,4 +1,4 @@
-//! Accounts at forges: one a host, their tokens sealed as model keys are.
+//! Accounts at forges and trackers: one a host, their tokens sealed as model keys are.
 //!
 //! A change is in effect at once. A token leaves here only for its own forge: to its API, and to git on its way there.
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::keys::{Vault, VaultError},
-    forge::{self, Forge, Kind, Person, Web, is_short_name},
+    forge::{self, Forge, Kind, Person, Reference, Tracker, Web, is_short_name},
     git::Remote,
     model::redact::Redactor,
     trust::{self, Sealer},
@@ -111,6 +111,16 @@ impl Account {
         Ok(forge::open(self.kind, &self.web, &self.token)?)
     }
 
+    /// The way to its issues.
+    pub fn track(&self) -> Result<Box<dyn Tracker>, Error> {
+        Ok(forge::track(self.kind, &self.web, &self.token)?)
+    }
+
+    /// Which of its issues a person means.
+    pub fn reference(&self, text: &str) -> Option<Reference> {
+        Reference::parse(text, self.kind, &self.web)
+    }
+
     /// Where git finds a repository of its forge, with what opens it.
     pub fn remote(&self, name: &str) -> Remote {
         Remote::from(self.web.clone_url(name)).with(self.kind.git_user(), &self.token)
@@ -144,6 +154,10 @@ impl Forges {
         let kind: Kind = kind.parse()?;
         let token = checked(token.expose_secret())?;
         let web = at(kind, address)?;
+        let pair = token.expose_secret().contains(':');
+        if kind == Kind::Jira && web.host().ends_with(".atlassian.net") && !pair {
+            return Err(Error::InvalidToken("is not EMAIL:TOKEN, as Jira Cloud wants it"));
+        }
         self.take(owner, kind, web, token).await
     }
 
@@ -154,7 +168,7 @@ impl Forges {
         web: Web,
         token: SecretString,
     ) -> Result<Account, Error> {
-        let person = forge::open(kind, &web, &token)?.whoami().await?;
+        let person = forge::track(kind, &web, &token)?.whoami().await?;
         let account = Account { kind, web, person, token };
         self.keep(owner, &account).await?;
         Ok(account)
@@ -168,6 +182,13 @@ impl Forges {
                 accounts.push(account);
             }
         }
+        Ok(accounts)
+    }
+
+    /// Those that reach repositories, by host.
+    pub async fn with_repositories(&self, owner: &str) -> Result<Vec<Account>, Error> {
+        let mut accounts = self.list(owner).await?;
+        accounts.retain(|account| account.kind.is_forge());
         Ok(accounts)
     }
 
@@ -242,7 +263,7 @@ impl Forges {
         if !is_short_name(repository) {
             return Ok(repository.to_owned());
         }
-        let accounts = self.list(owner).await?;
+        let accounts = self.with_repositories(owner).await?;
         let github = Kind::GitHub.home();
         let web = match accounts.as_slice() {
             [only] => only.web.to_string(),
@@ -303,7 +324,15 @@ impl Forges {
 
 /// Where a forge is; an empty address is the kind's own.
 fn at(kind: Kind, address: &str) -> Result<Web, Error> {
-    Ok(Web::parse(if address.trim().is_empty() { kind.home() } else { address })?)
+    match (address.trim(), kind.home()) {
+        ("", "") => Err(forge::Error::InvalidAddress {
+            address: String::new(),
+            detail: format!("everybody's {kind} is at another one, so it must be given"),
+        }
+        .into()),
+        ("", home) => Ok(Web::parse(home)?),
+        (given, _) => Ok(Web::parse(given)?),
+    }
 }
 
 fn vault_name(host: &str) -> String {

@@ -4,8 +4,9 @@ use std::pin::Pin;
 
 use aloft_proto::v1::{
     AnswerPermissionRequest, AnswerPermissionResponse, ArchiveThreadRequest, ArchiveThreadResponse,
-    CreatePullRequestRequest, CreatePullRequestResponse, CreateThreadRequest, DeleteThreadRequest,
-    Event, ExportBranchRequest, ExportBranchResponse, ExportPatchesRequest, ExportPatchesResponse,
+    CommentOnIssueRequest, CommentOnIssueResponse, CreatePullRequestRequest,
+    CreatePullRequestResponse, CreateThreadRequest, DeleteThreadRequest, Event,
+    ExportBranchRequest, ExportBranchResponse, ExportPatchesRequest, ExportPatchesResponse,
     FileDiff, FixPullRequestRequest, FixPullRequestResponse, ForkThreadRequest, GetDiffRequest,
     GetItemRequest, GetItemResponse, GetThreadRequest, InterruptTurnRequest, InterruptTurnResponse,
     ListQueueRequest, ListQueueResponse, ListRemovedThreadsRequest, ListRemovedThreadsResponse,
@@ -26,7 +27,10 @@ use crate::{
         machine::{Input, Update},
         time::timestamp,
     },
-    runner::{self, ARCHIVE_LIMIT, Applied, Create, Error, Fixing, Propose, Proposed, RequestKey},
+    runner::{
+        self, ARCHIVE_LIMIT, Applied, Commented, Create, Error, Fixing, Propose, Proposed,
+        RequestKey,
+    },
     store::{Reading, ThreadQuery},
 };
 
@@ -378,6 +382,17 @@ impl ThreadService for Api {
         let Fixing { applied, text } = self.runner.fix(&owner, &asked.thread_id, key).await?;
         let Applied { turn, cursor, item, .. } = applied;
         Ok(Response::new(FixPullRequestResponse { turn, cursor, item, text }))
+    }
+
+    async fn comment_on_issue(
+        &self,
+        request: Request<CommentOnIssueRequest>,
+    ) -> Reply<CommentOnIssueResponse> {
+        let owner = owner(&request);
+        // Each turn is told once: the request id needs no memory.
+        let asked = request.into_inner();
+        let Commented { url, is_new } = self.runner.comment(&owner, &asked.thread_id).await?;
+        Ok(Response::new(CommentOnIssueResponse { url, posted: is_new }))
     }
 
     async fn export_branch(

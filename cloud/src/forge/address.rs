@@ -53,6 +53,20 @@ impl Web {
         format!("{}/{path}", self.0.as_str().trim_end_matches('/'))
     }
 
+    /// A page of the same place.
+    pub(super) fn below(&self, address: &str) -> Option<Url> {
+        let url =
+            Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+        let prefix = format!("{}/", self.0.path().trim_end_matches('/'));
+        (authority(&url) == self.host() && url.path().starts_with(&prefix)).then_some(url)
+    }
+
+    /// What follows the address of the place in that of one of its pages.
+    pub(super) fn rest(&self, page: &Url) -> String {
+        let rest = page.path().strip_prefix(self.0.path().trim_end_matches('/'));
+        rest.unwrap_or_default().trim_start_matches('/').to_owned()
+    }
+
     /// Where git finds a repository of this name.
     pub fn clone_url(&self, name: &str) -> String {
         self.join(&format!("{name}.git"))

@@ -1,13 +1,34 @@
-//! A driver's methods as those of the trait, which gives its answers later.
+//! A driver's methods as those of the traits, which give their answers later.
 
-/// Makes a [`Forge`](crate::forge::Forge) of a type with the same methods, asynchronous ones.
-macro_rules! driver {
+/// Makes a [`Tracker`](crate::forge::Tracker) of a type with the same methods, asynchronous ones.
+macro_rules! tracker {
     ($account:ty) => {
-        impl Forge for $account {
+        impl Tracker for $account {
             fn whoami(&self) -> Answer<'_, Person> {
                 Box::pin(self.whoami())
             }
 
+            fn issue<'a>(&'a self, at: &'a Reference) -> Answer<'a, Issue> {
+                Box::pin(self.issue(at))
+            }
+
+            fn picture<'a>(&'a self, picture: &'a Picture) -> Answer<'a, Vec<u8>> {
+                Box::pin(self.http.picture(picture))
+            }
+
+            fn comment<'a>(&'a self, at: &'a Reference, text: &'a str) -> Answer<'a, String> {
+                Box::pin(self.comment(at, text))
+            }
+        }
+    };
+}
+
+/// Makes a [`Forge`](crate::forge::Forge) of a type with the same methods, asynchronous ones.
+macro_rules! driver {
+    ($account:ty) => {
+        $crate::forge::driver::tracker!($account);
+
+        impl Forge for $account {
             fn repositories(&self, page: u32) -> Answer<'_, Page<Repository>> {
                 Box::pin(self.repositories(page))
             }
@@ -18,10 +39,6 @@ macro_rules! driver {
 
             fn has_branch<'a>(&'a self, name: &'a str, branch: &'a str) -> Answer<'a, bool> {
                 Box::pin(self.has_branch(name, branch))
-            }
-
-            fn issue<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, Issue> {
-                Box::pin(self.issue(name, number))
             }
 
             fn pull_request<'a>(&'a self, name: &'a str, number: u64) -> Answer<'a, PullRequest> {
@@ -94,4 +111,4 @@ macro_rules! driver {
     };
 }
 
-pub(super) use driver;
+pub(super) use {driver, tracker};

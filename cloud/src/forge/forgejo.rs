@@ -2,14 +2,14 @@
 
 mod findings;
 
-use reqwest::Method;
+use reqwest::{Method, Url};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::forge::{
-    Answer, Change, Checks, Error, Findings, Forge, Issue, Making, Page, Person, Proposal,
-    PullRequest, Repository, Result, State, Web, copy_name, copy_of,
+    Answer, Change, Checks, Error, Findings, Forge, Issue, Making, Page, Person, Picture, Proposal,
+    PullRequest, Reference, Repository, Result, State, Tracker, Web, copy_name, copy_of,
     driver::driver,
     github::{Parent, Remark, Ticket, ended, repos, sum},
     http::Http,
@@ -24,6 +24,7 @@ const DRAFT: &str = "WIP: ";
 #[derive(Debug)]
 pub(super) struct Forgejo {
     http: Http,
+    web: Web,
 }
 
 #[derive(Deserialize)]
@@ -125,7 +126,8 @@ struct CommitStatus {
 impl Forgejo {
     pub(super) fn new(web: &Web, token: &SecretString) -> Result<Self> {
         let http = Http::new(&web.join("api/v1"), web.host(), "token", token)?;
-        Ok(Self { http: http.paged("limit", PAGE) })
+        let http = http.paged("limit", PAGE).keeping(&[web.join("attachments/")], &[]);
+        Ok(Self { http, web: web.clone() })
     }
 
     async fn whoami(&self) -> Result<Person> {
@@ -166,14 +168,32 @@ impl Forgejo {
         }
     }
 
-    async fn issue(&self, name: &str, number: u64) -> Result<Issue> {
-        let text = number.to_string();
-        let what = format!("read issue {number} of {name}");
-        let url = self.http.url(&repos(name, &["issues", &text]), &[]);
+    async fn issue(&self, at: &Reference) -> Result<Issue> {
+        let Reference { repository, key } = at;
+        let what = format!("read issue {key} of {repository}");
+        let url = self.http.url(&repos(repository, &["issues", key]), &[]);
         let ticket = self.http.get::<Ticket>(url, &what).await.map_err(scope)?.body;
-        let url = self.http.url(&repos(name, &["issues", &text, "comments"]), &[]);
+        let url = self.http.url(&repos(repository, &["issues", key, "comments"]), &[]);
         let remarks = self.http.get::<Vec<Remark>>(url, &what).await.map_err(scope)?.body;
-        Ok(ticket.with(remarks))
+        Ok(ticket.with(remarks, |address| self.picture(address)))
+    }
+
+    /// Where a picture is: in texts it has an address without the host, with a slash before it or without.
+    fn picture(&self, address: &str) -> Option<Url> {
+        let path = address.trim_start_matches('/');
+        if path.starts_with("attachments/") && !address.starts_with("//") {
+            return self.http.reaches(&self.web.join(path));
+        }
+        self.http.reaches(address)
+    }
+
+    async fn comment(&self, at: &Reference, text: &str) -> Result<String> {
+        let Reference { repository, key } = at;
+        let url = self.http.url(&repos(repository, &["issues", key, "comments"]), &[]);
+        let what = format!("comment on issue {key} of {repository}");
+        let body = json!({ "body": text });
+        let said = self.http.send::<Remark>(Method::POST, url, &body, &what).await;
+        Ok(said.map_err(scope)?.body.page())
     }
 
     async fn statuses(&self, name: &str, commit: &str) -> Result<Vec<CommitStatus>> {

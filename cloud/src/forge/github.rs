@@ -3,24 +3,34 @@
 mod checks;
 mod findings;
 
-use reqwest::Method;
+use reqwest::{Method, Url};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::forge::{
     self, Answer, Change, Checks, Comment, Error, Findings, Forge, Issue, Making, Page, Person,
-    Proposal, PullRequest, Repository, Result, State, Web, copy_name, copy_of, driver::driver,
-    http::Http,
+    Picture, Proposal, PullRequest, Reference, Repository, Result, State, Tracker, Web, copy_name,
+    copy_of, driver::driver, http::Http, picture,
 };
 
 /// What a classic token must be allowed, each with what includes it.
 const SCOPES: [(&str, &[&str]); 1] = [("repo", &["repo", "public_repo"])];
 
+/// Where pictures lie for everybody who knows their whole address.
+const PICTURES: &[&str] = &[
+    "private-user-images.githubusercontent.com",
+    "user-images.githubusercontent.com",
+    "github-production-user-asset-6210df.s3.amazonaws.com",
+];
+
 /// One account.
 #[derive(Debug)]
 pub(super) struct GitHub {
     http: Http,
+    /// The same, with texts also as a browser shows them: there pictures have addresses that open them for a few minutes. A
+    /// fine-grained token opens no other.
+    shown: Http,
 }
 
 #[derive(Deserialize)]
@@ -108,6 +118,8 @@ pub(super) struct Ticket {
     #[serde(default)]
     body: Option<String>,
     #[serde(default)]
+    body_html: Option<String>,
+    #[serde(default)]
     user: Option<Author>,
 }
 
@@ -119,7 +131,11 @@ pub(super) struct Remark {
     #[serde(default, alias = "submitted_at")]
     created_at: Option<String>,
     #[serde(default)]
+    html_url: Option<String>,
+    #[serde(default)]
     body: Option<String>,
+    #[serde(default)]
+    body_html: Option<String>,
     #[serde(default)]
     user: Option<Author>,
 }
@@ -136,10 +152,16 @@ impl GitHub {
             "github.com" => "https://api.github.com".to_owned(),
             _ => web.join("api/v3"),
         };
-        let http = Http::new(&base, web.host(), "Bearer", token)?
-            .with("accept", "application/vnd.github+json")
-            .with("x-github-api-version", "2022-11-28");
-        Ok(Self { http })
+        let own = [web.join("user-attachments/assets/"), web.join("storage/user/")];
+        let http = |accept: &'static str| -> Result<Http> {
+            let http = Http::new(&base, web.host(), "Bearer", token)?;
+            let http = http.with("accept", accept).with("x-github-api-version", "2022-11-28");
+            Ok(http.keeping(&own, PICTURES))
+        };
+        Ok(Self {
+            http: http("application/vnd.github+json")?,
+            shown: http("application/vnd.github.full+json")?,
+        })
     }
 
     async fn whoami(&self) -> Result<Person> {
@@ -194,14 +216,23 @@ impl GitHub {
         }
     }
 
-    async fn issue(&self, name: &str, number: u64) -> Result<Issue> {
-        let text = number.to_string();
-        let what = format!("read issue {number} of {name}");
-        let url = self.http.url(&repos(name, &["issues", &text]), &[]);
-        let ticket = self.http.get::<Ticket>(url, &what).await?.body;
-        let parts = repos(name, &["issues", &text, "comments"]);
-        let comments = self.http.all(&parts, &[], &what, |page: Vec<Remark>| page);
-        Ok(ticket.with(comments.await?))
+    async fn issue(&self, at: &Reference) -> Result<Issue> {
+        let Reference { repository, key } = at;
+        let what = format!("read issue {key} of {repository}");
+        let url = self.shown.url(&repos(repository, &["issues", key]), &[]);
+        let ticket = self.shown.get::<Ticket>(url, &what).await?.body;
+        let parts = repos(repository, &["issues", key, "comments"]);
+        let comments = self.shown.all(&parts, &[], &what, |page: Vec<Remark>| page);
+        Ok(ticket.with(comments.await?, |address| self.shown.reaches(address)))
+    }
+
+    async fn comment(&self, at: &Reference, text: &str) -> Result<String> {
+        let Reference { repository, key } = at;
+        let url = self.http.url(&repos(repository, &["issues", key, "comments"]), &[]);
+        let what = format!("comment on issue {key} of {repository}");
+        let body = json!({ "body": text });
+        let said = self.http.send::<Remark>(Method::POST, url, &body, &what).await?.body;
+        Ok(said.page())
     }
 
     async fn pull_request(&self, name: &str, number: u64) -> Result<PullRequest> {
@@ -298,6 +329,11 @@ impl GitHub {
 driver!(GitHub);
 
 impl Remark {
+    /// Where it is read.
+    pub(super) fn page(self) -> String {
+        self.html_url.unwrap_or_default()
+    }
+
     /// As what stands against a pull request; each kind counts for itself.
     pub(super) fn told(self, kind: &str) -> forge::Remark {
         forge::Remark {
@@ -311,20 +347,27 @@ impl Remark {
 }
 
 impl Ticket {
-    /// The issue with these comments.
-    pub(super) fn with(self, remarks: Vec<Remark>) -> Issue {
+    /// The issue with these comments, and with the pictures of which `place` knows where they are.
+    pub(super) fn with(self, remarks: Vec<Remark>, place: impl Fn(&str) -> Option<Url>) -> Issue {
+        let shown = |html: &'_ Option<String>, text: &'_ Option<String>| {
+            html.as_ref().or(text.as_ref()).cloned().unwrap_or_default()
+        };
+        let mut texts = vec![shown(&self.body_html, &self.body)];
+        texts.extend(remarks.iter().map(|remark| shown(&remark.body_html, &remark.body)));
         let login = |author: Option<Author>| author.and_then(|author| author.login);
         let comments = remarks.into_iter().map(|remark| Comment {
             author: login(remark.user).unwrap_or_default(),
             text: remark.body.unwrap_or_default(),
+            url: remark.html_url.unwrap_or_default(),
         });
         Issue {
-            number: self.number,
+            key: self.number.to_string(),
             url: self.html_url,
             title: self.title,
             author: login(self.user).unwrap_or_default(),
             text: self.body.unwrap_or_default(),
             comments: comments.collect(),
+            pictures: picture::of(texts.iter().map(String::as_str), place),
         }
     }
 }

@@ -1,14 +1,15 @@
 //! GitLab. Its merge requests are our pull requests, its projects our repositories; a draft is one by its title.
 
-use reqwest::Method;
+use percent_encoding::percent_decode_str;
+use reqwest::{Method, Url};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::forge::{
-    Answer, Change, Checks, Comment, Error, FailedCheck, Findings, Forge, Issue, Making, Page,
-    Person, Proposal, PullRequest, Remark, Repository, Result, State, Web, driver::driver,
-    github::sum, http::Http,
+    Answer, Change, Checks, Comment, Error, FailedCheck, Findings, Forge, Issue, Kind, Making,
+    Page, Person, Picture, Proposal, PullRequest, Reference, Remark, Repository, Result, State,
+    Tracker, Web, driver::driver, github::sum, http::Http, picture,
 };
 
 /// What a token must be allowed: nothing less opens a merge request.
@@ -22,6 +23,7 @@ const DRAFT: &str = "Draft: ";
 #[derive(Debug)]
 pub(super) struct GitLab {
     http: Http,
+    web: Web,
 }
 
 #[derive(Deserialize)]
@@ -173,7 +175,9 @@ struct Author {
 impl GitLab {
     pub(super) fn new(web: &Web, token: &SecretString) -> Result<Self> {
         // Personal, group, project and OAuth tokens are all taken this way.
-        Ok(Self { http: Http::new(&web.join("api/v4"), web.host(), "Bearer", token)? })
+        let http = Http::new(&web.join("api/v4"), web.host(), "Bearer", token)?;
+        let http = http.keeping(&[web.join("api/v4/projects/")], &[]);
+        Ok(Self { http, web: web.clone() })
     }
 
     async fn whoami(&self) -> Result<Person> {
@@ -240,25 +244,66 @@ impl GitLab {
         }
     }
 
-    async fn issue(&self, name: &str, number: u64) -> Result<Issue> {
-        let text = number.to_string();
-        let what = format!("read issue {number} of {name}");
-        let url = self.http.url(&["projects", name, "issues", &text], &[]);
+    async fn issue(&self, at: &Reference) -> Result<Issue> {
+        let Reference { repository, key } = at;
+        let what = format!("read issue {key} of {repository}");
+        let url = self.http.url(&["projects", repository, "issues", key], &[]);
         let ticket = self.http.get::<Ticket>(url, &what).await?.body;
-        let notes = self.notes(name, ["issues", &text], &what).await?;
+        let notes = self.notes(repository, ["issues", key], &what).await?;
         let login = |author: Option<Author>| author.and_then(|author| author.username);
-        let comments = notes.into_iter().map(|note| Comment {
-            author: login(note.author).unwrap_or_default(),
-            text: note.body.unwrap_or_default(),
-        });
+        let page = |note: u64| format!("{}#note_{note}", ticket.web_url);
+        let comments: Vec<Comment> = notes
+            .into_iter()
+            .map(|note| Comment {
+                author: login(note.author).unwrap_or_default(),
+                text: note.body.unwrap_or_default(),
+                url: page(note.id),
+            })
+            .collect();
+        let text = ticket.description.unwrap_or_default();
+        let texts = std::iter::once(&text).chain(comments.iter().map(|comment| &comment.text));
+        let place = |address: &str| self.picture(address, repository);
+        let pictures = picture::of(texts.map(String::as_str), place);
         Ok(Issue {
-            number: ticket.iid,
+            key: ticket.iid.to_string(),
             url: ticket.web_url,
             title: ticket.title,
             author: login(ticket.author).unwrap_or_default(),
-            text: ticket.description.unwrap_or_default(),
-            comments: comments.collect(),
+            text,
+            comments,
+            pictures,
         })
+    }
+
+    /// Where the API has a picture. In texts it is `/uploads/SECRET/FILE` of the project, or a whole address of another one.
+    fn picture(&self, address: &str, repository: &str) -> Option<Url> {
+        let (before, rest) = address.split_once("/uploads/")?;
+        let (secret, file) = rest.split_once('/')?;
+        let file = percent_decode_str(file.split(['?', '#']).next()?).decode_utf8().ok()?;
+        let web = self.web.to_string();
+        let own = before.strip_prefix(&web).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        let project = own.unwrap_or(before);
+        let project = project.trim_start_matches('/').trim_start_matches("-/project/");
+        let known = project.is_empty()
+            || project.bytes().all(|byte| byte.is_ascii_digit())
+            || Kind::GitLab.takes(project);
+        let good = known
+            && secret.len() == 32
+            && secret.bytes().all(|byte| byte.is_ascii_hexdigit())
+            && !file.is_empty()
+            && !file.contains('/')
+            && !matches!(file.as_ref(), "." | "..");
+        let project = if project.is_empty() { repository } else { project };
+        good.then(|| self.http.url(&["projects", project, "uploads", secret, &file], &[]))
+    }
+
+    async fn comment(&self, at: &Reference, text: &str) -> Result<String> {
+        let Reference { repository, key } = at;
+        let what = format!("comment on issue {key} of {repository}");
+        let url = self.http.url(&["projects", repository, "issues", key, "notes"], &[]);
+        let body = json!({ "body": text });
+        let note = self.http.send::<Note>(Method::POST, url, &body, &what).await?.body;
+        Ok(self.web.join(&format!("{repository}/-/issues/{key}#note_{}", note.id)))
     }
 
     /// What people said of an issue or a merge request, oldest first.
@@ -579,6 +624,36 @@ mod tests {
         for done in ["none", "finished", "frozen"] {
             assert_eq!(read(&format!(r#""import_status": "{done}""#)).making, Making::Done);
         }
+    }
+
+    #[test]
+    fn a_picture_is_found_by_every_address_it_has_in_a_text() {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let web = Web::parse("https://example.com/git").unwrap();
+        let gitlab = GitLab::new(&web, &"t".into()).unwrap();
+        let secret = "0123456789abcdef0123456789abcdef";
+        let place = |before: &str, file: &str| {
+            let address = format!("{before}/uploads/{secret}/{file}");
+            let url = gitlab.picture(&address, "a/b")?.to_string();
+            Some(url.strip_prefix("https://example.com/git/api/v4/projects/")?.to_owned())
+        };
+        let of = |project: &str, file: &str| Some(format!("{project}/uploads/{secret}/{file}"));
+        assert_eq!(place("", "a%20b.png?width=10"), of("a%2Fb", "a%20b.png"));
+        assert_eq!(place("/-/project/12", "a.png"), of("12", "a.png"));
+        assert_eq!(place("https://example.com/git/-/project/12", "a.png"), of("12", "a.png"));
+        assert_eq!(place("https://example.com/git/c/d/e", "a.png"), of("c%2Fd%2Fe", "a.png"));
+        for (before, file) in [
+            ("https://example.com.evil.com/git", "a.png"),
+            ("https://evil.com", "a.png"),
+            ("//evil.com", "a.png"),
+            ("", "..%2F..%2Fuser"),
+            ("", "a/b.png"),
+            ("", ""),
+            ("", ".."),
+        ] {
+            assert_eq!(place(before, file), None, "{before} {file}");
+        }
+        assert_eq!(gitlab.picture("/uploads/short/a.png", "a/b"), None);
     }
 
     #[test]

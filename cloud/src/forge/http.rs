@@ -14,7 +14,8 @@ use std::{
 use reqwest::{
     Client, Method, StatusCode, Url,
     header::{
-        AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK, LOCATION, RETRY_AFTER,
+        ACCEPT, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK, LOCATION,
+        RETRY_AFTER,
     },
     redirect,
 };
@@ -24,7 +25,10 @@ use serde_json::Value;
 
 use crate::{
     clock,
-    forge::{Error, Result},
+    forge::{
+        Error, Result,
+        picture::{self, Picture},
+    },
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,6 +45,8 @@ const ANSWER: usize = 16 << 20;
 /// Answers that are remembered, and the longest of them, in bytes.
 const MARKS: usize = 256;
 const REMEMBERED: usize = 256 << 10;
+/// The code of an error of GraphQL that says: too many requests.
+const LIMITED: &[u8] = b"\"RATELIMITED\"";
 /// How much of an odd answer is told.
 const DETAIL: usize = 200;
 
@@ -51,10 +57,22 @@ pub(super) struct Http {
     base: Url,
     host: String,
     headers: HeaderMap,
+    /// Below which addresses the token opens pictures, and at which hosts they are open to those who know their address.
+    pictures: (Vec<Url>, &'static [&'static str]),
     /// How the forge calls the size of a page, and the size that is asked for.
     pub(super) per_page: (&'static str, usize),
     /// What was read before, with its mark: asked with that, what did not change costs nothing.
     read: Mutex<HashMap<String, (HeaderValue, Vec<u8>)>>,
+}
+
+/// What is asked for.
+struct Want<'a> {
+    method: Method,
+    body: Option<&'a Value>,
+    /// Reads after "failed to …".
+    what: &'a str,
+    /// No answer of the API, but a picture.
+    picture: bool,
 }
 
 /// What was answered.
@@ -69,7 +87,7 @@ pub(super) struct Reply<T> {
 }
 
 impl Http {
-    /// The API at `base`, with a token as its `Authorization`; `host` is what people call it.
+    /// The API at `base`, with a token as its `Authorization`, after a scheme where it has one; `host` is what people call it.
     pub(super) fn new(
         base: &str,
         host: String,
@@ -79,9 +97,11 @@ impl Http {
         let invalid = |detail: String| Error::InvalidAddress { address: host.clone(), detail };
         let base = Url::parse(base).map_err(|error| invalid(error.to_string()))?;
         let mut secret =
-            HeaderValue::from_str(&format!("{scheme} {}", token.expose_secret())).map_err(
-                |_| Error::TokenRefused { what: "use the token".into(), host: host.clone() },
-            )?;
+            HeaderValue::from_str(format!("{scheme} {}", token.expose_secret()).trim_start())
+                .map_err(|_| Error::TokenRefused {
+                    what: "use the token".into(),
+                    host: host.clone(),
+                })?;
         secret.set_sensitive(true);
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, secret);
@@ -91,6 +111,7 @@ impl Http {
             base,
             host,
             headers,
+            pictures: (Vec::new(), &[]),
             per_page: ("per_page", 100),
             read: Mutex::default(),
         })
@@ -99,6 +120,12 @@ impl Http {
     /// The same with another header.
     pub(super) fn with(mut self, name: &'static str, value: &'static str) -> Self {
         self.headers.insert(name, HeaderValue::from_static(value));
+        self
+    }
+
+    /// The same with pictures below these addresses, which the token opens, and at these hosts, where it does not go.
+    pub(super) fn keeping(mut self, own: &[String], open: &'static [&'static str]) -> Self {
+        self.pictures = (own.iter().filter_map(|one| Url::parse(one).ok()).collect(), open);
         self
     }
 
@@ -130,6 +157,40 @@ impl Http {
         self.ask(Method::GET, url, None, what, TRIES).await
     }
 
+    /// Asks in words for something that is only read.
+    pub(super) async fn query<T: DeserializeOwned>(
+        &self,
+        url: Url,
+        body: &Value,
+        what: &str,
+    ) -> Result<Reply<T>> {
+        self.ask(Method::POST, url, Some(body), what, TRIES).await
+    }
+
+    /// Fetches a picture.
+    pub(super) async fn picture(&self, picture: &Picture) -> Result<Vec<u8>> {
+        let want = Want { method: Method::GET, body: None, what: "fetch it", picture: true };
+        Ok(self.carry(&want, picture.url.clone(), TRIES).await?.2)
+    }
+
+    /// The address of a picture that is at the forge.
+    pub(super) fn reaches(&self, address: &str) -> Option<Url> {
+        let url = Url::parse(address).ok()?;
+        (self.opens(&url) || self.shows(&url)).then_some(url)
+    }
+
+    /// Whether the token may go there for a picture.
+    fn opens(&self, url: &Url) -> bool {
+        let below = |own: &Url| own.origin() == url.origin() && url.path().starts_with(own.path());
+        self.pictures.0.iter().any(below)
+    }
+
+    /// Whether pictures of the forge are there without it.
+    fn shows(&self, url: &Url) -> bool {
+        let hosts = self.pictures.1;
+        url.scheme() == "https" && url.host_str().is_some_and(|host| hosts.contains(&host))
+    }
+
     /// Changes something, once: what comes of a request that broke is for the caller to find out.
     pub(super) async fn send<T: DeserializeOwned>(
         &self,
@@ -144,21 +205,33 @@ impl Http {
     async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
-        mut url: Url,
+        url: Url,
         body: Option<&Value>,
         what: &str,
         tries: u32,
     ) -> Result<Reply<T>> {
+        let want = Want { method, body, what, picture: false };
+        let (status, headers, bytes) = self.carry(&want, url, tries).await?;
+        self.read(status, &headers, &bytes, what)
+    }
+
+    async fn carry(
+        &self,
+        want: &Want<'_>,
+        mut url: Url,
+        tries: u32,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>)> {
+        let what = want.what;
         let (mut failed, mut waited, mut moved) = (0, false, false);
         loop {
-            let outcome = self.once(&method, &url, body, what).await;
+            let outcome = self.once(want, &url).await;
             let error = match outcome {
                 Ok((status, headers, bytes)) if status.is_success() => {
-                    return self.read(status, &headers, &bytes, what);
+                    return Ok((status, headers, bytes));
                 }
                 Ok((status, headers, _)) if status.is_redirection() && !moved => {
                     moved = true;
-                    match self.moved(&url, &headers) {
+                    match self.moved(want, &url, &headers) {
                         Some(target) => {
                             url = target;
                             continue;
@@ -185,6 +258,7 @@ impl Http {
                     }
                     error
                 }
+                Err(error @ Error::TooLarge { .. }) => return Err(error),
                 Err(error) => error,
             };
             failed += 1;
@@ -196,15 +270,10 @@ impl Http {
         }
     }
 
-    async fn once(
-        &self,
-        method: &Method,
-        url: &Url,
-        body: Option<&Value>,
-        what: &str,
-    ) -> Result<(StatusCode, HeaderMap, Vec<u8>)> {
-        let mut request =
-            self.client.request(method.clone(), url.clone()).headers(self.headers.clone());
+    async fn once(&self, want: &Want<'_>, url: &Url) -> Result<(StatusCode, HeaderMap, Vec<u8>)> {
+        let &Want { ref method, body, what, picture } = want;
+        let headers = if picture { self.for_picture(url) } else { self.headers.clone() };
+        let mut request = self.client.request(method.clone(), url.clone()).headers(headers);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -221,13 +290,15 @@ impl Http {
             // The address may hold what should not be told; the cause says more anyway.
             detail: cause(&error.without_url()),
         };
+        let most = if picture { picture::LARGEST } else { ANSWER };
         let mut answer = request.send().await.map_err(unreachable)?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let mut bytes = Vec::new();
         while let Some(piece) = answer.chunk().await.map_err(unreachable)? {
             bytes.extend_from_slice(&piece);
-            if bytes.len() > ANSWER {
-                return Err(self.odd(what, status, b"more than 16 MiB"));
+            if bytes.len() > most {
+                let (what, host) = (what.to_owned(), self.host.clone());
+                return Err(Error::TooLarge { what, host, megabytes: most >> 20 });
             }
         }
         if let Some((_, before)) = known.filter(|_| status == StatusCode::NOT_MODIFIED) {
@@ -243,6 +314,18 @@ impl Http {
             marks.insert(url.to_string(), (mark.clone(), bytes.clone()));
         }
         Ok((status, headers, bytes))
+    }
+
+    /// What is sent along for a picture: the token only where that opens it.
+    fn for_picture(&self, url: &Url) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("image/*, application/octet-stream"));
+        if self.opens(url)
+            && let Some(token) = self.headers.get(AUTHORIZATION)
+        {
+            headers.insert(AUTHORIZATION, token.clone());
+        }
+        headers
     }
 
     fn marks(&self) -> MutexGuard<'_, HashMap<String, (HeaderValue, Vec<u8>)>> {
@@ -271,10 +354,15 @@ impl Http {
         Ok(Reply { body, scopes, more: has_next(headers) })
     }
 
-    /// Where a redirect points, if the token may go there.
-    fn moved(&self, from: &Url, headers: &HeaderMap) -> Option<Url> {
+    /// Where a redirect points, if the token may go there, or is not needed there.
+    fn moved(&self, want: &Want<'_>, from: &Url, headers: &HeaderMap) -> Option<Url> {
         let target = from.join(headers.get(LOCATION)?.to_str().ok()?).ok()?;
-        (target.origin() == self.base.origin()).then_some(target)
+        let may = if want.picture {
+            self.opens(&target) || self.shows(&target)
+        } else {
+            target.origin() == self.base.origin()
+        };
+        may.then_some(target)
     }
 
     fn judge(&self, what: &str, status: StatusCode, bytes: &[u8]) -> Error {
@@ -317,6 +405,12 @@ pub(super) fn client(host: &str) -> Result<Client> {
 
 /// How long the forge wants to be left alone.
 fn limit(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> Option<Duration> {
+    // Linear's way to say it.
+    let named = status == StatusCode::BAD_REQUEST
+        && bytes.windows(LIMITED.len()).any(|part| part == LIMITED);
+    if named {
+        return Some(Duration::from_secs(60));
+    }
     if status != StatusCode::FORBIDDEN && status != StatusCode::TOO_MANY_REQUESTS {
         return None;
     }
@@ -345,16 +439,20 @@ fn has_next(headers: &HeaderMap) -> bool {
 }
 
 /// The words of an error: what it says as a whole, and of each field. GitHub and Forgejo have a sentence in `message` and
-/// faults in `errors`; GitLab has a sentence, a list or a list for each field in `message`, or a sentence in `error`.
+/// faults in `errors`; GitLab has a sentence, a list or a list for each field in `message`, or a sentence in `error`; Jira a
+/// list in `errorMessages` and a sentence for each field in `errors`; Linear nothing but faults.
 fn said(bytes: &[u8]) -> Option<String> {
     let value: Value = serde_json::from_slice(bytes).ok()?;
-    let whole =
-        ["message", "error_description", "error"].into_iter().find_map(|name| value.get(name));
-    let mut words = sentences(whole?)?;
+    let whole = ["message", "error_description", "error", "errorMessages"]
+        .into_iter()
+        .find_map(|name| value.get(name));
+    let mut words = whole.and_then(sentences).unwrap_or_default();
     words.extend(value.get("error").and_then(Value::as_str).map(str::to_owned));
     words.dedup();
-    let faults = value.get("errors").and_then(Value::as_array).into_iter().flatten();
-    for fault in faults {
+    let faults = value.get("errors");
+    words
+        .extend(faults.filter(|faults| faults.is_object()).and_then(sentences).unwrap_or_default());
+    for fault in faults.and_then(Value::as_array).into_iter().flatten() {
         let text = |name: &str| fault.get(name).and_then(Value::as_str);
         let one = match (text("message"), text("field"), text("code")) {
             (Some(message), _, _) => message.to_owned(),
@@ -363,7 +461,7 @@ fn said(bytes: &[u8]) -> Option<String> {
         };
         words.extend((!one.is_empty()).then_some(one));
     }
-    Some(words.join("; "))
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 fn sentences(value: &Value) -> Option<Vec<String>> {
@@ -414,6 +512,10 @@ mod tests {
         let oauth = br#"{"error":"insufficient_scope","error_description":"It needs more."}"#;
         assert_eq!(said(oauth).unwrap(), "It needs more.; insufficient_scope");
         assert_eq!(said(br#"{"error":"Not allowed"}"#).unwrap(), "Not allowed");
+        let jira = br#"{"errorMessages":["No right."],"errors":{"body":"is too long"}}"#;
+        assert_eq!(said(jira).unwrap(), "No right.; body is too long");
+        assert_eq!(said(br#"{"errors":[{"message":"No.","extensions":{}}]}"#).unwrap(), "No.");
+        assert_eq!(said(br#"{"errors":{}}"#), None);
         assert_eq!(beginning(b"<html>\n  <p>"), "<html> <p>");
     }
 
@@ -440,6 +542,44 @@ mod tests {
         assert_eq!(seconds(403, &[], secondary), Some(60));
         assert_eq!(seconds(403, &[("x-ratelimit-remaining", "9")], b"{}"), None);
         assert_eq!(seconds(500, &[("retry-after", "7")], b""), None);
+        let graphql =
+            br#"{"errors":[{"message":"Slow down.","extensions":{"code":"RATELIMITED"}}]}"#;
+        assert_eq!(seconds(400, &[], graphql), Some(60));
+        assert_eq!(seconds(400, &[], b"{}"), None);
+    }
+
+    #[test]
+    fn a_token_goes_for_pictures_only_where_it_belongs() {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let http = Http::new("https://api.a.com", "a.com".into(), "Bearer", &"t".into()).unwrap();
+        let http = http.keeping(&["https://a.com/assets/".to_owned()], &["pictures.a.com"]);
+        for (address, reached, with_token) in [
+            ("https://a.com/assets/1", true, true),
+            ("https://a.com/assets/../settings", false, false),
+            ("https://a.com/assets/%2e%2e/settings", false, false),
+            ("https://a.com:8443/assets/1", false, false),
+            ("https://api.a.com/user", false, false),
+            ("http://a.com/assets/1", false, false),
+            ("https://a.com.evil.com/assets/1", false, false),
+            ("https://me@evil.com/https://a.com/assets/1", false, false),
+            ("https://pictures.a.com/1", true, false),
+            ("http://pictures.a.com/1", false, false),
+            ("file:///etc/passwd", false, false),
+            ("/assets/1", false, false),
+        ] {
+            assert_eq!(http.reaches(address).is_some(), reached, "{address}");
+            let url = Url::parse(address).unwrap_or_else(|_| Url::parse("x:y").unwrap());
+            let sent = http.for_picture(&url);
+            assert_eq!(sent.contains_key(AUTHORIZATION), with_token, "{address}");
+        }
+        let want = Want { method: Method::GET, body: None, what: "", picture: true };
+        let from = Url::parse("https://a.com/assets/1").unwrap();
+        let moved = |to: &'static str| {
+            let headers = [(LOCATION, HeaderValue::from_static(to))].into_iter().collect();
+            http.moved(&want, &from, &headers).is_some()
+        };
+        assert!(moved("https://pictures.a.com/1?signed=1") && moved("/assets/2"));
+        assert!(!moved("https://evil.com/1") && !moved("/settings"));
     }
 
     #[test]

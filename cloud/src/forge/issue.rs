@@ -2,18 +2,18 @@
 
 use std::fmt::Write as _;
 
-use crate::forge::{Located, Web};
+use crate::forge::{Kind, Located, Picture, Web};
 
 /// Characters of an issue's text, and of each comment, that reach the agent.
 const TEXT: usize = 20_000;
 /// Comments that reach the agent, the newest.
 const COMMENTS: usize = 50;
 
-/// An issue of a repository.
+/// An issue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issue {
-    /// Its number in the repository.
-    pub number: u64,
+    /// What people call it: `12` in a repository, `ENG-12` at a tracker.
+    pub key: String,
     /// Its page.
     pub url: String,
     /// One line.
@@ -24,6 +24,8 @@ pub struct Issue {
     pub text: String,
     /// What was said since, oldest first.
     pub comments: Vec<Comment>,
+    /// What its texts show that is at the forge itself, in their order.
+    pub pictures: Vec<Picture>,
 }
 
 /// What somebody said to an issue.
@@ -33,13 +35,15 @@ pub struct Comment {
     pub author: String,
     /// Markdown.
     pub text: String,
+    /// Its page.
+    pub url: String,
 }
 
 impl Issue {
     /// What an agent is told of it.
     pub fn words(&self) -> String {
-        let Self { number, url, title, author, text, comments } = self;
-        let mut words = format!("Issue {number}: {title}\n{url}\n");
+        let Self { key, url, title, author, text, comments, .. } = self;
+        let mut words = format!("Issue {key}: {title}\n{url}\n");
         let mut say = |author: &str, text: &str| {
             let text = text.trim();
             if !text.is_empty() {
@@ -51,61 +55,104 @@ impl Issue {
         };
         say(author, text);
         let newest = comments.len().saturating_sub(COMMENTS);
-        for Comment { author, text } in &comments[newest..] {
+        for Comment { author, text, .. } in &comments[newest..] {
             say(author, text);
         }
         words
     }
 }
 
-/// Which issue a person means: its number, and its repository where they gave an address.
+/// Which issue a person means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
-    /// As the forge names the repository.
-    pub repository: Option<String>,
-    /// In the repository.
-    pub number: u64,
+    /// As the forge names the repository; at Linear the workspace. Empty where they did not say.
+    pub repository: String,
+    /// There.
+    pub key: String,
 }
 
 impl Reference {
-    /// Takes `12`, `#12` and the address of an issue at the forge `web`.
-    pub fn parse(text: &str, web: &Web) -> Option<Self> {
+    /// Takes `12`, `#12` and the address of an issue at the forge `web`; at a tracker `ENG-12` and the address of that.
+    pub fn parse(text: &str, kind: Kind, web: &Web) -> Option<Self> {
         let text = text.trim();
-        let number = |text: &str| text.parse::<u64>().ok().filter(|number| *number > 0);
-        if let Some(number) = number(text.trim_start_matches('#')) {
-            return Some(Self { repository: None, number });
+        match kind {
+            Kind::GitHub | Kind::GitLab | Kind::Forgejo => Self::at_forge(text, web),
+            Kind::Linear => Self::key(text).or_else(|| {
+                let page = web.below(text)?;
+                let mut parts = page.path_segments()?;
+                let (workspace, issue, key) = (parts.next()?, parts.next()?, parts.next()?);
+                let of = Self::key(key).filter(|_| issue == "issue" && !workspace.is_empty())?;
+                Some(Self { repository: workspace.to_owned(), ..of })
+            }),
+            Kind::Jira => Self::key(text).or_else(|| {
+                let page = web.below(text)?;
+                let selected = page.query_pairs().find(|(name, _)| name == "selectedIssue");
+                let path = web.rest(&page);
+                let key = path.strip_prefix("browse/").map(|key| key.trim_end_matches('/'));
+                Self::key(key.or(selected.as_ref().map(|(_, key)| key.as_ref()))?)
+            }),
+        }
+    }
+
+    /// `ENG-12`, as trackers number issues.
+    pub fn key(text: &str) -> Option<Self> {
+        let (project, number) = text.split_once('-')?;
+        let good = project.starts_with(|letter: char| letter.is_ascii_alphabetic())
+            && project.len() <= 100
+            && project.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            && is_number(number);
+        good.then(|| Self { repository: String::new(), key: text.to_ascii_uppercase() })
+    }
+
+    fn at_forge(text: &str, web: &Web) -> Option<Self> {
+        let bare = text.trim_start_matches('#');
+        if is_number(bare) {
+            return Some(Self { repository: String::new(), key: bare.to_owned() });
         }
         let address = text.split(['?', '#']).next().unwrap_or_default();
         // Of GitLab, which calls some of them work items.
         let address = address.replace("/-/", "/").replace("/work_items/", "/issues/");
         let (repository, last) = address.rsplit_once("/issues/")?;
         let located = Located::parse(repository)?;
-        let name = web.repository(repository).filter(|_| located.web)?;
-        Some(Self { repository: Some(name), number: number(last.trim_end_matches('/'))? })
+        let repository = web.repository(repository).filter(|_| located.web)?;
+        let key = last.trim_end_matches('/').to_owned();
+        is_number(&key).then_some(Self { repository, key })
     }
+}
+
+fn is_number(text: &str) -> bool {
+    text.parse::<u64>().is_ok_and(|number| number > 0) && !text.starts_with(['+', '0'])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parsed(kind: Kind, web: &str, text: &str) -> Option<(String, String)> {
+        let found = Reference::parse(text, kind, &Web::parse(web).unwrap())?;
+        Some((found.repository, found.key))
+    }
+
+    fn of(name: &str, key: &str) -> Option<(String, String)> {
+        Some((name.to_owned(), key.to_owned()))
+    }
+
     #[test]
     fn an_issue_is_meant_by_its_number_or_its_address() {
-        let web = Web::parse("https://example.com").unwrap();
-        let parse = |text: &str| Reference::parse(text, &web);
-        let own = |number| Some(Reference { repository: None, number });
-        assert_eq!(parse("12"), own(12));
-        assert_eq!(parse(" #12 "), own(12));
-        let of = |name: &str, number| Some(Reference { repository: Some(name.into()), number });
-        assert_eq!(parse("https://example.com/a/b/issues/7#issuecomment-1"), of("a/b", 7));
-        assert_eq!(parse("https://example.com/g/s/b/-/issues/7"), of("g/s/b", 7));
-        assert_eq!(parse("https://example.com/g/b/-/work_items/7/"), of("g/b", 7));
+        let parse = |text: &str| parsed(Kind::GitLab, "https://example.com", text);
+        assert_eq!(parse("12"), of("", "12"));
+        assert_eq!(parse(" #12 "), of("", "12"));
+        assert_eq!(parse("https://example.com/a/b/issues/7#issuecomment-1"), of("a/b", "7"));
+        assert_eq!(parse("https://example.com/g/s/b/-/issues/7"), of("g/s/b", "7"));
+        assert_eq!(parse("https://example.com/g/b/-/work_items/7/"), of("g/b", "7"));
         for bad in [
             "",
             "#",
             "0",
             "x",
             "-1",
+            "+1",
+            "ENG-12",
             "https://example.org/a/b/issues/7",
             "https://example.com/a/b/pull/7",
         ] {
@@ -114,16 +161,54 @@ mod tests {
     }
 
     #[test]
+    fn an_issue_of_a_tracker_is_meant_by_its_key_or_its_address() {
+        let linear = |text: &str| parsed(Kind::Linear, "https://linear.app", text);
+        assert_eq!(linear("eng-12"), of("", "ENG-12"));
+        assert_eq!(
+            linear("https://linear.app/acme/issue/ENG-12/it-fails?x=1"),
+            of("acme", "ENG-12")
+        );
+        assert_eq!(linear("https://linear.app/acme/issue/ENG-12#comment-1"), of("acme", "ENG-12"));
+        for bad in [
+            "12",
+            "ENG",
+            "ENG-",
+            "ENG-0",
+            "-12",
+            "E/G-12",
+            "12-12",
+            "https://linear.app/acme/issue/",
+            "https://linear.app/acme/project/ENG-12",
+            "https://linear.app.evil.com/acme/issue/ENG-12",
+        ] {
+            assert_eq!(linear(bad), None, "{bad}");
+        }
+        let cloud = |text: &str| parsed(Kind::Jira, "https://acme.atlassian.net", text);
+        assert_eq!(cloud("https://acme.atlassian.net/browse/A_B1-7"), of("", "A_B1-7"));
+        assert_eq!(cloud("https://acme.atlassian.net/browse/AB-7?focusedId=1"), of("", "AB-7"));
+        let board =
+            "https://acme.atlassian.net/jira/software/projects/AB/boards/1?selectedIssue=AB-7";
+        assert_eq!(cloud(board), of("", "AB-7"));
+        assert_eq!(cloud("https://other.atlassian.net/browse/AB-7"), None);
+        assert_eq!(cloud("https://acme.atlassian.net/wiki/AB-7"), None);
+        let own = |text: &str| parsed(Kind::Jira, "https://example.com/jira", text);
+        assert_eq!(own("https://example.com/jira/browse/AB-7/"), of("", "AB-7"));
+        assert_eq!(own("https://example.com/browse/AB-7"), None);
+    }
+
+    #[test]
     fn the_agent_is_told_all_of_it_within_bounds() {
-        let comment = |text: &str| Comment { author: "bob".into(), text: text.into() };
+        let comment =
+            |text: &str| Comment { author: "bob".into(), text: text.into(), url: String::new() };
         let mut comments = vec![comment("first"), comment(" "), comment("Me too.")];
         let issue = |comments| Issue {
-            number: 7,
+            key: "7".into(),
             url: "https://a/7".into(),
             title: "It fails".into(),
             author: "ada".into(),
             text: "ü".repeat(30_000),
             comments,
+            pictures: Vec::new(),
         };
         let words = issue(comments.clone()).words();
         assert!(words.starts_with("Issue 7: It fails\nhttps://a/7\n\nada wrote:\n\nü"));

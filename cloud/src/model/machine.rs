@@ -53,7 +53,7 @@ pub use self::{
     fact::{ByHand, Ending, Fact, Followed, Session},
     input::{Against, Input, Millis, Point, Update},
     ledger::{Tally, TurnUse, Used},
-    pull_request::{Fix, Pushed},
+    pull_request::{About, Fix, Pushed},
     rest::{AfterTurn, Resting, SETTLE},
 };
 use crate::model::{
@@ -179,6 +179,8 @@ pub struct Memory {
     pub fix: Fix,
     /// The issue that its pull request closes, as the forge writes it; empty = none.
     pub closes: String,
+    /// The issue it began with, wherever that is kept.
+    pub about: About,
     /// Commits of the branch that its pull request goes to: what of them is merged into its own is no work of the thread.
     pub upstreams: Vec<String>,
 }

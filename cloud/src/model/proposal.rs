@@ -44,8 +44,8 @@ pub struct Facts<'a> {
     pub thread: &'a str,
     /// Its agent.
     pub agent: &'a str,
-    /// The issue it closes, as the forge writes it; empty = none.
-    pub closes: &'a str,
+    /// What it says of the issue the thread began with; empty = nothing.
+    pub issue: &'a str,
     /// Its items, oldest first.
     pub items: &'a [Item],
     /// What it changed.
@@ -65,8 +65,8 @@ pub fn below(facts: &Facts<'_>) -> String {
 
 fn marked(begin: String, facts: &Facts<'_>, said: impl Iterator<Item = String>) -> String {
     let mut parts = vec![begin];
-    if !facts.closes.is_empty() {
-        parts.push(format!("Closes {}", facts.closes));
+    if !facts.issue.is_empty() {
+        parts.push(facts.issue.to_owned());
     }
     parts.extend(said);
     parts.extend(commands(facts.items));
@@ -255,8 +255,13 @@ mod tests {
             item(Kind::AgentMessage(AgentMessage { text: "It is fixed.".into() })),
         ];
         let file = FileDiff { path: "a.rs".into(), additions: 2, ..FileDiff::default() };
-        let facts =
-            Facts { thread: "t1", agent: "shell", closes: "#7", items: &items, files: &[file] };
+        let facts = Facts {
+            thread: "t1",
+            agent: "shell",
+            issue: "Closes #7",
+            items: &items,
+            files: &[file],
+        };
         let body = body(&facts);
         for part in [
             "\n\nCloses #7\n\n",
@@ -273,7 +278,8 @@ mod tests {
 
     #[test]
     fn what_a_person_wrote_around_it_stays() {
-        let facts = |items| Facts { thread: "t1", agent: "shell", closes: "#7", items, files: &[] };
+        let facts =
+            |items| Facts { thread: "t1", agent: "shell", issue: "Closes #7", items, files: &[] };
         let old = format!("Mine.\n\n{}\n\nMine too.", body(&facts(&[])));
         let items = [command("make", Some(0))];
         let new = renewed(&old, &facts(&items)).unwrap();
@@ -305,10 +311,11 @@ mod tests {
         let huge = [("pull_request_template.md", TEMPLATE + 1)];
         assert_eq!(template(huge.into_iter()), None);
 
-        let facts = Facts { thread: "t1", agent: "shell", closes: "#7", items: &[], files: &[] };
+        let facts =
+            Facts { thread: "t1", agent: "shell", issue: "Closes #7", items: &[], files: &[] };
         let old = with_template(&body(&facts), "- [ ] tested\n");
         assert!(old.ends_with("<!-- /aloft t1 -->\n\n- [ ] tested"), "{old}");
-        let new = renewed(&old, &Facts { closes: "#8", ..facts }).unwrap();
+        let new = renewed(&old, &Facts { issue: "Closes #8", ..facts }).unwrap();
         assert!(new.contains("Closes #8") && new.ends_with("- [ ] tested"), "{new}");
         assert_eq!(with_template("words", " \n"), "words");
     }
@@ -316,7 +323,8 @@ mod tests {
     #[test]
     fn it_fits_whatever_the_log_holds() {
         let items: Vec<Item> = (0..10_000).map(|_| command(&"ü".repeat(1_000), Some(0))).collect();
-        let facts = Facts { thread: "t1", agent: "shell", closes: "#7", items: &items, files: &[] };
+        let facts =
+            Facts { thread: "t1", agent: "shell", issue: "Closes #7", items: &items, files: &[] };
         assert!(body(&facts).chars().count() < LONGEST);
         assert!(fitting(&"ü".repeat(100_000)).chars().count() <= LONGEST + 1);
     }

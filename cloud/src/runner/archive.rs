@@ -271,6 +271,7 @@ impl Runner {
             pushed: if kept { old.pushed.clone() } else { Pushed::default() },
             fix: if kept { old.fix.clone() } else { Fix::default() },
             closes: old.closes.clone(),
+            about: old.about.clone(),
             upstreams: old.upstreams.clone(),
             tell: vec![
                 "The thread was restored from an archive: the workspace is as it was, HOME is new, and what was ignored by git is gone."

@@ -5,7 +5,7 @@ use aloft_proto::v1::{Input as Part, Mode, Repository, Thread};
 
 use crate::{
     model::{
-        machine::{Input, Machine, Refused},
+        machine::{About, Input, Machine, Refused},
         naming,
         time::timestamp,
     },
@@ -69,14 +69,14 @@ impl Runner {
             create.model.clear();
         }
         let repository = self.repository(&create.owner, &create.repository).await?;
-        let mut closes = String::new();
+        let (mut about, mut closes) = (About::default(), String::new());
         if !create.issue.is_empty() {
             let found = self.issue(&create.owner, &repository.url, &create.issue).await?;
-            create.parts.insert(0, naming::part(found.issue.words()));
+            create.parts.splice(0..0, found.parts);
             if create.title.trim().is_empty() {
-                create.title = found.issue.title;
+                create.title = found.title;
             }
-            closes = found.closes;
+            (about, closes) = (found.about, found.closes);
         }
         let id = new_id();
         let title = match create.title.trim() {
@@ -110,7 +110,7 @@ impl Runner {
         thread.set_mode(mode);
         let author = thread.owner.clone();
         let mut machine = Machine::new(thread, create.carry, stored::resting(&self.parts().config));
-        machine.closes(closes);
+        machine.begins_with(about, closes);
         let first = if create.parts.is_empty() {
             Input::Resume
         } else {

@@ -61,6 +61,7 @@ impl Runner {
             )],
             former_branches: branches,
             closes: known.closes.clone(),
+            about: known.about.clone(),
             upstreams: known.upstreams.clone(),
             ..Memory::default()
         };

@@ -14,10 +14,10 @@ pub enum Obstacle {
         /// The thread's.
         slug: String,
     },
-    /// The repository is at a forge that nobody gave an account of.
-    #[error("{host} opens the repository only to an account, and none of it is connected")]
+    /// What is needed is at a forge or tracker that nobody gave an account of.
+    #[error("{host} opens it only to an account, and none of it is connected")]
     AccountMissing {
-        /// The forge.
+        /// The forge or tracker.
         host: String,
     },
     /// The thread's branch is the one it should be merged into.
@@ -27,10 +27,22 @@ pub enum Obstacle {
         branch: String,
     },
     /// Not a number of an issue, nor the address of one that an account reaches.
-    #[error("{issue:?} is no issue of the repository's forge")]
+    #[error("{issue:?} is no issue that an account reaches")]
     IssueUnknown {
         /// As it was given.
         issue: String,
+    },
+    /// The thread began without an issue.
+    #[error("{slug} did not begin with an issue")]
+    NoIssue {
+        /// The thread's.
+        slug: String,
+    },
+    /// The agent has neither said nor planned anything.
+    #[error("the agent of {slug} has said nothing yet that could be told")]
+    NothingToTell {
+        /// The thread's.
+        slug: String,
     },
     /// The repository has no such branch.
     #[error("the repository {name} has no branch {branch}")]

@@ -374,7 +374,8 @@ impl Runner {
         }
     }
 
-    async fn newest_items(&self, thread: &str) -> Result<Vec<Item>, Error> {
+    /// What was done, newest last, without the turns in which the agent was asked for words.
+    pub(super) async fn newest_items(&self, thread: &str) -> Result<Vec<Item>, Error> {
         let page = self.parts().store.items(thread, None, ITEMS).await?;
         Ok(proposal::of_the_work(page.items))
     }

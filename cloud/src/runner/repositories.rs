@@ -83,7 +83,7 @@ impl Runner {
     ) -> Result<RepositoryPage, Error> {
         let forges = &self.parts().forges;
         let accounts = match query.forge.as_str() {
-            "" => forges.list(owner).await?,
+            "" => forges.with_repositories(owner).await?,
             forge => vec![forges.find(owner, forge).await?],
         };
         if accounts.is_empty() {

@@ -1,4 +1,4 @@
-//! `aloft forge` and `aloft repo`: accounts at forges and the repositories these reach. Tokens are never printed.
+//! `aloft forge` and `aloft repo`: accounts at forges and trackers, and the repositories these reach. Tokens are never printed.
 
 use aloft_proto::v1;
 use serde_json::json;
@@ -19,7 +19,9 @@ const GITHUB_VARIABLES: [&str; 2] = ["GH_TOKEN", "GITHUB_TOKEN"];
 #[command(after_help = "Examples:
   aloft forge connect github
   gh auth token | aloft forge connect github --token-stdin
-  aloft forge connect github --url https://github.example.com --token-stdin < token.txt")]
+  aloft forge connect github --url https://github.example.com --token-stdin < token.txt
+  aloft forge connect linear --token-stdin < key.txt
+  aloft forge connect jira --url https://NAME.atlassian.net --token-stdin < email-colon-token.txt")]
 pub(crate) struct Args {
     #[command(subcommand)]
     action: Action,
@@ -29,7 +31,7 @@ pub(crate) struct Args {
 enum Action {
     /// Connect an account, by a code in a browser or by a token.
     Connect {
-        /// github, gitlab or forgejo (gitea too).
+        /// github, gitlab, forgejo (gitea too), linear or jira.
         kind: String,
         /// Its address in a browser, for a server of your own.
         #[arg(long, value_name = "URL")]
@@ -182,7 +184,7 @@ async fn list(context: &Context) -> Result<(), Failure> {
         output.note("no accounts; connect one with: aloft forge connect github");
         return Ok(());
     }
-    let untried: Vec<&str> = ["gitlab", "forgejo"]
+    let untried: Vec<&str> = ["gitlab", "forgejo", "linear", "jira"]
         .into_iter()
         .filter(|kind| accounts.iter().any(|account| account.kind == *kind))
         .collect();

@@ -52,8 +52,8 @@ pub(crate) struct Args {
     /// One line that names the thread [default: from the message].
     #[arg(long)]
     title: Option<String>,
-    /// The issue it is about.
-    #[arg(long, value_name = "URL|NUMBER")]
+    /// The issue it is about; KEY as in ENG-12 at Linear or Jira.
+    #[arg(long, value_name = "URL|NUMBER|KEY")]
     issue: Option<String>,
     /// A picture for the agent; may be repeated.
     #[arg(long, value_name = "FILE")]

@@ -5,7 +5,7 @@ use aloft_proto::v1;
 use crate::protocol::from_proto::{optional_time, text};
 use crate::protocol::request::forge::{
     AccountProblem, Branch, BranchListResult, ForgeAccount, ForgeRepository, ForgeSignIn,
-    RepositoryListResult,
+    RepositoryListResult, ThreadCommentOnIssueResult,
 };
 
 impl From<v1::ForgeSignIn> for ForgeSignIn {
@@ -17,6 +17,13 @@ impl From<v1::ForgeSignIn> for ForgeSignIn {
             verification_url: begun.verification_url,
             expire_time: optional_time(begun.expire_time),
         }
+    }
+}
+
+impl From<v1::CommentOnIssueResponse> for ThreadCommentOnIssueResult {
+    fn from(answer: v1::CommentOnIssueResponse) -> Self {
+        let v1::CommentOnIssueResponse { url, posted } = answer;
+        Self { url, posted }
     }
 }
 

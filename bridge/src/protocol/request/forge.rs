@@ -215,6 +215,27 @@ pub struct ThreadFixPullRequestParams {
     pub thread_id: String,
 }
 
+/// `thread/commentOnIssue`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadCommentOnIssueParams {
+    /// Client-made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The thread.
+    pub thread_id: String,
+}
+
+/// The comment; each turn has one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadCommentOnIssueResult {
+    /// Its page.
+    pub url: String,
+    /// It was not there before.
+    pub posted: bool,
+}
+
 /// The pull request, or the push where the remote has no pull requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -62,7 +62,7 @@ pub struct ThreadCreateParams {
     /// One line; absent = from the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// URL or number of the issue it is about.
+    /// URL or number of the issue it is about, or its key at a tracker.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issue: Option<String>,
     /// The first message; none = the thread waits.

@@ -15,7 +15,7 @@ use crate::{
     addresses::is_public,
     forge::{
         Error, Result,
-        http::{CONNECT_TIMEOUT, Http, TIMEOUT, cause},
+        http::{CONNECT_TIMEOUT, Http, TIMEOUT, Want, cause},
     },
 };
 
@@ -27,16 +27,17 @@ const LONGEST: usize = 64 << 20;
 impl Http {
     /// The end of such a text, which begins with a whole line where it is cut.
     pub(in crate::forge) async fn end_of(&self, mut url: Url, what: &str) -> Result<String> {
+        let want = Want { method: Method::GET, body: None, what, picture: false };
         let mut moved = false;
         loop {
-            let (status, headers, bytes) = self.once(&Method::GET, &url, None, what).await?;
+            let (status, headers, bytes) = self.once(&want, &url).await?;
             if status.is_success() {
                 return Ok(text(End::default().with(&bytes)));
             }
             if !status.is_redirection() {
                 return Err(self.judge(what, status, &bytes));
             }
-            match self.moved(&url, &headers) {
+            match self.moved(&want, &url, &headers) {
                 // A repository that was renamed.
                 Some(target) if !moved => (url, moved) = (target, true),
                 Some(_) => return Err(self.odd(what, status, b"it points elsewhere again")),

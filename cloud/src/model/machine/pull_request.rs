@@ -6,8 +6,8 @@ use aloft_proto::v1::{
 use serde::{Deserialize, Serialize};
 
 use crate::model::machine::{
-    Accepted, Against, DESCRIBE_GRACE, Deadline, Effect, Followed, Machine, Millis, Outcome, Phase,
-    Refused, Sandbox,
+    Accepted, Against, DESCRIBE_GRACE, Deadline, Effect, Followed, Machine, Memory, Millis,
+    Outcome, Phase, Refused, Sandbox,
 };
 
 /// What `checks` says where one of them failed, and where none did.
@@ -26,6 +26,20 @@ pub struct Pushed {
     pub commit: String,
     /// Commits it was being made to point to since: what is not known to have arrived may have.
     pub tried: Vec<String>,
+}
+
+/// The issue that a thread began with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct About {
+    /// Where it is kept; empty = there is none.
+    pub host: String,
+    /// The repository there, where it is in one.
+    pub repository: String,
+    /// What people call it there.
+    pub key: String,
+    /// What a pull request elsewhere says of it.
+    pub line: String,
 }
 
 /// What the agent was told of what stands against its pull request.
@@ -73,10 +87,21 @@ impl Pushed {
     }
 }
 
+impl Memory {
+    /// What a pull request says of the issue the thread began with; empty = nothing.
+    pub fn of_issue(&self) -> String {
+        match self.closes.as_str() {
+            "" => self.about.line.clone(),
+            issue => format!("Closes {issue}"),
+        }
+    }
+}
+
 impl Machine {
-    /// The pull request will close this issue; of a new thread.
-    pub fn closes(&mut self, issue: String) {
-        self.memory.closes = issue;
+    /// It begins with this issue, which its pull request closes, as the forge writes it, or only names; of a new thread.
+    pub fn begins_with(&mut self, about: About, closes: String) {
+        self.memory.about = about;
+        self.memory.closes = closes;
     }
 
     /// The agent is to write the words of the pull request, in one short turn.

@@ -140,7 +140,7 @@ mod tests {
         // One without headings cannot be known again.
         let plain = answer("<title>Fix</title><body>Mine.</body>", "- [ ] told\n").unwrap();
         assert_eq!(plain.text, "Mine.\n\n- [ ] told");
-        let facts = Facts { thread: "t1", agent: "aloft", closes: "", items: &[], files: &[] };
+        let facts = Facts { thread: "t1", agent: "aloft", issue: "", items: &[], files: &[] };
         assert!(question(&facts, TEMPLATE).ends_with("- [ ] told"));
         assert!(!question(&facts, " \n").contains("template"));
     }

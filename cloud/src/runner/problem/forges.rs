@@ -37,8 +37,18 @@ pub(super) fn obstacle_problem(obstacle: &Obstacle, text: String) -> (Kind, Prob
         Obstacle::IssueUnknown { .. } => (
             Kind::Invalid,
             "ISSUE_UNKNOWN",
-            "give its number, or its address in a browser at a forge that `aloft forge list` shows"
+            "give its number in the repository, its address in a browser, or its key at Linear or Jira; `aloft forge list` shows what is connected"
                 .to_owned(),
+        ),
+        Obstacle::NoIssue { .. } => (
+            Kind::Precondition,
+            "NO_ISSUE",
+            "begin a thread with one: `aloft new --issue URL|NUMBER|KEY`".to_owned(),
+        ),
+        Obstacle::NothingToTell { .. } => (
+            Kind::Precondition,
+            "NOTHING_TO_TELL",
+            "send it a message with `aloft send ID`, then try again".to_owned(),
         ),
         Obstacle::BaseMissing { .. } => (
             Kind::NotFound,
@@ -101,6 +111,10 @@ pub(super) fn obstacle_problem(obstacle: &Obstacle, text: String) -> (Kind, Prob
 fn connect(host: &str) -> String {
     match host {
         "github.com" => "connect one with `aloft forge connect github`".to_owned(),
+        "linear.app" => "connect one with `aloft forge connect linear`".to_owned(),
+        host if host.ends_with(".atlassian.net") => {
+            format!("connect one with `aloft forge connect jira --url https://{host}`")
+        }
         host => format!("connect one with `aloft forge connect github --url https://{host}`"),
     }
 }
@@ -146,8 +160,13 @@ pub(super) fn account_problem(error: &forges::Error, text: String) -> (Kind, Pro
 fn forge_row(error: &forge::Error) -> (Kind, &'static str, String) {
     match error {
         forge::Error::UnknownKind(_) => {
-            (Kind::Invalid, "FORGE_UNKNOWN", "use github, gitlab or forgejo, with `--url` for a server of your own".to_owned())
+            (Kind::Invalid, "FORGE_UNKNOWN", "use github, gitlab, forgejo, linear or jira, with `--url` for a server of your own".to_owned())
         }
+        forge::Error::IssuesOnly { .. } => (
+            Kind::Precondition,
+            "FORGE_ISSUES_ONLY",
+            "name a forge; `aloft forge list` shows them".to_owned(),
+        ),
         forge::Error::InvalidAddress { .. } => (
             Kind::Invalid,
             "FORGE_ADDRESS_INVALID",
@@ -189,7 +208,7 @@ fn forge_row(error: &forge::Error) -> (Kind, &'static str, String) {
         forge::Error::Denied { .. } => (
             Kind::Precondition,
             "FORGE_DENIED",
-            "the account or its token lacks a right: a fine-grained token needs contents and pull requests, read and write".to_owned(),
+            "the account or its token lacks a right: a fine-grained token needs contents and pull requests, read and write, and issues, to write where one is commented on".to_owned(),
         ),
         forge::Error::NotFound { .. } => (
             Kind::NotFound,
@@ -204,7 +223,7 @@ fn forge_row(error: &forge::Error) -> (Kind, &'static str, String) {
         forge::Error::Invalid { .. } => {
             (Kind::Precondition, "FORGE_REFUSED", "the words are the forge's; mend what they name".to_owned())
         }
-        forge::Error::Odd { .. } => (
+        forge::Error::TooLarge { .. } | forge::Error::Odd { .. } => (
             Kind::Unavailable,
             "FORGE_FAILED",
             "check that the address is that of a forge, then try again".to_owned(),

@@ -64,8 +64,8 @@ impl Runner {
             return Err(Obstacle::BranchIsBase { branch: base }.into());
         }
         let (items, agent) = (self.newest_items(&thread.id).await?, &thread.agent);
-        let closes = &memory.closes;
-        let facts = Facts { thread: &thread.id, agent, closes, items: &items, files };
+        let issue = &memory.of_issue();
+        let facts = Facts { thread: &thread.id, agent, issue, items: &items, files };
         let template = self.template(thread).await;
         let mut words = None;
         // One that somebody opened, or that an answer was lost of, has its words.
