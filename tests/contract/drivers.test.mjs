@@ -8,6 +8,7 @@ import { found, watch } from "./support/canary.mjs";
 import { DevForge } from "./support/dev_forge.mjs";
 import { Forgejo } from "./support/forgejo.mjs";
 import { GitLab } from "./support/gitlab.mjs";
+import { listener, picture } from "./support/pictures.mjs";
 import { Person, write } from "./support/person.mjs";
 
 const FORGES = [
@@ -33,6 +34,7 @@ const FORGES = [
     Forge: Forgejo,
     repository: "ada/tool",
     enough: ["read:user", "write:repository"],
+    comments: ["write:issue"],
     tooLittle: { scopes: ["read:user"], missing: "read:repository" },
     draft: "WIP: ",
   },
@@ -152,6 +154,91 @@ for (const { kind, Forge, repository, enough } of FORGES) {
     await person.refused("ISSUE_UNKNOWN", [...words, "somewhere"]);
     await person.refused("ISSUE_UNKNOWN", [...words, "https://example.com/a/b/issues/1"]);
     await person.refused("FORGE_NOT_FOUND", [...words, "999"]);
+    assert.deepEqual(forge.faults, []);
+  });
+}
+
+for (const { kind, Forge, repository, enough } of FORGES) {
+  test(`${kind}: pictures of an issue reach the agent`, async (t) => {
+    const person = await Person.create(t);
+    const forge = await new Forge(person.home.path("forge")).listen(t);
+    await forge.add(person.home, repository, await person.home.repository("source"));
+    const token = await forge.token("ada", enough);
+    await person.connect(kind, forge.url, token);
+    const elsewhere = await listener(t);
+    const [first, second] = [picture("first"), picture("second")];
+    const at = async (data) => `![shot](${await forge.picture(repository, data)})`;
+    const gone = (await at(picture("gone"))).replace(/[0-9a-f]{12}(?=[/)])/, "0".repeat(12));
+    const text = [
+      `Look: ${await at(first)} <img src="${elsewhere.url}/a.png">`,
+      gone,
+      await at(Buffer.from("<svg/>")),
+      await at(picture("large", 6 << 20)),
+    ];
+    const comments = [{ author: "bob", text: `Here: ${await at(second)}, and again ${await at(first)}` }];
+    await forge.issue(repository, { number: 1, title: "It looks odd", text: text.join("\n"), author: "bob", comments });
+
+    const [listed] = await person.does(["repo", "list"]);
+    const words = ["new", "--repo", listed.url, "--agent", "shell", "--wait", "--issue", "1", "$ true"];
+    const thread = await person.does(words);
+    const { items } = await person.does(["show", thread.id]);
+    const [message] = items.filter((item) => item.type === "userMessage");
+    const parts = message.input.map((part) => (part.type === "image" ? part.data : part.type));
+    const [a, b] = [first, second].map((data) => data.toString("base64"));
+    assert.deepEqual(parts, ["text", a, b, a, "text"]);
+    assert.equal(message.input[1].mimeType, "image/png");
+    const told = message.input[0].text;
+    assert.match(told, /^Its pictures, attached in this order:\n(- \S+\n){3}/m);
+    const [, missing] = told.split("Pictures that could not be had:\n");
+    const reasons = missing.trim().split("\n").map((line) => line.replace(/^- \S+: /, ""));
+    assert.match(reasons[0], /no such thing/);
+    assert.deepEqual(reasons[1], "it is no PNG, JPEG, GIF or WebP");
+    assert.match(reasons[2], /more than 5 MiB/);
+    assert.equal(reasons.length, 3);
+    assert.doesNotMatch(told, /jwt/, "what opens a picture is told nobody");
+    assert.deepEqual(elsewhere.asked, [], "pictures elsewhere are not fetched");
+    const { hits } = await found(person.home.path(""), token);
+    assert.deepEqual(hits.filter((file) => !file.startsWith("forge/")), []);
+    assert.deepEqual(forge.faults, []);
+  });
+}
+
+for (const { kind, Forge, repository, enough, comments = [] } of FORGES) {
+  test(`${kind}: a plan is told at the issue`, async (t) => {
+    const person = await Person.create(t);
+    const forge = await new Forge(person.home.path("forge")).listen(t);
+    await forge.add(person.home, repository, await person.home.repository("source"));
+    const token = await forge.token("ada", [...enough, ...comments]);
+    await person.connect(kind, forge.url, token);
+    await forge.issue(repository, { number: 1, title: "It fails", text: "Often.", author: "bob", comments: [] });
+    const [listed] = await person.does(["repo", "list"]);
+    const thread = await person.thread(listed.url, "plan: look\nplan: mend\n\n$ true", "--issue", "1");
+
+    const told = await person.does(["comment", thread.id]);
+    assert.equal(told.posted, true);
+    assert.ok(told.url.startsWith(`${forge.url}/${repository}/`), told.url);
+    const [said, ...none] = await forge.said(repository, 1);
+    assert.deepEqual(none, []);
+    assert.match(said, /^- \[.\] look\n- \[.\] mend$/m);
+    assert.ok(said.includes(`thread ${thread.id} (turn 1)`), said);
+    // Asked again, and by two at once, it is the same comment; another turn has another.
+    assert.deepEqual(await person.does(["comment", thread.id]), { url: told.url, posted: false });
+    await person.does(["send", thread.id, "--wait", "plan: all anew\n\n$ true"]);
+    const both = await Promise.all([person.does(["comment", thread.id]), person.does(["comment", thread.id])]);
+    assert.deepEqual(both.map((one) => one.posted).sort(), [false, true]);
+    assert.notEqual(both[0].url, told.url);
+    assert.equal((await forge.said(repository, 1)).length, 2);
+    const { items } = await person.does(["show", thread.id]);
+    const notices = items.filter((item) => item.type === "notice" && item.text.includes(told.url));
+    assert.equal(notices.length, 1);
+
+    const other = await person.thread(listed.url, "$ true");
+    await person.refused("NO_ISSUE", ["comment", other.id]);
+    await forge.revoke(token);
+    await person.refused("FORGE_TOKEN_REFUSED", ["comment", thread.id]);
+    await person.does(["forge", "disconnect", kind]);
+    const error = await person.refused("FORGE_ACCOUNT_MISSING", ["comment", thread.id]);
+    assert.ok(error.message.includes(new URL(forge.url).host));
     assert.deepEqual(forge.faults, []);
   });
 }

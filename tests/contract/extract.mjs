@@ -1,10 +1,11 @@
-// Writes schemas/: what GitHub, GitLab and Forgejo publish about the operations of operations.json, and nothing else of it.
+// Writes schemas/: what GitHub, GitLab, Forgejo and Jira publish about the operations of operations.json, and nothing else of it.
 //
-//   node extract.mjs
+//   node extract.mjs [FORGE…]
 //
 // GitHub's OpenAPI description comes from @octokit/openapi; the shapes of GitLab and Forgejo from the types of
-// @gitbeaker/core and of @llamaduck/forgejo-ts, which is generated from Forgejo's own description. The packages are put into
-// a folder that is removed again, for they are large. Run it anew when a version below changes, and commit what it wrote.
+// @gitbeaker/core and of @llamaduck/forgejo-ts, which is generated from Forgejo's own description; those of Jira from
+// jira.js, which checks every answer it gets. Linear's schema is cut by extract_linear.mjs. The packages are put into a folder
+// that is removed again, for they are large. Run it anew when a version below changes, and commit what it wrote.
 
 import { execFileSync } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -16,6 +17,7 @@ const PACKAGES = {
   github: "@octokit/openapi@23.0.2",
   gitlab: "@gitbeaker/core@43.8.0",
   forgejo: "@llamaduck/forgejo-ts@15.0.9",
+  jira: "jira.js@6.2.0",
 };
 const TOOLS = ["ts-json-schema-generator@2.4.0", "typescript@5.9.3"];
 /** Keywords that say nothing about which values are right. */
@@ -23,17 +25,17 @@ const NOISE = new Set(["example", "examples", "externalDocs", "x-github", "forma
 
 const here = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
 const operations = JSON.parse(await readFile(path.join(here, "operations.json"), "utf8"));
+const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(PACKAGES);
 const folder = await mkdtemp(path.join(tmpdir(), "contract-"));
 try {
   await writeFile(path.join(folder, "package.json"), "{}");
   execFileSync(
     "npm",
-    ["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", ...Object.values(PACKAGES), ...TOOLS],
+    ["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", ...wanted.map((forge) => PACKAGES[forge]), ...TOOLS],
     { cwd: folder, stdio: "inherit" },
   );
-  await keep("github", await github());
-  await keep("gitlab", await typed("gitlab"));
-  await keep("forgejo", await typed("forgejo"));
+  const how = { github, gitlab: () => typed("gitlab"), forgejo: () => typed("forgejo"), jira };
+  for (const forge of wanted) await keep(forge, await how[forge]());
 } finally {
   await rm(folder, { recursive: true });
 }
@@ -110,6 +112,34 @@ async function typed(forge) {
     return [operation, { answers: { [status]: shape(type) } }];
   });
   return { operations: Object.fromEntries(found), $defs };
+}
+
+/** Of what jira.js holds answers to; a document and an attachment stand in fields that have no shape of their own. */
+async function jira() {
+  const from = path.join(folder, "jira.mjs");
+  await writeFile(from, 'export * as models from "jira.js/cloud";\nexport { z } from "zod";\n');
+  const { models, z } = await import(from);
+  const names = new Set([...Object.values(operations.jira), "Attachment", "Document"]);
+  const $defs = {};
+  for (const name of names) {
+    const schema = z.toJSONSchema(models[`${name}Schema`], { unrepresentable: "any", io: "input" });
+    $defs[`Of${name}`] = closed(clean(schema, () => true));
+  }
+  const found = Object.entries(operations.jira).map(([operation, type]) => {
+    const status = operation.startsWith("POST") ? 201 : 200;
+    return [operation, { answers: { [status]: { $ref: `#/$defs/Of${type}` } } }];
+  });
+  return { operations: Object.fromEntries(found), $defs };
+}
+
+/** The same without room for fields that nobody published. */
+function closed(value) {
+  if (Array.isArray(value)) return value.map(closed);
+  if (value === null || typeof value !== "object") return value;
+  const kept = Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, closed(inner)]));
+  if (kept.properties && kept.additionalProperties) kept.additionalProperties = false;
+  delete kept.$schema;
+  return kept;
 }
 
 /** A schema without what says nothing about values, with `nullable` as JSON Schema writes it. */

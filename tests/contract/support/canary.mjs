@@ -51,5 +51,7 @@ export function watch(secret) {
 
 function formsOf(secret) {
   const basic = ["x-access-token", "oauth2", "ada", "dev"].map((user) => `${user}:${secret}`);
-  return [secret, ...basic.map((text) => Buffer.from(text).toString("base64"))];
+  // Jira's token is behind an address of a person, and both go as one.
+  const alone = secret.includes(":") ? [secret.slice(secret.indexOf(":") + 1), Buffer.from(secret).toString("base64")] : [];
+  return [secret, ...alone, ...basic.map((text) => Buffer.from(text).toString("base64"))];
 }

@@ -37,6 +37,11 @@ export class Contract {
     return published.body ? [...wrong, ...this.#wrong(`${operation} body`, published.body, body)] : wrong;
   }
 
+  /** What is wrong with a part of an answer that has the shape `name`. */
+  shape(name, value) {
+    return this.#wrong(name, { $ref: `#/$defs/${name}` }, value);
+  }
+
   /** The least that the shape `name` allows, with these values in it: what may be null or absent, is. */
   least(name, values = {}) {
     const whole = this.#least({ $ref: `#/$defs/${name}` });

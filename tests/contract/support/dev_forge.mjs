@@ -78,6 +78,20 @@ export class DevForge {
     }
   }
 
+  /** What was said to an issue, oldest first. */
+  async said(name, number) {
+    const operation = "GET /repos/{owner}/{repo}/issues/{issue_number}/comments";
+    return (await this.ask(operation, [...name.split("/"), number])).map((one) => one.body);
+  }
+
+  /** Keeps a picture that a text shows; gives its address there. */
+  async picture(_name, data) {
+    const end = data.findLastIndex((byte) => byte !== 0) + 1;
+    const head = data.subarray(0, end).toString("base64");
+    const { path } = await this.control("POST", "pictures", { data: head, size: data.length });
+    return this.url + path;
+  }
+
   async pull(name, number) {
     const pull = await this.ask("GET /repos/{owner}/{repo}/pulls/{pull_number}", [...name.split("/"), number]);
     return { title: pull.title, body: pull.body, base: pull.base.ref, head: pull.head.ref, state: pull.state };

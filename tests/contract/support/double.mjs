@@ -28,6 +28,8 @@ export class Double {
     this.tokens = new Map();
     /** By name: {private, archived, pulls: [{number, title, body, head, base, state}]}. */
     this.repositories = new Map();
+    /** By path: what a picture holds. */
+    this.pictures = new Map();
     /** What was asked: method and path. */
     this.asked = [];
     /** Where an answer or a request was none that the forge publishes. */
@@ -36,7 +38,7 @@ export class Double {
   }
 
   async listen(test) {
-    await mkdir(this.folder, { recursive: true });
+    if (this.folder) await mkdir(this.folder, { recursive: true });
     this.server = createServer((request, response) => {
       this.#serve(request, response).catch((error) => {
         this.faults.push(error.stack);
@@ -151,6 +153,11 @@ export class Double {
     return { labels, reviewers };
   }
 
+  /** What was said to an issue, oldest first. */
+  said(name, number) {
+    return this.issueOf(name, number).comments.map((one) => one.text);
+  }
+
   issueOf(name, number) {
     return this.repository(name).issues.find((one) => one.number === Number(number)) ?? this.missing();
   }
@@ -184,6 +191,8 @@ export class Double {
     const url = new URL(request.url, this.url);
     const match = /^\/(.+)\.git\/(info\/refs|git-upload-pack|git-receive-pack)$/.exec(decodeURIComponent(url.pathname));
     if (match) return this.#git(request, response, match[1], url);
+    const picture = request.method === "GET" && this.pictures.get(url.pathname);
+    if (picture) return this.#picture(request, response, picture);
     let answer;
     try {
       answer = await this.#api(request, url);
@@ -193,6 +202,13 @@ export class Double {
     }
     response.writeHead(answer.status, { "content-type": "application/json", ...answer.headers });
     response.end(JSON.stringify(answer.body));
+  }
+
+  #picture(request, response, data) {
+    this.asked.push(`GET ${request.url}`);
+    const known = this.tokens.has(this.secret(request.headers));
+    response.writeHead(known ? 200 : 404, { "content-type": "application/octet-stream" });
+    response.end(known ? data : undefined);
   }
 
   #git(request, response, name, url) {

@@ -1,5 +1,7 @@
 // Forgejo, as far as its drivers go: what it publishes of itself, and what its users report of it.
 
+import { randomUUID } from "node:crypto";
+
 import { Double, Refusal, only } from "./double.mjs";
 
 export class Forgejo extends Double {
@@ -38,10 +40,15 @@ export class Forgejo extends Double {
       });
     });
     this.route("GET /repos/{owner}/{repo}/issues/{index}/comments", ({ values: [owner, repo, number] }) =>
-      this.#said(`${owner}/${repo}`, number).map(({ author, text }, at) =>
-        this.contract.least("OfComment", { id: at + 1, body: text, user: { login: author } }),
-      ),
+      this.#said(`${owner}/${repo}`, number).map((one, at) => this.#comment(`${owner}/${repo}`, number, one, at)),
     );
+    this.route("POST /repos/{owner}/{repo}/issues/{index}/comments", ({ values: [owner, repo, number], body, token }) => {
+      this.#needs(token, "write:issue");
+      only(body, "body", "updated_at");
+      const said = this.#said(`${owner}/${repo}`, number);
+      said.push({ author: token.login, text: body.body });
+      return this.#comment(`${owner}/${repo}`, number, said.at(-1), said.length - 1);
+    });
     this.route("GET /repos/{owner}/{repo}/labels", ({ values: [owner, repo], query }) => {
       const name = `${owner}/${repo}`;
       const all = (this.repository(name).labels ?? []).map((label, at) => this.#label(label, at));
@@ -94,6 +101,13 @@ export class Forgejo extends Double {
     });
   }
 
+  /** Keeps a picture that a text shows; gives its address there. */
+  picture(_name, data) {
+    const path = `/attachments/${randomUUID()}`;
+    this.pictures.set(path, data);
+    return path;
+  }
+
   secret(headers) {
     return headers.authorization?.replace(/^(token|Bearer) /, "");
   }
@@ -115,6 +129,11 @@ export class Forgejo extends Double {
   #headOf(name, head) {
     const at = head.indexOf(":");
     return at < 0 ? [name, head] : [`${head.slice(0, at)}/${name.split("/").at(-1)}`, head.slice(at + 1)];
+  }
+
+  #comment(name, number, { author, text }, at) {
+    const html_url = `${this.url}/${name}/issues/${number}#issuecomment-${at + 1}`;
+    return this.contract.least("OfComment", { id: at + 1, body: text, user: { login: author }, html_url });
   }
 
   #label(name, at) {

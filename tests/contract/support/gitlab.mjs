@@ -1,5 +1,7 @@
 // GitLab, as far as its drivers go: what it publishes of itself, and what its users report of it.
 
+import { randomBytes } from "node:crypto";
+
 import { Double, Refusal, only } from "./double.mjs";
 
 export class GitLab extends Double {
@@ -35,6 +37,12 @@ export class GitLab extends Double {
     });
     this.route("GET /projects/{id}/issues/{iid}/notes", ({ values: [name, number] }) => {
       return this.#notes(this.issueOf(name, number).comments, "Issue");
+    });
+    this.route("POST /projects/{id}/issues/{iid}/notes", ({ values: [name, number], body, token }) => {
+      only(body, "body", "internal", "created_at");
+      const { comments } = this.issueOf(name, number);
+      comments.push({ author: token.login, text: body.body });
+      return this.#notes(comments, "Issue").at(-1);
     });
     this.route("GET /projects/{id}/labels/{name}", ({ values: [name, label] }) => {
       const at = (this.repository(name).labels ?? []).indexOf(label);
@@ -88,6 +96,13 @@ export class GitLab extends Double {
       pull.base = body.target_branch ?? pull.base;
       return this.#request(name, pull);
     });
+  }
+
+  /** Keeps a picture that a text shows; gives its address there. */
+  picture(name, data) {
+    const address = `/uploads/${randomBytes(16).toString("hex")}/a%20shot.png`;
+    this.pictures.set(`/api/v4/projects/${encodeURIComponent(name)}${address}`, data);
+    return address;
   }
 
   /** Both are taken. */
