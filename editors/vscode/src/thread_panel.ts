@@ -363,7 +363,10 @@ export class ThreadPanel {
     const { path, url } = (this.#opened?.page.thread ?? this.#ctx.threads.get(this.threadId))?.repository ?? {};
     const source: Source | undefined = path !== undefined ? { path } : url !== undefined ? { repository: url } : undefined;
     const opening: NewAgent = { prompt: textOf(input), attach: input.filter(({ type }) => type !== "text"), ...(source ? { source } : {}) };
-    return (await vscode.commands.executeCommand<boolean | undefined>("aloft.create", opening)) ?? false;
+    const taken = (await vscode.commands.executeCommand<boolean | undefined>("aloft.create", opening)) ?? false;
+    // The form stands before the page, which is gone by that and clears nothing any more.
+    if (taken) await this.#ctx.extension.workspaceState.update(DRAFT + this.threadId, this.#unsent()?.aside);
+    return taken;
   }
 
   /** Other words in the place of a waiting message. Taken away first: a message must never be sent twice. */

@@ -73,11 +73,6 @@ step("once it was merged at the forge, panel and dashboard say so", async () => 
   await until("a notice of it", async () => (await world.home.json("notice", "list")).some(({ title }) => /merged/.test(title)));
 });
 
-step("against the base branch as it is now, nothing is left to review then", async () => {
-  await window.command("Aloft: Review Against the Base Branch Now");
-  await window.toast(/everything in “Fix the tool” is in the base branch now/).first().waitFor();
-});
-
 step("the repositories of the account can be picked for a new agent", async () => {
   await window.command("Aloft: Create Agent");
   await panel.locator("#source").click();

@@ -263,7 +263,8 @@ test("a message for a Remote Agent goes into the form for a new one, and none is
   type("half a thought");
   expect(button("Send").disabled).toBe(true);
   choose("new");
-  expect(button("Create agent…").disabled).toBe(false);
+  button("Create agent…").click();
+  await expect.poll(() => create.mock.calls.at(-1)).toEqual([[{ type: "text", text: "half a thought" }]]);
   // A waiting message that is changed stays this agent's.
   composer.edit("q1", [{ type: "text", text: "waits" }]);
   expect([button("Save").disabled, to.hidden]).toEqual([true, true]);
