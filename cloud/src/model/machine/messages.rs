@@ -78,8 +78,10 @@ impl Machine {
             Phase::Prompted if self.has_ended() => self.comes_next(id),
             Phase::Prompted if self.steers() => {
                 out.effects.push(Effect::Steer { item: id.clone(), parts });
-                self.memory.messages.push(id.clone());
-                self.turn.iter_mut().for_each(|running| running.steering.push(id.clone()));
+                if let Some(running) = &mut self.turn {
+                    running.steering.push(id.clone());
+                }
+                self.memory.messages.push(id);
             }
             Phase::Prompted => {
                 self.guide(now, author, out);

@@ -345,7 +345,9 @@ impl Machine {
         // Nobody will say any more whether the agent took them in. Who corrected it is heard; who stopped it is obeyed.
         let unanswered = self.turn.as_mut().map(|running| std::mem::take(&mut running.steering));
         if state == TurnState::Completed || !self.memory.guides.is_empty() {
-            unanswered.into_iter().flatten().for_each(|id| self.comes_next(id));
+            for id in unanswered.into_iter().flatten() {
+                self.comes_next(id);
+            }
         }
         self.deliver(now, Delivery::Used, out);
         let events = self.transcript.end_turn(left, timestamp(now));
