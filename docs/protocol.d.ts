@@ -1155,6 +1155,22 @@ export type ThreadCheckoutResult = {
   thread: Thread;
 };
 
+/** `thread/commentOnIssue`. */
+export type ThreadCommentOnIssueParams = {
+  /** Client-made. */
+  requestId?: string;
+  /** The thread. */
+  threadId: string;
+};
+
+/** The comment; each turn has one. */
+export type ThreadCommentOnIssueResult = {
+  /** It was not there before. */
+  posted: boolean;
+  /** Its page. */
+  url: string;
+};
+
 /** `thread/create`. */
 export type ThreadCreateParams = {
   /** Name of the agent; absent = the first usable. */
@@ -1167,7 +1183,7 @@ export type ThreadCreateParams = {
   environment?: string;
   /** The first message; none = the thread waits. */
   input?: Input[];
-  /** URL or number of the issue it is about. */
+  /** URL or number of the issue it is about, or its key at a tracker. */
   issue?: string;
   /** Absent = `manual`. */
   mode?: Mode;
@@ -1613,6 +1629,7 @@ export interface Requests {
   "thread/apply": { params: ThreadLocalParams; result: ThreadApplyResult };
   "thread/archive": { params: ThreadArchiveParams; result: ThreadResult };
   "thread/checkout": { params: ThreadLocalParams; result: ThreadCheckoutResult };
+  "thread/commentOnIssue": { params: ThreadCommentOnIssueParams; result: ThreadCommentOnIssueResult };
   "thread/create": { params: ThreadCreateParams; result: ThreadCreateResult };
   "thread/createPullRequest": { params: ThreadCreatePullRequestParams; result: ThreadCreatePullRequestResult };
   "thread/delete": { params: ThreadActionParams; result: ThreadResult };

@@ -179,7 +179,7 @@ for (const { kind, Forge, repository, enough } of FORGES) {
     await forge.issue(repository, { number: 1, title: "It looks odd", text: text.join("\n"), author: "bob", comments });
 
     const [listed] = await person.does(["repo", "list"]);
-    const words = ["new", "--repo", listed.url, "--agent", "shell", "--wait", "--issue", "1", "$ true"];
+    const words = ["new", "--repo", listed.url, "--agent", "shell", "--mode", "auto", "--wait", "--issue", "1", "$ true"];
     const thread = await person.does(words);
     const { items } = await person.does(["show", thread.id]);
     const [message] = items.filter((item) => item.type === "userMessage");

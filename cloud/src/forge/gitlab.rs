@@ -643,9 +643,9 @@ mod tests {
         assert_eq!(place("https://example.com/git/-/project/12", "a.png"), of("12", "a.png"));
         assert_eq!(place("https://example.com/git/c/d/e", "a.png"), of("c%2Fd%2Fe", "a.png"));
         for (before, file) in [
-            ("https://example.com.evil.com/git", "a.png"),
-            ("https://evil.com", "a.png"),
-            ("//evil.com", "a.png"),
+            ("https://example.com.evil.test/git", "a.png"),
+            ("https://evil.test", "a.png"),
+            ("//evil.test", "a.png"),
             ("", "..%2F..%2Fuser"),
             ("", "a/b.png"),
             ("", ""),

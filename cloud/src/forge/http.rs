@@ -551,19 +551,22 @@ mod tests {
     #[test]
     fn a_token_goes_for_pictures_only_where_it_belongs() {
         drop(rustls::crypto::ring::default_provider().install_default());
-        let http = Http::new("https://api.a.com", "a.com".into(), "Bearer", &"t".into()).unwrap();
-        let http = http.keeping(&["https://a.com/assets/".to_owned()], &["pictures.a.com"]);
+        let http =
+            Http::new("https://api.example.com", "example.com".into(), "Bearer", &"t".into())
+                .unwrap();
+        let http =
+            http.keeping(&["https://example.com/assets/".to_owned()], &["pictures.example.com"]);
         for (address, reached, with_token) in [
-            ("https://a.com/assets/1", true, true),
-            ("https://a.com/assets/../settings", false, false),
-            ("https://a.com/assets/%2e%2e/settings", false, false),
-            ("https://a.com:8443/assets/1", false, false),
-            ("https://api.a.com/user", false, false),
-            ("http://a.com/assets/1", false, false),
-            ("https://a.com.evil.com/assets/1", false, false),
-            ("https://me@evil.com/https://a.com/assets/1", false, false),
-            ("https://pictures.a.com/1", true, false),
-            ("http://pictures.a.com/1", false, false),
+            ("https://example.com/assets/1", true, true),
+            ("https://example.com/assets/../settings", false, false),
+            ("https://example.com/assets/%2e%2e/settings", false, false),
+            ("https://example.com:8443/assets/1", false, false),
+            ("https://api.example.com/user", false, false),
+            ("http://example.com/assets/1", false, false),
+            ("https://example.com.evil.test/assets/1", false, false),
+            ("https://me@evil.test/https://example.com/assets/1", false, false),
+            ("https://pictures.example.com/1", true, false),
+            ("http://pictures.example.com/1", false, false),
             ("file:///etc/passwd", false, false),
             ("/assets/1", false, false),
         ] {
@@ -573,13 +576,13 @@ mod tests {
             assert_eq!(sent.contains_key(AUTHORIZATION), with_token, "{address}");
         }
         let want = Want { method: Method::GET, body: None, what: "", picture: true };
-        let from = Url::parse("https://a.com/assets/1").unwrap();
+        let from = Url::parse("https://example.com/assets/1").unwrap();
         let moved = |to: &'static str| {
             let headers = [(LOCATION, HeaderValue::from_static(to))].into_iter().collect();
             http.moved(&want, &from, &headers).is_some()
         };
-        assert!(moved("https://pictures.a.com/1?signed=1") && moved("/assets/2"));
-        assert!(!moved("https://evil.com/1") && !moved("/settings"));
+        assert!(moved("https://pictures.example.com/1?signed=1") && moved("/assets/2"));
+        assert!(!moved("https://evil.test/1") && !moved("/settings"));
     }
 
     #[test]

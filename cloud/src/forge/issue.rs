@@ -179,7 +179,7 @@ mod tests {
             "12-12",
             "https://linear.app/acme/issue/",
             "https://linear.app/acme/project/ENG-12",
-            "https://linear.app.evil.com/acme/issue/ENG-12",
+            "https://linear.app.evil.test/acme/issue/ENG-12",
         ] {
             assert_eq!(linear(bad), None, "{bad}");
         }

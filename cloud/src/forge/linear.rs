@@ -236,7 +236,7 @@ impl Linear {
         let words = more.and_then(|more| more.words.clone());
         let detail = words.unwrap_or_else(|| message.clone());
         match more.and_then(|more| more.code.as_deref()) {
-            Some("AUTHENTICATION_ERROR") => Error::TokenRefused { what, host },
+            Some(code) if code.starts_with("AUTHENTICATION") => Error::TokenRefused { what, host },
             Some("FORBIDDEN") => Error::Denied { what, host, detail },
             Some("RATELIMITED") => Error::RateLimited { what, host, seconds: 60 },
             _ if message.contains("not authenticated") => Error::TokenRefused { what, host },

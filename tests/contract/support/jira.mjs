@@ -107,7 +107,8 @@ class Jira extends Double {
 }
 
 function words(node) {
-  return node.text ?? (node.content ?? []).map(words).join("\n");
+  if (node.type === "hardBreak") return "\n";
+  return node.text ?? (node.content ?? []).map(words).join(node.type === "doc" ? "\n\n" : "");
 }
 
 export class JiraCloud extends Jira {
