@@ -49,6 +49,8 @@ test("every operation is answered as it is published", async (t) => {
   await forge.ask(`GET ${REPO}/pulls/{pull_number}/reviews`, pull);
   await forge.ask(`GET ${REPO}/commits/{ref}/check-runs`, [...TOOL, "a/b"]);
   await forge.ask(`GET ${REPO}/commits/{ref}/status`, [...TOOL, "a/b"]);
+  await forge.control("PUT", "repos/ada/tool/jobs/7", { log: "http://127.0.0.1:1/log" });
+  await forge.ask(`GET ${REPO}/actions/jobs/{job_id}/logs`, [...TOOL, 7], {}, 302);
   await forge.ask(`PUT ${REPO}/pulls/{pull_number}/merge`, pull, { body: { merge_method: "merge" } });
   assert.equal((await forge.ask(`GET ${REPO}/pulls/{pull_number}`, pull)).merged, true);
   assert.deepEqual(forge.faults, []);

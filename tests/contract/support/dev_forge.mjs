@@ -69,6 +69,12 @@ export class DevForge {
     return this.control("PATCH", `repos/${name}`, { permissions: { [login]: "read" } });
   }
 
+  /** The answer to the next wish for a copy is lost, and the copy takes some looks until it is there. */
+  async forksBadly(name, copy) {
+    await this.control("POST", "faults", { method: "POST", path: `/api/v3/repos/${name}/forks`, times: 1, cut: "after" });
+    await this.control("POST", "faults", { method: "GET", path: `/api/v3/repos/${copy}/branches`, times: 3, status: 404 });
+  }
+
   async issue(name, { title, text, comments }) {
     const { number } = await this.ask("POST /repos/{owner}/{repo}/issues", name.split("/"), { body: { title, body: text } }, 201);
     for (const comment of comments) {
@@ -140,6 +146,16 @@ export class DevForge {
     return this.ask(operation, [...name.split("/"), number], { body: { body: text } }, 201);
   }
 
+  /** Its owner says something to a line of a pull request. */
+  async remark(name, number, _author, text, path, line) {
+    const { head } = await this.ask("GET /repos/{owner}/{repo}/pulls/{pull_number}", [...name.split("/"), number]);
+    const headers = { authorization: `Bearer ${this.master}`, "content-type": "application/json" };
+    const body = JSON.stringify({ body: text, path, line, side: "RIGHT", commit_id: head.sha });
+    const url = `${this.url}/api/v3/repos/${name}/pulls/${number}/comments`;
+    const answer = await fetch(url, { method: "POST", headers, body });
+    assert.equal(answer.status, 201, await answer.text());
+  }
+
   /** Does not allow to open a pull request, once. */
   denies(name) {
     const path = `/api/v3/repos/${name}/pulls`;
@@ -158,7 +174,7 @@ export class DevForge {
     const url = new URL(`${this.url}/api/v3${address}`);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     const headers = { authorization: `Bearer ${token}`, accept: "application/vnd.github+json" };
-    const answer = await fetch(url, { method, headers, body: body && JSON.stringify(body) });
+    const answer = await fetch(url, { method, headers, redirect: "manual", body: body && JSON.stringify(body) });
     const text = await answer.text();
     assert.equal(answer.status, status, `${method} ${address}: ${text}`);
     const value = text ? JSON.parse(text) : undefined;

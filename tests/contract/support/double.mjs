@@ -3,7 +3,7 @@
 
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdir } from "node:fs/promises";
+import { mkdir, rename } from "node:fs/promises";
 import { createServer } from "node:http";
 import path from "node:path";
 
@@ -108,15 +108,40 @@ export class Double {
     return this.repository(name).reader !== login;
   }
 
-  /** Somebody's own copy of a repository. */
+  /** Copies of a repository; of somebody, if so asked. */
+  copies(name, login = "") {
+    return [...this.repositories.values()].filter((one) => one.parent === name && one.name.startsWith(login));
+  }
+
+  /** Makes somebody's own copy of a repository. */
   async copy(name, login) {
     const to = `${login}/${name.split("/").at(-1)}`;
-    if (!this.repositories.has(to)) {
-      await mkdir(path.dirname(this.#place(to)), { recursive: true });
-      await git(this.#place(name), "clone", "-q", "--bare", this.#place(name), this.#place(to));
-      this.repositories.set(to, { name: to, id: this.repositories.size + 1, private: true, pulls: [], issues: [], parent: name });
-    }
+    await mkdir(path.dirname(this.#place(to)), { recursive: true });
+    await git(this.#place(name), "clone", "-q", "--bare", this.#place(name), this.#place(to));
+    const id = this.repositories.size + 1;
+    const more = { pulls: [], issues: [], parent: name, looks: this.slow ?? 0 };
+    this.repositories.set(to, { name: to, id, private: true, ...more });
     return this.repository(to);
+  }
+
+  /** The answer to the next wish for a copy is lost, and the copy takes some looks until it is there. */
+  forksBadly() {
+    this.slow = 3;
+    this.losing = /^POST .*\/forks?$/;
+  }
+
+  /** Whether a repository is still being made; each look brings it nearer. */
+  isUnborn(name) {
+    const repository = this.repository(name);
+    if (!repository.looks) return false;
+    repository.looks -= 1;
+    return true;
+  }
+
+  async rename(name, to) {
+    await rename(this.#place(name), this.#place(to));
+    this.repositories.set(to, { ...this.repository(name), name: to });
+    this.repositories.delete(name);
   }
 
   /** Opens an issue. */
@@ -138,6 +163,11 @@ export class Double {
   /** Somebody says something to a request. */
   say(name, number, author, text) {
     this.pull(name, number).notes.push({ author, text });
+  }
+
+  /** Somebody says something to a line of a request. */
+  remark(name, number, author, text, path, line) {
+    (this.pull(name, number).lines ??= []).push({ author, text, path, line });
   }
 
   /** A repository gets a label, and the forge a person who may review. */
@@ -199,6 +229,10 @@ export class Double {
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       answer = error;
+    }
+    if (this.losing?.test(`${request.method} ${url.pathname}`)) {
+      this.losing = undefined;
+      return response.destroy();
     }
     response.writeHead(answer.status, { "content-type": "application/json", ...answer.headers });
     response.end(JSON.stringify(answer.body));

@@ -22,10 +22,21 @@ export class Forgejo extends Double {
     );
     this.route("POST /repos/{owner}/{repo}/forks", async ({ values: [owner, repo], token }) => {
       this.#needs(token, "write:repository");
-      return this.#repository(await this.copy(`${owner}/${repo}`, token.login), token);
+      const name = `${owner}/${repo}`;
+      const [known] = this.copies(name, `${token.login}/`);
+      if (known) {
+        const message = `repository is already forked by user [uname: ${token.login}, repo path: ${name}, fork path: ${known.name}]`;
+        throw new Refusal(409, { message, url: `${this.url}/api/swagger` });
+      }
+      return this.#repository(await this.copy(name, token.login), token);
+    });
+    this.route("GET /repos/{owner}/{repo}/forks", ({ values: [owner, repo], token, query }) => {
+      const name = `${owner}/${repo}`;
+      const all = this.copies(name).map((one) => this.#repository(one, token));
+      return this.page(all, query, "limit", `/repos/${name}/forks`);
     });
     this.route("GET /repos/{owner}/{repo}/branches/{branch}", async ({ values: [owner, repo, branch] }) => {
-      this.repository(`${owner}/${repo}`);
+      if (this.isUnborn(`${owner}/${repo}`)) this.missing();
       if (!(await this.tip(`${owner}/${repo}`, branch))) this.missing();
       return this.contract.least("OfBranch", { name: branch });
     });
@@ -48,6 +59,21 @@ export class Forgejo extends Double {
       const said = this.#said(`${owner}/${repo}`, number);
       said.push({ author: token.login, text: body.body });
       return this.#comment(`${owner}/${repo}`, number, said.at(-1), said.length - 1);
+    });
+    this.route("GET /repos/{owner}/{repo}/pulls/{index}/reviews", ({ values: [owner, repo, number], query }) => {
+      const name = `${owner}/${repo}`;
+      const { lines = [] } = this.pull(name, number);
+      const review = (id, state, author, count) =>
+        this.contract.least("OfPullReview", { id, state, body: "", comments_count: count, user: { login: author } });
+      // One that its author has not sent is shown to nobody else.
+      const unsent = review(90, "PENDING", "ada", 1);
+      const all = lines.map(({ author }, at) => review(at + 1, "COMMENT", author, 1));
+      return this.page([unsent, ...all], query, "limit", `/repos/${name}/pulls/${number}/reviews`);
+    });
+    this.route("GET /repos/{owner}/{repo}/pulls/{index}/reviews/{id}/comments", ({ values: [owner, repo, number, id] }) => {
+      if (id === "90") return [this.contract.least("OfPullReviewComment", { id: 90, body: "not sent", path: "first.md", position: 1 })];
+      const { author, text, path, line } = this.pull(`${owner}/${repo}`, number).lines[id - 1];
+      return [this.contract.least("OfPullReviewComment", { id: Number(id), body: text, path, position: line, user: { login: author } })];
     });
     this.route("GET /repos/{owner}/{repo}/labels", ({ values: [owner, repo], query }) => {
       const name = `${owner}/${repo}`;
@@ -128,7 +154,9 @@ export class Forgejo extends Double {
   /** The repository and the branch of `BRANCH` or `OWNER:BRANCH`. */
   #headOf(name, head) {
     const at = head.indexOf(":");
-    return at < 0 ? [name, head] : [`${head.slice(0, at)}/${name.split("/").at(-1)}`, head.slice(at + 1)];
+    if (at < 0) return [name, head];
+    const [copy] = this.copies(name, `${head.slice(0, at)}/`);
+    return [copy?.name, head.slice(at + 1)];
   }
 
   #comment(name, number, { author, text }, at) {

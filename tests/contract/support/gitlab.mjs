@@ -19,6 +19,16 @@ export class GitLab extends Double {
       return this.page(all, query, "per_page", "/projects");
     });
     this.route("GET /projects/{id}", ({ values: [name], token }) => this.#project(this.repository(name), token));
+    this.route("POST /projects/{id}/fork", async ({ values: [name], token }) => {
+      const to = `${token.login}/${name.split("/").at(-1)}`;
+      const taken = ["has already been taken"];
+      if (this.repositories.has(to)) throw new Refusal(409, { message: { name: taken, path: taken } });
+      return this.#project(await this.copy(name, token.login), token);
+    });
+    this.route("GET /projects/{id}/forks", ({ values: [name], query, token }) => {
+      const all = this.copies(name, query.get("owned") === "true" ? `${token.login}/` : "");
+      return this.page(all.map((one) => this.#project(one, token)), query, "per_page", `/projects/${encodeURIComponent(name)}/forks`);
+    });
     this.route("GET /projects/{id}/repository/branches/{branch}", async ({ values: [name, branch] }) => {
       this.repository(name);
       if (!(await this.tip(name, branch))) throw new Refusal(404, { message: "404 Branch Not Found" });
@@ -61,26 +71,31 @@ export class GitLab extends Double {
       const values = failing ? { status: "failed", description: failing } : { status: "success" };
       return [this.contract.least("OfCommitStatusSchema", { name: "test", ...values })];
     });
-    this.route("GET /projects/{id}/merge_requests/{iid}/notes", ({ values: [name, number] }) =>
-      this.#notes(this.pull(name, number).notes, "MergeRequest"),
-    );
+    this.route("GET /projects/{id}/merge_requests/{iid}/notes", ({ values: [name, number] }) => {
+      const { notes, lines = [] } = this.pull(name, number);
+      return this.#notes([...notes, ...lines], "MergeRequest");
+    });
     this.route("GET /projects/{id}/merge_requests", ({ values: [name], query }) => {
       const state = query.get("state") === "opened" ? "open" : query.get("state");
       const fits = (pull) => pull.state === state && pull.head === query.get("source_branch");
       const shape = "OfMergeRequestSchemaWithBasicLabels";
       return this.repository(name).pulls.filter(fits).map((pull) => this.#request(name, pull, shape));
     });
-    this.route("POST /projects/{id}/merge_requests", async ({ values: [name], body }) => {
-      only(body, "source_branch", "target_branch", "title", "description", "labels", "remove_source_branch");
-      const { source_branch: head, target_branch: base, title, description } = body;
-      const taken = this.repository(name).pulls.find((one) => one.state === "open" && one.head === head && one.base === base);
+    this.route("POST /projects/{id}/merge_requests", async ({ values: [from], body }) => {
+      only(body, "source_branch", "target_branch", "title", "description", "labels", "remove_source_branch", "target_project_id");
+      const { source_branch: head, target_branch: base, title, description, target_project_id: target } = body;
+      const source = this.repository(from).id;
+      const { name, id } = target ? ([...this.repositories.values()].find((one) => one.id === target) ?? this.missing()) : this.repository(from);
+      if (target && this.repository(from).parent !== name) throw new Refusal(422, { message: ["Source project is not a fork of the target project"] });
+      const same = (one) => one.state === "open" && one.head === head && one.base === base && (one.source ?? id) === source;
+      const taken = this.repository(name).pulls.find(same);
       if (taken) {
         const message = [`Another open merge request already exists for this source branch: !${taken.number}`];
         throw new Refusal(409, { message });
       }
-      if (!(await this.tip(name, head))) throw new Refusal(400, { message: { source_branch: ["does not exist"] } });
+      if (!(await this.tip(from, head))) throw new Refusal(400, { message: { source_branch: ["does not exist"] } });
       // A target that is not there is taken, and the request is broken.
-      return this.#request(name, this.open(name, { head, base, title, body: description }));
+      return this.#request(name, this.open(name, { head, base, title, body: description, source }));
     });
     this.route("GET /projects/{id}/merge_requests/{iid}", ({ values: [name, number] }) =>
       this.#request(name, this.pull(name, number)),
@@ -112,9 +127,11 @@ export class GitLab extends Double {
 
   /** What people said, and before it a word of the forge itself. */
   #notes(all, kind) {
-    const note = ({ author, text }, id, system = false) => {
+    const note = ({ author, text, path, line }, id, system = false) => {
       const values = { id, body: text, author: this.#person(author), system, noteable_type: kind };
-      return this.contract.least("OfNoteSchema", values);
+      // The published type knows nothing of it; the documentation does.
+      const position = path && { new_path: path, new_line: line, position_type: "text" };
+      return this.contract.least("OfNoteSchema", { ...values, ...(position && { position }) });
     };
     const own = note({ author: "root", text: "assigned to @ada" }, 1, true);
     return [own, ...all.map((one, at) => note(one, at + 2))];
@@ -125,9 +142,13 @@ export class GitLab extends Double {
   }
 
   #project(repository, token) {
-    const { name, id } = repository;
+    const { name, id, parent } = repository;
+    const origin = parent && { id: this.repository(parent).id, path_with_namespace: parent };
     return this.contract.least("OfProjectSchema", {
       id,
+      import_status: parent ? (this.isUnborn(name) ? "started" : "finished") : "none",
+      // The published type knows nothing of it; the documentation does.
+      ...(origin && { forked_from_project: origin }),
       path_with_namespace: name,
       default_branch: "main",
       visibility: repository.private ? "private" : "public",
@@ -149,7 +170,7 @@ export class GitLab extends Double {
       iid: pull.number,
       sha: pull.commit ?? "",
       project_id: id,
-      source_project_id: id,
+      source_project_id: pull.source ?? id,
       target_project_id: id,
       title: pull.title,
       description: pull.body ?? null,
