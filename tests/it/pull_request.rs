@@ -1,5 +1,6 @@
 //! From a thread to its pull request: at a forge, and at a remote that is nothing but git.
 
+mod bad;
 mod base;
 mod called;
 mod canary;

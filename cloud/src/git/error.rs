@@ -115,7 +115,7 @@ impl Error {
     /// The remote opens to nobody without credentials, or not with these.
     pub fn needs_login(&self) -> bool {
         let (Self::Fetch { detail, .. } | Self::Push { detail, .. }) = self else { return false };
-        ["could not read Username", "could not read Password", "Authentication failed"]
+        ["could not read Username", "could not read Password", "Authentication failed", "HTTP 401"]
             .iter()
             .any(|words| detail.contains(words))
     }

@@ -55,10 +55,12 @@ impl Snapshots {
             return Err(moved());
         }
         let said = of_the_server(&words);
-        let last = words.lines().rev().find(|line| line.starts_with("fatal: "));
+        // Of what git says itself the first is the cause; that the other end hung up follows from it.
+        let begins = ["fatal: ", "error: RPC failed"];
+        let first = words.lines().find(|line| begins.iter().any(|begin| line.starts_with(begin)));
         let detail = match (why.as_str(), said.as_str()) {
-            ("", "") => last.unwrap_or("git gave no reason").to_owned(),
-            ("", said) => format!("{}; {said}", last.unwrap_or_default()),
+            ("", "") => first.unwrap_or("git gave no reason").to_owned(),
+            ("", said) => format!("{}; {said}", first.unwrap_or_default()),
             (why, "") => why.to_owned(),
             (why, said) => format!("{why}: {said}"),
         };
