@@ -133,18 +133,18 @@ mod tests {
         Some((found.repository, found.key))
     }
 
-    fn of(name: &str, key: &str) -> Option<(String, String)> {
-        Some((name.to_owned(), key.to_owned()))
+    fn of(name: &str, key: &str) -> (String, String) {
+        (name.to_owned(), key.to_owned())
     }
 
     #[test]
     fn an_issue_is_meant_by_its_number_or_its_address() {
         let parse = |text: &str| parsed(Kind::GitLab, "https://example.com", text);
-        assert_eq!(parse("12"), of("", "12"));
-        assert_eq!(parse(" #12 "), of("", "12"));
-        assert_eq!(parse("https://example.com/a/b/issues/7#issuecomment-1"), of("a/b", "7"));
-        assert_eq!(parse("https://example.com/g/s/b/-/issues/7"), of("g/s/b", "7"));
-        assert_eq!(parse("https://example.com/g/b/-/work_items/7/"), of("g/b", "7"));
+        assert_eq!(parse("12"), Some(of("", "12")));
+        assert_eq!(parse(" #12 "), Some(of("", "12")));
+        assert_eq!(parse("https://example.com/a/b/issues/7#issuecomment-1"), Some(of("a/b", "7")));
+        assert_eq!(parse("https://example.com/g/s/b/-/issues/7"), Some(of("g/s/b", "7")));
+        assert_eq!(parse("https://example.com/g/b/-/work_items/7/"), Some(of("g/b", "7")));
         for bad in [
             "",
             "#",
@@ -163,12 +163,15 @@ mod tests {
     #[test]
     fn an_issue_of_a_tracker_is_meant_by_its_key_or_its_address() {
         let linear = |text: &str| parsed(Kind::Linear, "https://linear.app", text);
-        assert_eq!(linear("eng-12"), of("", "ENG-12"));
+        assert_eq!(linear("eng-12"), Some(of("", "ENG-12")));
         assert_eq!(
             linear("https://linear.app/acme/issue/ENG-12/it-fails?x=1"),
-            of("acme", "ENG-12")
+            Some(of("acme", "ENG-12"))
         );
-        assert_eq!(linear("https://linear.app/acme/issue/ENG-12#comment-1"), of("acme", "ENG-12"));
+        assert_eq!(
+            linear("https://linear.app/acme/issue/ENG-12#comment-1"),
+            Some(of("acme", "ENG-12"))
+        );
         for bad in [
             "12",
             "ENG",
@@ -184,15 +187,18 @@ mod tests {
             assert_eq!(linear(bad), None, "{bad}");
         }
         let cloud = |text: &str| parsed(Kind::Jira, "https://acme.atlassian.net", text);
-        assert_eq!(cloud("https://acme.atlassian.net/browse/A_B1-7"), of("", "A_B1-7"));
-        assert_eq!(cloud("https://acme.atlassian.net/browse/AB-7?focusedId=1"), of("", "AB-7"));
+        assert_eq!(cloud("https://acme.atlassian.net/browse/A_B1-7"), Some(of("", "A_B1-7")));
+        assert_eq!(
+            cloud("https://acme.atlassian.net/browse/AB-7?focusedId=1"),
+            Some(of("", "AB-7"))
+        );
         let board =
             "https://acme.atlassian.net/jira/software/projects/AB/boards/1?selectedIssue=AB-7";
-        assert_eq!(cloud(board), of("", "AB-7"));
+        assert_eq!(cloud(board), Some(of("", "AB-7")));
         assert_eq!(cloud("https://other.atlassian.net/browse/AB-7"), None);
         assert_eq!(cloud("https://acme.atlassian.net/wiki/AB-7"), None);
         let own = |text: &str| parsed(Kind::Jira, "https://example.com/jira", text);
-        assert_eq!(own("https://example.com/jira/browse/AB-7/"), of("", "AB-7"));
+        assert_eq!(own("https://example.com/jira/browse/AB-7/"), Some(of("", "AB-7")));
         assert_eq!(own("https://example.com/browse/AB-7"), None);
     }
 

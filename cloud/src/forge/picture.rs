@@ -9,9 +9,8 @@ use reqwest::Url;
 pub const LARGEST: usize = 5 << 20;
 
 /// `![words](ADDRESS "title")`, and `<img src="ADDRESS">`.
-static MARKDOWN: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"!\[[^\]]*\]\(\s*<?([^\s<>()]+(?:\([^\s()]*\)[^\s<>()]*)?)"#).ok()
-});
+static MARKDOWN: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"!\[[^\]]*\]\(\s*<?([^\s<>()]+(?:\([^\s()]*\)[^\s<>()]*)?)").ok());
 static HTML: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"(?i)<img\b[^>]*?\ssrc\s*=\s*["']?([^"'\s>]+)"#).ok());
 

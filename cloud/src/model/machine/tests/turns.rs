@@ -313,7 +313,7 @@ fn what_is_set_while_the_agent_is_on_its_way_is_told_to_it() {
     });
     let told = [Effect::SetMode(Mode::Auto), Effect::SetModel("m".into())];
     let mut machine = machine();
-    take(&mut machine, vec![message("go"), Input::Fact(Fact::WorkspaceMade), set.clone()]);
+    take(&mut machine, vec![message("go"), Input::Fact(Fact::WorkspaceMade), set]);
     let out = take(&mut machine, vec![started()]);
     assert_eq!(out.effects[..2], told, "before its first turn");
     // In a sandbox that stayed, too; what it was started with it is not told.
