@@ -3,7 +3,7 @@
 use std::fs;
 
 use aloft_proto::v1::{
-    Mode, MoveQueuedRequest, RemoveQueuedRequest, Thread, ThreadState, TurnState,
+    Mode, MoveQueuedRequest, RemoveQueuedRequest, Thread, ThreadState, TurnState, TurnSummary,
     UpdateThreadRequest,
 };
 use aloft_tests::{
@@ -271,7 +271,7 @@ fn shown(stage: &Stage, thread: &str) -> Option<Value> {
 
 /// Nothing of it runs.
 fn rests(thread: &Thread) -> bool {
-    let last = thread.last_turn.as_ref().map(|turn| turn.state());
+    let last = thread.last_turn.as_ref().map(TurnSummary::state);
     matches!(thread.state(), ThreadState::Idle | ThreadState::Paused | ThreadState::Failed)
         && last != Some(TurnState::Running)
 }
