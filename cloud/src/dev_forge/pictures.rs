@@ -55,7 +55,8 @@ pub(super) fn answer(forge: &Forge, id: &str, query: &[(String, String)]) -> Res
 /// A text as a browser shows it, as far as pictures go: below its words, each with an address that opens it.
 pub(super) fn html(call: &Call<'_>, text: Option<&str>) -> String {
     let text = text.unwrap_or_default();
-    let words = text.replace('&', "&amp;").replace('<', "&lt;");
+    // No Markdown of a picture is left in it.
+    let words = text.replace('&', "&amp;").replace('<', "&lt;").replace("![", "&#33;[");
     let mut html = format!("<p>{words}</p>");
     for (at, _) in text.match_indices(PATH) {
         let rest = &text[at + PATH.len()..];
