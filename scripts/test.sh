@@ -71,7 +71,7 @@ if [ "$major" -lt 20 ]; then
 fi
 cd tests/jsonrpc
 npm ci --loglevel=error --no-audit --no-fund
-run node --test --test-reporter=spec || status=$?
+run node --test --test-concurrency=2 --test-reporter=spec || status=$?
 close JSON-RPC $status "$(sum '^ℹ pass' '[0-9]+')" "$(sum '^ℹ (fail|cancelled)' '[0-9]+')" "$(sum '^ℹ (skipped|todo)' '[0-9]+')"
 cd ../..
 
@@ -79,7 +79,7 @@ status=0
 step 'Forges: what they publish, and a run through each driver'
 cd tests/contract
 npm ci --loglevel=error --no-audit --no-fund
-run node --test --test-reporter=spec || status=$?
+run node --test --test-concurrency=2 --test-reporter=spec || status=$?
 close Forges $status "$(sum '^ℹ pass' '[0-9]+')" "$(sum '^ℹ (fail|cancelled)' '[0-9]+')" "$(sum '^ℹ (skipped|todo)' '[0-9]+')"
 cd ../..
 
