@@ -292,19 +292,28 @@ impl Snapshots {
         diff::stat(&path, from, to).await
     }
 
-    /// Where `commit`, a snapshot or a head of the thread, leaves `upstream`, a commit of the mirror.
+    /// Where `commit`, a snapshot or a head of the thread, leaves `upstream`, a commit of the mirror. What was `pushed` of
+    /// the thread, and came there, is no change any more, though no snapshot stands on it.
     pub async fn merge_base(
         &self,
         thread: &str,
         commit: &str,
+        pushed: &str,
         upstream: &str,
     ) -> Result<Option<String>> {
         let path = self.existing(thread)?;
         check_commits(&path, &[commit, upstream]).await?;
-        Git::at(&path, "find the merge base")
+        let left = Git::at(&path, "find the merge base")
             .args(["merge-base", commit, upstream])
             .line_if_any()
-            .await
+            .await?;
+        if pushed.is_empty() || !is_in(&path, pushed, upstream).await? {
+            return Ok(left);
+        }
+        match left {
+            Some(left) if is_in(&path, pushed, &left).await? => Ok(Some(left)),
+            _ => Ok(Some(pushed.to_owned())),
+        }
     }
 
     /// The files of a commit, by path.

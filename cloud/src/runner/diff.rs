@@ -131,7 +131,8 @@ impl Runner {
                     .unwrap_or_default();
                 self.refresh(&repository).await;
                 let upstream = self.parts().mirrors.resolve(&repository, &thread.base_ref).await?;
-                let left = snapshots.merge_base(&thread.id, &to, &upstream.commit).await?;
+                let pushed = &memory.pushed.commit;
+                let left = snapshots.merge_base(&thread.id, &to, pushed, &upstream.commit).await?;
                 left.unwrap_or_else(|| thread.base_commit.clone())
             }
         };

@@ -5,8 +5,9 @@ use std::path::Path;
 use aloft_tests::{
     git::git,
     home::{Home, items},
+    poll,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::pull_request::{
     github::{connect, pulls, stage, thread},
@@ -37,6 +38,23 @@ fn notices(home: &Home, id: &str, part: &str) -> usize {
     let shown = home.show(id);
     let has = |item: &&Value| text(item, "text").contains(part);
     items(&shown, "notice").into_iter().filter(has).count()
+}
+
+#[test]
+fn what_was_merged_is_no_change_against_the_moved_base() {
+    let (home, forge) = stage();
+    connect(&home, &forge);
+    let made = thread(&home, "dev/tool", "$ echo one > new.txt");
+    let id = text(&made, "id");
+    let changed = || home.ok(["diff", id, "--merge-base", "--name-only"]);
+    assert_eq!(changed(), "new.txt\n");
+    home.ok(["pr", id]);
+    forge.call("PUT", "/repos/dev/tool/pulls/1/merge", &json!({})).must(200);
+    // The agent has not committed it, so none of its snapshots leads to what was merged.
+    poll::until("the base to be looked at anew", || changed().is_empty().then_some(()));
+    home.ok(["send", id, "--wait", "$ echo two > more.txt"]);
+    assert_eq!(changed(), "more.txt\n");
+    assert_eq!(home.ok(["diff", id, "--name-only"]), "more.txt\nnew.txt\n", "since it began");
 }
 
 #[test]

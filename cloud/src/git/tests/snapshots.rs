@@ -185,14 +185,14 @@ async fn where_it_left_the_upstream_branch() {
     world.fetch().await.unwrap();
     let first = world.snapshot(1).await;
     assert_eq!(
-        world.snapshots.merge_base("t", &first.commit, &upstream).await.unwrap().as_deref(),
+        world.snapshots.merge_base("t", &first.commit, "", &upstream).await.unwrap().as_deref(),
         Some(world.base.as_str())
     );
     // The agent merges what is new: the mirror's objects reach it by the same loan.
     git(&world.workspace(), ["merge", "-q", "--no-ff", "-m", "merge", &upstream]);
     let second = world.snapshot(2).await;
     assert_eq!(
-        world.snapshots.merge_base("t", &second.commit, &upstream).await.unwrap().as_deref(),
+        world.snapshots.merge_base("t", &second.commit, "", &upstream).await.unwrap().as_deref(),
         Some(upstream.as_str())
     );
     world.snapshots.fsck("t").await.unwrap();
