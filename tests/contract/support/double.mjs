@@ -2,13 +2,12 @@
 // merge, and an API of which every answer is held to what the forge publishes.
 
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { mkdir, rename } from "node:fs/promises";
-import { createServer } from "node:http";
 import path from "node:path";
 
 import { Contract } from "./contract.mjs";
 import { git, merge, serve, tip } from "./git.mjs";
+import { listen } from "./listen.mjs";
 
 /** An answer that is no success. */
 export class Refusal extends Error {
@@ -39,19 +38,8 @@ export class Double {
 
   async listen(test) {
     if (this.folder) await mkdir(this.folder, { recursive: true });
-    this.server = createServer((request, response) => {
-      this.#serve(request, response).catch((error) => {
-        this.faults.push(error.stack);
-        response.destroy();
-      });
-    });
-    this.server.listen(0, "127.0.0.1");
-    await once(this.server, "listening");
-    this.url = `http://127.0.0.1:${this.server.address().port}`;
-    test.after(() => {
-      this.server.closeAllConnections();
-      this.server.close();
-    });
+    const answer = (request, response) => this.#serve(request, response);
+    this.url = await listen(test, answer, (error) => this.faults.push(error.stack));
     return this;
   }
 

@@ -1,11 +1,11 @@
 // Linear, as far as its driver goes: questions are held to its published schema, and so is what is answered.
 
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
 import { randomBytes, randomUUID } from "node:crypto";
 
 import { buildSchema, graphql } from "graphql";
+
+import { listen } from "./listen.mjs";
 
 const SCHEMA = buildSchema(readFileSync(new URL("../schemas/linear.graphql", import.meta.url), "utf8"));
 const REFUSED = "Authentication required, not authenticated";
@@ -19,19 +19,8 @@ export class Linear {
   }
 
   async listen(test) {
-    this.server = createServer((request, response) => {
-      this.#serve(request, response).catch((error) => {
-        this.faults.push(error.stack);
-        response.destroy();
-      });
-    });
-    this.server.listen(0, "127.0.0.1");
-    await once(this.server, "listening");
-    this.url = `http://127.0.0.1:${this.server.address().port}`;
-    test.after(() => {
-      this.server.closeAllConnections();
-      this.server.close();
-    });
+    const serve = (request, response) => this.#serve(request, response);
+    this.url = await listen(test, serve, (error) => this.faults.push(error.stack));
     return this;
   }
 

@@ -1,7 +1,6 @@
 // Pictures, and a server elsewhere that must not be asked for any.
 
-import { once } from "node:events";
-import { createServer } from "node:http";
+import { listen } from "./listen.mjs";
 
 /** Bytes that begin as a PNG does, with these words in them. */
 export function picture(words, size = 0) {
@@ -12,15 +11,9 @@ export function picture(words, size = 0) {
 /** A server that answers nothing and remembers what it was asked. */
 export async function listener(test) {
   const asked = [];
-  const server = createServer((request, response) => {
+  const url = await listen(test, (request, response) => {
     asked.push(request.url);
     response.writeHead(404).end();
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  test.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${server.address().port}`, asked };
+  return { url, asked };
 }
