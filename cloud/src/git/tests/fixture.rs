@@ -1,6 +1,9 @@
 //! A small world for one test: a source, a mirror, a thread's snapshots and a workspace, below one passing folder.
 
 use std::ffi::OsStr;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -54,13 +57,18 @@ impl World {
 
     /// Mirror, thread and workspace from what the source is now.
     pub(super) async fn start(&mut self, reference: &str) {
-        self.fetch().await.unwrap();
-        self.base = self.mirrors.resolve("m", reference).await.unwrap().commit;
-        self.snapshots.create("t", &self.mirrors.path("m").unwrap(), &self.base).await.unwrap();
+        self.prepare(reference).await;
         let clone = self.clone_of(None);
         for step in self.paths.clone(&clone) {
             run_step(&step).unwrap();
         }
+    }
+
+    /// The same without the workspace.
+    pub(super) async fn prepare(&mut self, reference: &str) {
+        self.fetch().await.unwrap();
+        self.base = self.mirrors.resolve("m", reference).await.unwrap().commit;
+        self.snapshots.create("t", &self.mirrors.path("m").unwrap(), &self.base).await.unwrap();
     }
 
     pub(super) fn clone_of(&self, carry: Option<String>) -> Clone {
@@ -241,6 +249,33 @@ pub(super) fn run_step(step: &Step) -> std::result::Result<Output, String> {
     } else {
         Err(String::from_utf8_lossy(&output.stderr).into_owned())
     }
+}
+
+/// Runs a step that is killed, with everything it started, when it calls a program for the `call`th time; whether it was.
+pub(super) fn run_until(step: &Step, folder: &Path, call: usize) -> bool {
+    let (programs, count) = (folder.join("mortal"), folder.join("count"));
+    let path = std::env::var("PATH").unwrap();
+    std::fs::create_dir_all(&programs).unwrap();
+    for name in ["git", "mkdir", "mv", "cp", "rm", "chmod", "cat", "ls", "find"] {
+        let file = programs.join(name);
+        let script = format!(
+            "#!/bin/sh\nread -r count <'{0}'\ncount=$((count + 1))\necho $count >'{0}'\n\
+             [ $count -lt {call} ] || kill -9 0\nPATH='{path}' exec {name} \"$@\"\n",
+            count.display()
+        );
+        std::fs::write(&file, script).unwrap();
+        std::fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
+    }
+    std::fs::write(&count, "0\n").unwrap();
+    let output = Command::new(&step.argv[0])
+        .args(&step.argv[1..])
+        .envs(&step.env)
+        .env("PATH", format!("{}:{path}", programs.display()))
+        .current_dir("/")
+        .process_group(0)
+        .output()
+        .unwrap();
+    output.status.signal() == Some(9)
 }
 
 pub(super) fn assert_same(ours: &[u8], theirs: &[u8]) {

@@ -7,7 +7,7 @@ use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, p
 
 use crate::git::diff::DiffOptions;
 use crate::git::snapshot::{Snapshot, SnapshotName};
-use crate::git::tests::fixture::{World, commit_all, git, git_command, run_step, write};
+use crate::git::tests::fixture::{World, commit_all, git, git_command, run_step, run_until, write};
 
 /// What an agent may do to its repository, and what it is called.
 type RepositoryDeed = (&'static str, fn(&Path));
@@ -58,6 +58,30 @@ async fn a_workspace_is_on_its_own_branch_and_shares_the_objects() {
     write(&Path::new(&world.paths.snapshots).join("unfinished"), "");
     run_step(&world.paths.clone(&world.clone_of(None))[0]).unwrap();
     assert!(!world.head().dirty);
+}
+
+#[tokio::test]
+async fn a_workspace_whose_making_died_at_any_step_is_made_by_the_next() {
+    let mut world = World::with_source(&[("a", "1"), ("d/b", "2")]);
+    world.prepare("").await;
+    let step = &world.paths.clone(&world.clone_of(None))[0];
+    for call in 1.. {
+        let died = run_until(step, world.folder.path(), call);
+        run_step(step).unwrap();
+        write(&world.file("new"), "work");
+        let (bundle, warnings) = world.bundle(SnapshotName::Turn(1));
+        assert_eq!(warnings, "", "after a death at call {call}");
+        let listed = git(world.folder.path(), ["bundle", "list-heads", bundle.to_str().unwrap()]);
+        assert!(listed.ends_with("refs/aloft/turns/1"), "{listed}");
+        let head = world.head();
+        assert_eq!(head.commit.as_deref(), Some(world.base.as_str()));
+        std::fs::remove_dir_all(world.workspace()).unwrap();
+        std::fs::remove_dir_all(&world.paths.snapshots).unwrap();
+        if !died {
+            assert!(call > 20, "only {call} programs were called");
+            break;
+        }
+    }
 }
 
 #[tokio::test]

@@ -24,17 +24,18 @@ own_has() {
     [ -n "$1" ] && own cat-file -e "$1^{commit}" 2>/dev/null
 }
 
-# Makes our own repository where there is none. $1: the base commit.
+# Makes our own repository where there is none, or one that was never finished. $1: the base commit.
 make_own() {
-    [ -d "$snapshots/objects/info" ] && return
+    [ -s "$snapshots/objects/info/alternates" ] && return
     mkdir -p "$snapshots"
     format=sha1
     if [ "${#1}" -eq 64 ]; then format=sha256; fi
     git init --quiet --bare --template= --object-format="$format" "$snapshots"
     printf '[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[core]\n\tlogAllRefUpdates = false\n\tbigFileThreshold = 32m\n\tautocrlf = false\n\tsafecrlf = false\n' >>"$snapshots/config"
     mkdir -p "$snapshots/info" "$snapshots/objects/info"
+    GIT_ALTERNATE_OBJECT_DIRECTORIES=$mirror/objects git --git-dir="$snapshots" update-ref refs/aloft/base "$1"
+    # Last: it says that all of it was made.
     printf '%s/objects\n' "$mirror" >"$snapshots/objects/info/alternates"
-    git --git-dir="$snapshots" update-ref refs/aloft/base "$1"
 }
 
 # Makes a repository without files that borrows from the mirror. $1 where, $2 URL of `origin`, $3 name, $4 e-mail of commits,
