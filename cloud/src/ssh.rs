@@ -7,6 +7,7 @@ pub mod desk;
 mod inside;
 
 use std::{
+    path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -59,17 +60,15 @@ pub enum Target {
     Socket(String),
 }
 
-/// A way that stands; the thread is not idle while it does.
+/// A way that stands.
 pub struct Way {
-    /// The thread it leads to.
-    pub thread: String,
     /// The bytes.
     pub stream: Box<dyn Connection>,
     /// What it is held by.
     pub hold: Hold,
 }
 
-/// Keeps a way open.
+/// Keeps a way open: the thread is not idle while it does.
 #[derive(Debug)]
 pub struct Hold {
     attached: Attached,
@@ -92,11 +91,16 @@ pub struct Hosts {
 
 impl std::fmt::Debug for Way {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Way").field("thread", &self.thread).finish_non_exhaustive()
+        formatter.debug_struct("Way").field("hold", &self.hold).finish_non_exhaustive()
     }
 }
 
 impl Hold {
+    /// The thread it leads to.
+    pub fn thread(&self) -> &str {
+        &self.attached.sandbox.id
+    }
+
     /// Waits until the way must end; why.
     pub async fn ended(&self) -> Error {
         tokio::select! {
@@ -190,10 +194,8 @@ impl Ssh {
         target: &Target,
         progress: &mpsc::Sender<String>,
     ) -> Result<Way, Error> {
-        let attached = self.attach(owner, name, progress).await?;
-        let sandbox = &attached.sandbox;
-        // Before it is asked who may enter: a key that is taken back from now on is taken back here too.
-        let entry = self.0.inside.enter(owner, sandbox);
+        let hold = self.enter(owner, name, progress).await?;
+        let sandbox = &hold.attached.sandbox;
         let stream: Box<dyn Connection> = match target {
             Target::Ssh => {
                 self.configure(owner, sandbox).await?;
@@ -202,8 +204,32 @@ impl Ssh {
             Target::Port(port) => Box::new(dial(sandbox, &format!("tcp:{port}")).await?),
             Target::Socket(path) => Box::new(dial(sandbox, &format!("unix:{path}")).await?),
         };
-        let (thread, stop) = (sandbox.id.clone(), self.0.stop.clone());
-        Ok(Way { thread, stream, hold: Hold { attached, entry, stop } })
+        Ok(Way { stream, hold })
+    }
+
+    /// The same to the SSH server, for somebody on this machine who connects to its socket himself.
+    pub async fn admit(
+        &self,
+        owner: &str,
+        name: &str,
+        progress: &mpsc::Sender<String>,
+    ) -> Result<(PathBuf, Hold), Error> {
+        let hold = self.enter(owner, name, progress).await?;
+        let sandbox = &hold.attached.sandbox;
+        self.configure(owner, sandbox).await?;
+        Ok((sandbox.guest.ssh_socket().to_owned(), hold))
+    }
+
+    async fn enter(
+        &self,
+        owner: &str,
+        name: &str,
+        progress: &mpsc::Sender<String>,
+    ) -> Result<Hold, Error> {
+        let attached = self.attach(owner, name, progress).await?;
+        // Before it is asked who may enter: a key that is taken back from now on is taken back here too.
+        let entry = self.0.inside.enter(owner, &attached.sandbox);
+        Ok(Hold { attached, entry, stop: self.0.stop.clone() })
     }
 
     /// Ports that listen in the sandbox of an owner's thread; one that rests is left to rest.

@@ -1,7 +1,9 @@
 //! A person's own ssh at a sandbox: through the config that `aloft` writes and the tunnel that it carries, with nothing of
 //! ours in the environment.
 
+mod beside;
 mod cut;
+mod elsewhere;
 mod proxied;
 mod relay;
 mod vscode;

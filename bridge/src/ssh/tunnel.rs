@@ -1,20 +1,28 @@
 //! Bytes to what listens in a sandbox and back, each direction ending on its own.
 
 use std::io;
+use std::path::Path;
 
 use aloft_proto::v1;
 use aloft_proto::v1::tunnel_header::Target;
 use aloft_proto::v1::tunnel_response::Event;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tonic::Streaming;
 
 use crate::client::Client;
+use crate::config::Address;
 use crate::protocol::error::{Code, Error};
 
 /// Most bytes of one message.
 const PIECE: usize = 64 << 10;
+/// Most bytes that are moved at once where nothing is said about them.
+const LARGE_PIECE: usize = 256 << 10;
+
+/// What may be on its way to a server on this machine; the kernel gives as much of it as it allows.
+const SENT: usize = 4 << 20;
 
 /// A tunnel that stands.
 #[derive(Debug)]
@@ -24,6 +32,8 @@ pub struct Tunnel {
     client: Client,
     requests: mpsc::Sender<v1::TunnelRequest>,
     answers: Streaming<v1::TunnelResponse>,
+    /// The server itself, where it is on this machine. The tunnel only stands for it then.
+    server: Option<UnixStream>,
 }
 
 impl Tunnel {
@@ -34,19 +44,29 @@ impl Tunnel {
         target: Target,
         mut progress: impl FnMut(&str) + Send,
     ) -> Result<Self, Error> {
-        let header = v1::TunnelHeader { thread_id: thread.to_owned(), target: Some(target) };
-        let (requests, mut answers) = client.tunnel(header).await?;
+        let here = matches!(client.address(), Address::Embedded | Address::Unix(_));
+        let mut header = v1::TunnelHeader {
+            thread_id: thread.to_owned(),
+            same_machine: here && matches!(target, Target::Ssh(_)),
+            target: Some(target),
+        };
         loop {
-            let answer = answers.message().await.map_err(|status| client.error(status))?;
-            let Some(answer) = answer else { return Err(broken()) };
-            match answer.event {
-                Some(Event::Progress(what)) => progress(&what.text),
-                Some(Event::Opened(opened)) => {
-                    let client = client.clone();
-                    return Ok(Self { thread: opened.thread_id, client, requests, answers });
-                }
-                Some(Event::Data(_) | Event::End(_)) | None => {}
-            }
+            let (requests, answers) = client.tunnel(header.clone()).await?;
+            let (opened, answers) = opened(client, answers, &mut progress).await?;
+            let server = match opened.server.as_str() {
+                "" => None,
+                path => match connect(Path::new(path)).await {
+                    Ok(server) => Some(server),
+                    Err(error) => {
+                        // The cloud's socket was lent to where its folders are not seen: it can be asked to pass all on.
+                        tracing::debug!(%error, path, "the server cannot be reached from here");
+                        header.same_machine = false;
+                        continue;
+                    }
+                },
+            };
+            let client = client.clone();
+            return Ok(Self { thread: opened.thread_id, client, requests, answers, server });
         }
     }
 
@@ -56,7 +76,16 @@ impl Tunnel {
         read: impl AsyncRead + Send + Unpin,
         write: impl AsyncWrite + Send + Unpin,
     ) -> Result<(), Error> {
-        let Self { client, requests, answers, .. } = self;
+        let Self { client, requests, mut answers, server, .. } = self;
+        if let Some(server) = server {
+            let _stands = requests;
+            return tokio::select! {
+                () = exchange(read, write, server) => Ok(()),
+                answer = answers.message() => {
+                    Err(answer.err().map_or_else(broken, |status| client.error(status)))
+                }
+            };
+        }
         let mut up = std::pin::pin!(send(read, requests));
         let mut down = std::pin::pin!(receive(&client, answers, write));
         tokio::select! {
@@ -65,6 +94,60 @@ impl Tunnel {
             () = &mut up => down.await,
         }
     }
+}
+
+/// Waits until a tunnel stands.
+async fn opened(
+    client: &Client,
+    mut answers: Streaming<v1::TunnelResponse>,
+    mut progress: impl FnMut(&str) + Send,
+) -> Result<(v1::TunnelOpened, Streaming<v1::TunnelResponse>), Error> {
+    loop {
+        let answer = answers.message().await.map_err(|status| client.error(status))?;
+        let Some(answer) = answer else { return Err(broken()) };
+        match answer.event {
+            Some(Event::Progress(what)) => progress(&what.text),
+            Some(Event::Opened(opened)) => return Ok((opened, answers)),
+            Some(Event::Data(_) | Event::End(_)) | None => {}
+        }
+    }
+}
+
+async fn connect(path: &Path) -> io::Result<UnixStream> {
+    let mut server = UnixStream::connect(path).await?;
+    // While the server waits for a processor its client works on.
+    let _only_slower = rustix::net::sockopt::set_socket_send_buffer_size(&server, SENT);
+    // What is to be SSH begins with a zero, so that it is told from what else listens there.
+    server.write_all(&[0]).await?;
+    Ok(server)
+}
+
+/// Carries bytes between our streams and a server on this machine, until it has said its last or nobody listens any more.
+async fn exchange(
+    read: impl AsyncRead + Unpin,
+    write: impl AsyncWrite + Unpin,
+    server: UnixStream,
+) {
+    let (from, to) = server.into_split();
+    let mut up = std::pin::pin!(pass(read, to));
+    let mut down = std::pin::pin!(pass(from, write));
+    tokio::select! {
+        () = &mut down => {}
+        () = &mut up => down.await,
+    }
+}
+
+/// Passes bytes on to the last one.
+async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
+    let mut data = BytesMut::with_capacity(LARGE_PIECE);
+    while let Ok(1..) = from.read_buf(&mut data).await {
+        if let Err(error) = pass_on(&data, &mut to).await {
+            tracing::debug!(%error, "what was read cannot be passed on any more");
+            return;
+        }
+        data.clear();
+    }
+    to.shutdown().await.ok();
 }
 
 async fn send(mut read: impl AsyncRead + Unpin, requests: mpsc::Sender<v1::TunnelRequest>) {

@@ -9,7 +9,7 @@ use aloft_proto::v1::{
     TunnelRequest, TunnelResponse, ssh_service_server::SshService, tunnel_header,
 };
 use futures_util::Stream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming, transport::server::UdsConnectInfo};
 
 use crate::{
     accounts::ssh_keys,
@@ -78,6 +78,7 @@ impl SshService for Api {
         request: Request<Streaming<TunnelRequest>>,
     ) -> Reply<Self::TunnelStream> {
         let owner = owner(&request);
+        let on_this_machine = request.extensions().get::<UdsConnectInfo>().is_some();
         let mut said = request.into_inner();
         let first = said.message().await?.unwrap_or_default();
         let Some(header) = first.header else {
@@ -96,7 +97,13 @@ impl SshService for Api {
                 return Err(invalid("socket: an absolute path is wanted"));
             }
         };
-        let tunnel = tunnel::Tunnel { owner, thread: header.thread_id, target, first: first.data };
+        let tunnel = tunnel::Tunnel {
+            owner,
+            thread: header.thread_id,
+            beside: header.same_machine && on_this_machine && target == Target::Ssh,
+            target,
+            first: first.data,
+        };
         Ok(Response::new(tunnel.begin(self.ssh.clone(), said)))
     }
 

@@ -1,22 +1,31 @@
-//! One tunnel: opens a way into a sandbox and moves its bytes, no faster than either side takes them.
+//! One tunnel: opens a way into a sandbox and moves its bytes, no faster than either side takes them; or stands for the
+//! connection of a caller on this machine, whose bytes need nobody to move them.
 
-use std::{pin::Pin, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use aloft_proto::v1::{
     TunnelEnd, TunnelOpened, TunnelProgress, TunnelRequest, TunnelResponse, tunnel_response::Event,
 };
 use bytes::{Bytes, BytesMut};
-use futures_util::Stream;
+use futures_util::{
+    Stream,
+    future::{BoxFuture, pending},
+    stream::unfold,
+};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf},
     sync::mpsc,
 };
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::{Status, Streaming};
 
-use crate::ssh::{Ssh, Target, Way};
+use crate::{
+    runner::Error,
+    sandbox::guest::Connection,
+    ssh::{Hold, Ssh, Target, Way},
+};
 
-/// Responses that wait to be sent.
+/// Lines of progress that wait to be sent.
 const WAITING: usize = 4;
 
 /// Most that one response brings.
@@ -25,7 +34,7 @@ const PIECE: usize = 64 * 1024;
 /// How long a caller that was told of the other side's last byte may take to say its own.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-type Responses = mpsc::Sender<Result<TunnelResponse, Status>>;
+type Response = Result<TunnelResponse, Status>;
 
 /// What a tunnel was asked to be.
 #[derive(Debug)]
@@ -33,79 +42,171 @@ pub(super) struct Tunnel {
     pub owner: String,
     pub thread: String,
     pub target: Target,
+    /// The caller connects to the SSH server by itself.
+    pub beside: bool,
     /// The bytes that came with the request.
     pub first: Bytes,
 }
 
+/// Where a tunnel is in its life. It goes on when its responses are asked for, and ends when nobody wants them any more.
+enum State {
+    Opening(Opening),
+    Open(Open),
+    /// The other side has said its last byte; the caller has not.
+    Farewell(Inward),
+    Over,
+}
+
+struct Opening {
+    opening: BoxFuture<'static, Result<(TunnelOpened, Open), Error>>,
+    told: mpsc::Receiver<String>,
+}
+
+struct Open {
+    /// What the sandbox says; none = it says it to the caller itself.
+    from: Option<ReadHalf<Box<dyn Connection>>>,
+    data: BytesMut,
+    /// What the caller says; none = it has said its last byte.
+    inward: Option<Inward>,
+    /// Why it must end.
+    ended: BoxFuture<'static, Error>,
+}
+
+/// The task that hears the caller out; whether the tunnel goes on after that.
+type Inward = AbortOnDropHandle<bool>;
+
 impl Tunnel {
-    /// Opens it in a task of its own, which ends with the caller.
+    /// What comes of it.
     pub(super) fn begin(
         self,
         ssh: Ssh,
         said: Streaming<TunnelRequest>,
-    ) -> Pin<Box<dyn Stream<Item = Result<TunnelResponse, Status>> + Send>> {
-        let (responses, stream) = mpsc::channel(WAITING);
-        tokio::spawn(async move {
-            tokio::select! {
-                () = responses.closed() => {}
-                () = self.run(&ssh, said, &responses) => {}
+    ) -> Pin<Box<dyn Stream<Item = Response> + Send>> {
+        let (tell, told) = mpsc::channel(WAITING);
+        let opening = Box::pin(async move {
+            if self.beside {
+                let (server, hold) = ssh.admit(&self.owner, &self.thread, &tell).await?;
+                let server = server.display().to_string();
+                let opened = TunnelOpened { thread_id: hold.thread().to_owned(), server };
+                return Ok((opened, Open::beside(hold, said)));
             }
+            let way = ssh.open(&self.owner, &self.thread, &self.target, &tell).await?;
+            let thread_id = way.hold.thread().to_owned();
+            let opened = TunnelOpened { thread_id, server: String::new() };
+            Ok((opened, Open::through(way, self.first, said)))
         });
-        Box::pin(ReceiverStream::new(stream))
+        Box::pin(unfold(State::Opening(Opening { opening, told }), State::next))
     }
+}
 
-    async fn run(self, ssh: &Ssh, said: Streaming<TunnelRequest>, responses: &Responses) {
-        let Way { thread, stream, hold } = match self.open(ssh, responses).await {
-            Ok(way) => way,
-            Err(status) => return drop(responses.send(Err(status)).await),
-        };
-        if say(responses, Event::Opened(TunnelOpened { thread_id: thread })).await.is_err() {
-            return;
-        }
-        let (from, to) = tokio::io::split(stream);
-        let moving = async {
-            let (outward, inward) = (outward(from, responses), inward(to, self.first, said));
-            tokio::pin!(outward, inward);
-            let mut listens = true;
-            loop {
-                tokio::select! {
-                    () = &mut outward => break,
-                    calls = &mut inward, if listens => {
-                        if !calls {
-                            return;
-                        }
-                        listens = false;
-                    }
-                }
-            }
-            if listens {
+impl State {
+    async fn next(self) -> Option<(Response, Self)> {
+        match self {
+            Self::Opening(opening) => Some(opening.next().await),
+            Self::Open(open) => open.next().await,
+            Self::Farewell(inward) => {
                 let _lingers = tokio::time::timeout(FAREWELL, inward).await;
+                None
             }
-        };
-        tokio::select! {
-            () = moving => {}
-            why = hold.ended() => drop(responses.send(Err(why.into())).await),
+            Self::Over => None,
         }
     }
+}
 
-    async fn open(&self, ssh: &Ssh, responses: &Responses) -> Result<Way, Status> {
-        let (tell, mut told) = mpsc::channel(WAITING);
-        let opening = ssh.open(&self.owner, &self.thread, &self.target, &tell);
-        tokio::pin!(opening);
-        loop {
-            tokio::select! {
-                opened = &mut opening => return Ok(opened?),
-                Some(text) = told.recv() => {
-                    // Whoever left ends the whole task.
-                    let _gone = say(responses, Event::Progress(TunnelProgress { text })).await;
-                }
+impl Opening {
+    async fn next(mut self) -> (Response, State) {
+        tokio::select! {
+            opened = &mut self.opening => match opened {
+                Ok((opened, open)) => (says(Event::Opened(opened)), State::Open(open)),
+                Err(error) => (Err(error.into()), State::Over),
+            },
+            Some(text) = self.told.recv() => {
+                (says(Event::Progress(TunnelProgress { text })), State::Opening(self))
             }
         }
     }
 }
 
-async fn say(responses: &Responses, event: Event) -> Result<(), ()> {
-    responses.send(Ok(TunnelResponse { event: Some(event) })).await.map_err(|_| ())
+impl Open {
+    /// All bytes pass here.
+    fn through(Way { stream, hold }: Way, first: Bytes, said: Streaming<TunnelRequest>) -> Self {
+        let (from, to) = tokio::io::split(stream);
+        let hold = Arc::new(hold);
+        let held = Arc::clone(&hold);
+        let inward = tokio::spawn(async move {
+            tokio::select! {
+                goes_on = inward(to, first, said) => goes_on,
+                // A caller that takes no response is cut off all the same.
+                _why = held.ended() => true,
+            }
+        });
+        Self {
+            from: Some(from),
+            data: BytesMut::new(),
+            inward: Some(AbortOnDropHandle::new(inward)),
+            ended: Box::pin(async move { hold.ended().await }),
+        }
+    }
+
+    /// None does: it lasts as long as the caller's requests.
+    fn beside(hold: Hold, mut said: Streaming<TunnelRequest>) -> Self {
+        let inward = tokio::spawn(async move {
+            while let Ok(Some(_)) = said.message().await {}
+            false
+        });
+        Self {
+            from: None,
+            data: BytesMut::new(),
+            inward: Some(AbortOnDropHandle::new(inward)),
+            ended: Box::pin(async move { hold.ended().await }),
+        }
+    }
+
+    async fn next(mut self) -> Option<(Response, State)> {
+        loop {
+            tokio::select! {
+                read = read(self.from.as_mut(), &mut self.data) => {
+                    let Some(data) = read else {
+                        let after = self.inward.map_or(State::Over, State::Farewell);
+                        return Some((says(Event::End(TunnelEnd {})), after));
+                    };
+                    return Some((says(Event::Data(data)), State::Open(self)));
+                }
+                goes_on = heard(&mut self.inward) => {
+                    if !goes_on {
+                        return None;
+                    }
+                    self.inward = None;
+                }
+                why = &mut self.ended => return Some((Err(why.into()), State::Over)),
+            }
+        }
+    }
+}
+
+fn says(event: Event) -> Response {
+    Ok(TunnelResponse { event: Some(event) })
+}
+
+/// What is read next; none = the last byte was.
+async fn read<From>(from: Option<&mut From>, data: &mut BytesMut) -> Option<Bytes>
+where
+    From: AsyncRead + Unpin,
+{
+    let Some(from) = from else { return pending().await };
+    data.reserve(PIECE);
+    match from.read_buf(data).await {
+        Ok(1..) => Some(data.split().freeze()),
+        Ok(0) | Err(_) => None,
+    }
+}
+
+/// Waits until the caller was heard out.
+async fn heard(inward: &mut Option<Inward>) -> bool {
+    match inward {
+        Some(inward) => inward.await.unwrap_or(false),
+        None => pending().await,
+    }
 }
 
 /// Writes what the caller says, to the last byte or until nobody takes it; false = the call broke.
@@ -126,21 +227,6 @@ async fn inward(
                 return true;
             }
             Err(_) => return false,
-        }
-    }
-}
-
-/// Says what is read, to its end.
-async fn outward(mut from: impl AsyncRead + Unpin, responses: &Responses) {
-    let mut data = BytesMut::new();
-    loop {
-        data.reserve(PIECE);
-        let Ok(1..) = from.read_buf(&mut data).await else {
-            let _gone = say(responses, Event::End(TunnelEnd {})).await;
-            return;
-        };
-        if say(responses, Event::Data(data.split().freeze())).await.is_err() {
-            return;
         }
     }
 }

@@ -37,7 +37,7 @@ async fn run() -> ExitCode {
     let (socket, thread_id) = (words.next().unwrap(), words.next().unwrap());
     let channel = aloft_tests::cloud::channel(socket.into()).await;
     let (requests, stream) = mpsc::channel(4);
-    let header = Some(TunnelHeader { thread_id, target: None });
+    let header = Some(TunnelHeader { thread_id, ..TunnelHeader::default() });
     requests.try_send(TunnelRequest { header, data: Bytes::new() }).unwrap();
     let call = SshServiceClient::new(channel).tunnel(ReceiverStream::new(stream)).await;
     let mut responses = match call {

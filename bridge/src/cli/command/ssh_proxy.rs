@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::cli::{log, runtime, text};
+use crate::cli::{log, text};
 use crate::client::Client;
 use crate::config::{Config, Directories, Environment, Flags};
 use crate::protocol::error::{Code, Error};
@@ -45,7 +45,9 @@ fn run(args: &Args, cloud: Option<String>, environment: Environment) -> Result<(
     let config = Config::load(Flags { cloud }, environment)?;
     log(&config);
     let failed = |error: std::io::Error| Error::new(Code::Internal, "INTERNAL", error.to_string());
-    let runtime = runtime().map_err(failed)?;
+    // One thread: bytes that go from one to the next have to wake it.
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let carried = runtime.block_on(async {
         let client = Client::new(&config)?;
         let ssh = Ssh::new(&config, client);

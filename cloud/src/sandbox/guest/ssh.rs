@@ -1,5 +1,6 @@
 //! The way to the SSH server inside a sandbox.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use aloft_proto::guest as proto;
@@ -20,6 +21,11 @@ impl Guest {
         let mut client = proto::guest_control_client::GuestControlClient::new(self.channel.clone());
         let call = client.configure_ssh(request);
         Ok(self.call("say who may enter by SSH", CALL, call).await?.closed)
+    }
+
+    /// Where the server listens on this machine: a connection to it begins with a zero.
+    pub fn ssh_socket(&self) -> &Path {
+        self.socket.as_path()
     }
 
     /// Connects to the server. What it and a client say to each other is theirs.
