@@ -17,9 +17,9 @@ use crate::{
 /// Pauses and resumes of one thread.
 const CYCLES: usize = 20;
 /// Threads that are paused before memory is looked at, so that what the first ones cost is not counted.
-const FIRST: usize = 10;
+const FIRST: usize = 20;
 /// Threads whose memory is counted.
-const COUNTED: usize = 40;
+const COUNTED: usize = 120;
 
 pub(crate) fn measure(report: &mut Report) -> anyhow::Result<()> {
     let home = Home::new();

@@ -1,18 +1,28 @@
 //! The sandbox's SSH server beside OpenSSH's own on this machine: the same client with the same ciphers, in turn, so that what
-//! else the machine does falls on both; and the whole way through the cloud beside the direct one.
+//! else the machine does falls on both; and the whole way of a person, with the cloud on this machine and with one behind a
+//! port, beside the direct one.
 
 mod moving;
 mod side;
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
 
-use aloft_tests::{home::Home, poll, ssh::Person};
+use aloft_tests::{
+    home::Home,
+    poll,
+    remote::{Remote, TOKEN},
+    ssh::Person,
+};
 use anyhow::Context as _;
 
 use crate::{
     report::{Goal, Report, milliseconds},
     ssh::{
-        moving::{MOVES, Move},
+        moving::MOVES,
         side::{Reference, SSHD, Side, guest_of, resident},
     },
 };
@@ -36,32 +46,50 @@ pub(crate) fn measure(report: &mut Report) -> anyhow::Result<()> {
     let thread = home.shell(&home.repository(), "auto", "$ true");
     let id = thread["id"].as_str().context("a thread without id")?;
     let person = Person::registered(&home);
-    // A sandbox in which nothing happens is frozen, or paused; whoever is in keeps it going.
-    let host = format!("{id}.aloft");
-    let mut held = person
-        .command("ssh", [host.as_str(), "cat"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
+    let mut held = hold(person.command("ssh", [&format!("{id}.aloft"), "cat"]))?;
     let (pid, socket) = guest_of(id)?;
     let ours = Side::ours(&person, &socket)?;
     let reference = Reference::start(&home, &person, pid)?;
     let sshd = Side::openssh(&person, &reference)?;
-    let whole = Side::whole(&home, &person, id)?;
+    let whole = Side::whole(&home, id)?;
+
+    let far = Home::new();
+    let remote = Remote::start(&far);
+    std::fs::write(far.path("config/token"), TOKEN)?;
+    far.configure(&format!(
+        "cloud = \"far\"\n[clouds.far]\naddress = \"{}\"\ntokenFile = \"token\"\n",
+        remote.url()
+    ));
+    let thread = far.shell(&far.repository(), "auto", "$ true");
+    let network = Side::whole(&far, thread["id"].as_str().context("a thread without id")?)?;
+    let mut held_far = hold(network.command(&[], Some("cat")))?;
 
     connects(report, &ours, &sshd)?;
     memory(report, &ours, pid)?;
-    for side in [&ours, &sshd] {
+    for side in [&ours, &sshd, &network] {
         side.prepare()?;
     }
     for (short, cipher) in CIPHERS {
         for what in MOVES {
-            transfers(report, what, (short, cipher), &ours, &sshd, &whole)?;
+            let mut speeds = Vec::new();
+            for _ in 0..ROUNDS {
+                for side in [&ours, &sshd, &whole, &network] {
+                    speeds.push(what.speed(side, cipher)?);
+                }
+            }
+            tell(report, &format!("ssh: {}, {short}", what.name), &speeds);
         }
     }
-    drop(held.stdin.take());
-    held.wait()?;
+    for held in [&mut held, &mut held_far] {
+        drop(held.stdin.take());
+        held.wait()?;
+    }
     Ok(())
+}
+
+/// Somebody who is in: a sandbox in which nothing happens is frozen, or paused.
+fn hold(mut command: Command) -> anyhow::Result<Child> {
+    Ok(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?)
 }
 
 /// The quotient of each pair.
@@ -104,31 +132,16 @@ fn memory(report: &mut Report, ours: &Side, guest: i32) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn transfers(
-    report: &mut Report,
-    what: &Move,
-    (short, cipher): (&str, &str),
-    ours: &Side,
-    sshd: &Side,
-    whole: &Side,
-) -> anyhow::Result<()> {
-    let (mut first, mut second, mut third) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        first.push(what.speed(ours, cipher)?);
-        second.push(what.speed(sshd, cipher)?);
-        third.push(what.speed(whole, cipher)?);
-    }
-    let name = format!("ssh: {}, {short}", what.name);
-    report.add(&name, "MiB/s", None, &first);
-    report.add(&format!("{name}, sshd"), "MiB/s", None, &second);
-    let goal = Some(Goal::AtLeast(1.0));
-    report.add(&format!("{name}, to sshd"), "×", goal, &ratios(&first, &second));
-    let goal = Some(Goal::AtLeast(0.7));
-    report.add(
-        &format!("{name}, through the cloud, to direct"),
-        "×",
-        goal,
-        &ratios(&third, &first),
-    );
-    Ok(())
+/// Speeds of our server, of sshd, and of both ways of a person, in turn.
+fn tell(report: &mut Report, name: &str, speeds: &[f64]) {
+    let of = |side: usize| -> Vec<f64> { speeds.iter().skip(side).step_by(4).copied().collect() };
+    let (direct, sshd) = (of(0), of(1));
+    report.add(name, "MiB/s", None, &direct);
+    report.add(&format!("{name}, sshd"), "MiB/s", None, &sshd);
+    let mut ratio = |what: &str, goal, of: &[f64], to: &[f64]| {
+        report.add(&format!("{name}, {what}"), "×", Some(Goal::AtLeast(goal)), &ratios(of, to));
+    };
+    ratio("to sshd", 1.0, &direct, &sshd);
+    ratio("by a cloud of this machine, to direct", 0.7, &of(2), &direct);
+    ratio("by a cloud behind a port, to direct", 0.7, &of(3), &direct);
 }

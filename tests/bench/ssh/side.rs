@@ -129,9 +129,9 @@ impl Side {
     }
 
     /// The guest's server as a person reaches it: `aloft ssh-proxy`, the cloud, the guest.
-    pub(super) fn whole(home: &Home, person: &Person<'_>, id: &str) -> anyhow::Result<Self> {
+    pub(super) fn whole(home: &Home, id: &str) -> anyhow::Result<Self> {
         home.ok(["setup", "ssh", "--yes"]);
-        let config = person.path("whole.config");
+        let config = home.path("whole.config");
         let generated = std::fs::read_to_string(home.path("data/ssh/config"))?;
         // The same stanza under the name that the other sides have.
         let named = generated.replace("Host *.aloft", "Host h *.aloft");
