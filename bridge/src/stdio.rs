@@ -35,6 +35,18 @@ pub(crate) fn output() -> Box<dyn AsyncWrite + Send + Unpin> {
     }
 }
 
+/// Lets much be on its way in the pipes that the standard streams are, so that who writes and who reads take turns less often.
+/// The kernel gives what it allows.
+pub(crate) fn widen() {
+    #[cfg(target_os = "linux")]
+    {
+        /// A person has some hundred of them before the kernel makes them all small.
+        const WIDE: usize = 512 << 10;
+        let _only_slower = rustix::pipe::fcntl_setpipe_size(io::stdin(), WIDE);
+        let _only_slower = rustix::pipe::fcntl_setpipe_size(io::stdout(), WIDE);
+    }
+}
+
 fn duplicate(stream: &impl AsFd) -> io::Result<OwnedFd> {
     stream.as_fd().try_clone_to_owned()
 }

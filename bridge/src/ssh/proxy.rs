@@ -68,6 +68,7 @@ impl Ssh {
             )));
         }
         let aside = self.look_after(&mut tell);
+        stdio::widen();
         let (read, write) = (stdio::input(), stdio::output());
         let mut carried = std::pin::pin!(tunnel.carry(read, write));
         tokio::select! {
