@@ -1,5 +1,7 @@
 //! GitLab. Its merge requests are our pull requests, its projects our repositories; a draft is one by its title.
 
+mod findings;
+
 use percent_encoding::percent_decode_str;
 use reqwest::{Method, Url};
 use secrecy::SecretString;
@@ -7,9 +9,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::forge::{
-    Answer, Change, Checks, Comment, Error, FailedCheck, Findings, Forge, Issue, Kind, Making,
-    Page, Person, Picture, Proposal, PullRequest, Reference, Remark, Repository, Result, State,
-    Tracker, Web, driver::driver, github::sum, http::Http, picture,
+    Answer, Change, Checks, Comment, Error, Findings, Forge, Issue, Kind, Making, Page, Person,
+    Picture, Proposal, PullRequest, Reference, Repository, Result, State, Tracker, Web,
+    driver::driver, gitlab::findings::Position, http::Http, picture,
 };
 
 /// What a token must be allowed: nothing less opens a merge request.
@@ -117,20 +119,6 @@ struct Reviewer {
 }
 
 #[derive(Deserialize)]
-struct CommitStatus {
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    description: Option<String>,
-    #[serde(default)]
-    target_url: Option<String>,
-    #[serde(default)]
-    status: Option<String>,
-    #[serde(default)]
-    allow_failure: Option<bool>,
-}
-
-#[derive(Deserialize)]
 struct Ticket {
     iid: u64,
     web_url: String,
@@ -156,14 +144,6 @@ struct Note {
     /// GitLab's own words: who was assigned, which label came.
     #[serde(default)]
     system: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct Position {
-    #[serde(default)]
-    new_path: Option<String>,
-    #[serde(default)]
-    new_line: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -316,32 +296,6 @@ impl GitLab {
         Ok(notes.into_iter().filter(|note| note.system != Some(true)).collect())
     }
 
-    async fn statuses(&self, name: &str, commit: &str) -> Result<Vec<CommitStatus>> {
-        let parts = ["projects", name, "repository", "commits", commit, "statuses"];
-        let what = format!("look at the checks of {name}");
-        self.http.all(&parts, &[], &what, |page: Vec<CommitStatus>| page).await
-    }
-
-    async fn checks(&self, name: &str, commit: &str) -> Result<Option<Checks>> {
-        Ok(sum(self.statuses(name, commit).await?.iter().map(CommitStatus::stands)))
-    }
-
-    async fn findings(&self, name: &str, number: u64, commit: &str) -> Result<Findings> {
-        let mut failing = self.statuses(name, commit).await?;
-        failing.retain(|status| status.stands() == Checks::Failing);
-        let checks = failing.into_iter().map(|status| FailedCheck {
-            name: status.name.unwrap_or_default(),
-            url: status.target_url.unwrap_or_default(),
-            text: status.description.unwrap_or_default(),
-            log: String::new(),
-        });
-        let text = number.to_string();
-        let what = format!("read what was said at {name}");
-        let notes = self.notes(name, ["merge_requests", &text], &what).await?;
-        let remarks = notes.into_iter().map(Note::told).collect();
-        Ok(Findings { checks: checks.collect(), remarks, later: 0 }.tidied())
-    }
-
     async fn request(&self, name: &str, number: u64) -> Result<MergeRequest> {
         let text = number.to_string();
         let url = self.http.url(&["projects", name, "merge_requests", &text], &[]);
@@ -486,36 +440,6 @@ impl GitLab {
 }
 
 driver!(GitLab);
-
-impl Note {
-    fn told(self) -> Remark {
-        let place = self.position.and_then(|at| Some((at.new_path?, at.new_line)));
-        Remark {
-            id: format!("note-{}", self.id),
-            time: self.created_at.unwrap_or_default(),
-            author: self.author.and_then(|author| author.username).unwrap_or_default(),
-            place: match place {
-                Some((path, Some(line))) => format!("{path}:{line}"),
-                Some((path, None)) => path,
-                None => String::new(),
-            },
-            text: self.body.unwrap_or_default(),
-        }
-    }
-}
-
-impl CommitStatus {
-    /// Words that are not known here do no harm.
-    fn stands(&self) -> Checks {
-        match self.status.as_deref() {
-            Some("failed" | "canceled") if self.allow_failure != Some(true) => Checks::Failing,
-            Some("created" | "waiting_for_resource" | "preparing" | "pending" | "running") => {
-                Checks::Pending
-            }
-            _ => Checks::Passing,
-        }
-    }
-}
 
 impl MergeRequest {
     fn is_draft(&self) -> bool {
