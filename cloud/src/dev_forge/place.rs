@@ -176,12 +176,15 @@ impl Forge {
             bail!("use {name} as a name: it is none, or it is taken")
         };
         let (from, to) = (repository.full_name(), format!("{}/{name}", repository.owner));
-        let pulls = change.record.issues.iter_mut().filter_map(|issue| issue.pull.as_mut());
-        for pull in pulls.filter(|pull| pull.head_repository == from) {
-            pull.head_repository.clone_from(&to);
-        }
         // Its number must not follow from its new name.
+        change.record.renamed(&from, &to);
         change.save()?;
+        // Its copies, and the repositories that have pull requests from it: nobody else changes one meanwhile.
+        for mut other in self.repositories()? {
+            if other.path != repository.path && other.record.renamed(&from, &to) {
+                files::write(&other.path.join(RECORD), &other.record)?;
+            }
+        }
         std::fs::rename(&repository.path, path)
             .with_context(|| format!("rename {}", repository.full_name()))?;
         self.accounts().renamed(&from, &to)

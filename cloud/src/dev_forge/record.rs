@@ -186,6 +186,18 @@ impl Record {
         self.labels.iter().chain(on_issues).any(|label| label == name)
     }
 
+    /// Takes in that a repository has another name; whether anything here named it.
+    pub(super) fn renamed(&mut self, from: &str, to: &str) -> bool {
+        let pulls = self.issues.iter_mut().filter_map(|issue| issue.pull.as_mut());
+        let heads = pulls.map(|pull| &mut pull.head_repository);
+        let mut named = false;
+        for name in heads.chain(&mut self.fork_of).filter(|name| *name == from) {
+            to.clone_into(name);
+            named = true;
+        }
+        named
+    }
+
     pub(super) fn issue(&self, number: u64) -> Option<&Issue> {
         self.issues.iter().find(|issue| issue.number == number)
     }

@@ -174,7 +174,23 @@ fn who_may_only_read_proposes_from_a_fork() {
     git(&work, &["push", "-q", "origin", "idea"]);
     let head = json!(git(&work, &["rev-parse", "HEAD"]));
     assert_eq!(forge.get("/repos/acme/app/pulls/1").must(200)["head"]["sha"], head);
-    forge.call("PUT", "/repos/acme/app/pulls/1/merge", &json!({})).must(200);
+
+    // Both get other names: it is the same fork, and the same pull request.
+    forge.control("PATCH", "/repos/ben/app", &json!({ "name": "mine" }));
+    forge.control("PATCH", "/repos/acme/app", &json!({ "name": "tool" }));
+    let pull = forge.get("/repos/acme/tool/pulls/1").must(200);
+    let names = (&pull["state"], &pull["head"]["repo"]["full_name"]);
+    assert_eq!(names, (&json!("open"), &json!("ben/mine")));
+    let fork = send("GET", "/repos/ben/mine", json!(null)).must(200);
+    assert_eq!(fork["parent"]["full_name"], "acme/tool");
+    let again = send("POST", "/repos/acme/tool/forks", json!({})).must(202);
+    assert_eq!(again["full_name"], "ben/mine");
+    git(&work, &["remote", "set-url", "origin", &url.replace("ben/app", "ben/mine")]);
+    git(&work, &["commit", "-q", "--allow-empty", "-m", "best"]);
+    git(&work, &["push", "-q", "origin", "idea"]);
+    let head = json!(git(&work, &["rev-parse", "HEAD"]));
+    assert_eq!(forge.get("/repos/acme/tool/pulls/1").must(200)["head"]["sha"], head);
+    forge.call("PUT", "/repos/acme/tool/pulls/1/merge", &json!({})).must(200);
 }
 
 #[test]

@@ -138,16 +138,15 @@ pub(super) async fn change(call: &Call<'_>, found: &Found) -> Answered {
 pub(super) async fn fork(call: &Call<'_>, found: &Found) -> Answered {
     let login = call.viewer()?.user.login.clone();
     let name = call.text("name")?.unwrap_or_else(|| found.repository.name.clone());
-    let known = call.forge.repository(&login, &name)?;
     let full_name = found.repository.full_name();
-    if let Some(known) = known {
-        // Who forks twice gets what they have.
-        if known.record.fork_of.as_deref() == Some(&full_name) {
-            return Answer::with(
-                StatusCode::ACCEPTED,
-                call.whole_repository(&known, Some(&found.repository)),
-            );
-        }
+    // Who forks twice gets what they have, whatever it is called.
+    let own =
+        |one: &Repository| one.owner == login && one.record.fork_of.as_ref() == Some(&full_name);
+    if let Some(known) = call.forge.repositories()?.into_iter().find(own) {
+        let shape = call.whole_repository(&known, Some(&found.repository));
+        return Answer::with(StatusCode::ACCEPTED, shape);
+    }
+    if call.forge.repository(&login, &name)?.is_some() {
         return Err(Failure::forbidden("name already exists on this account"));
     }
     let path = call
