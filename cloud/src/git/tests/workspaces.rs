@@ -108,6 +108,11 @@ async fn every_commit_made_in_a_workspace_ends_with_its_trailers_once() {
     assert!(body().ends_with(&format!("Bob <bob@aloft.invalid>\n{TRAILERS}")), "{}", body());
     commit(&["--amend", "-m", "theirs\n\nAloft-Thread: other\nCo-authored-by: A <a@b>"]);
     assert!(body().contains(&format!("Aloft-Thread: other\nCo-authored-by: A <a@b>\n{TRAILERS}")));
+    for said in ["#12 fix it", "#12: fix it\n\n# a heading"] {
+        commit(&["-m", said]);
+        ends("what an editor would take for a comment");
+        assert!(body().starts_with(said), "{}", body());
+    }
     git(
         &workspace,
         ["-c", "core.editor=printf 'by hand\\n' >", "commit", "-q", "--allow-empty", "-v"],

@@ -67,9 +67,14 @@ trailer_hook() {
     cat <<'HOOK'
 #!/bin/sh
 # Ends the message of a commit with the lines in `git config --get-all aloft.trailer`; what says nothing stays empty.
-sed '/^. -* >8 -*$/,$d' "$1" | git stripspace --strip-comments | grep -q . || exit 0
+message=$1 kind=${2-}
+set --
+# What comes by -m or -F holds no comments: there `#12` is a word.
+[ "$kind" != message ] || set -- -c core.commentChar="$(printf '\001')"
+sed '/^. -* >8 -*$/,$d' "$message" | git "$@" stripspace --strip-comments | grep -q . || exit 0
 git config --get-all aloft.trailer | while IFS= read -r line; do
-    git interpret-trailers --in-place --no-divider --if-exists addIfDifferent --trailer "$line" "$1"
+    grep -qxF -e "$line" "$message" ||
+        git "$@" interpret-trailers --in-place --no-divider --if-exists addIfDifferent --trailer "$line" "$message"
 done
 exit 0
 HOOK
