@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::keys::{Vault, VaultError},
-    forge::{self, Forge, Kind, Person, Reference, Tracker, Web, is_short_name},
+    forge::{self, Forge, Kind, Located, Person, Reference, Tracker, Web, is_short_name},
     git::Remote,
     model::redact::Redactor,
     trust::{self, Sealer},
@@ -177,12 +177,15 @@ impl Forges {
     /// All accounts, by host.
     pub async fn list(&self, owner: &str) -> Result<Vec<Account>, Error> {
         let mut accounts = Vec::new();
-        for name in self.vault.list(owner, PREFIX).await.map_err(Error::Vault)? {
-            if let Some(account) = self.read(owner, name.trim_start_matches(PREFIX)).await? {
-                accounts.push(account);
-            }
+        for host in self.hosts(owner).await? {
+            accounts.extend(self.read(owner, &host).await?);
         }
         Ok(accounts)
+    }
+
+    async fn hosts(&self, owner: &str) -> Result<Vec<String>, Error> {
+        let names = self.vault.list(owner, PREFIX).await.map_err(Error::Vault)?;
+        Ok(names.iter().filter_map(|name| name.strip_prefix(PREFIX)).map(Into::into).collect())
     }
 
     /// Those that reach repositories, by host.
@@ -232,8 +235,16 @@ impl Forges {
         owner: &str,
         url: &str,
     ) -> Result<Option<(Account, String)>, Error> {
-        for account in self.list(owner).await? {
-            if let Some(name) = account.web.repository(url)
+        let Some(located) = Located::parse(url) else { return Ok(None) };
+        // An SSH address does not say which port the forge's pages have.
+        let with_port = format!("{}:", located.host);
+        for host in self.hosts(owner).await? {
+            // Another one that cannot be read is in nobody's way.
+            if host != located.host && !host.starts_with(&with_port) {
+                continue;
+            }
+            if let Some(account) = self.read(owner, &host).await?
+                && let Some(name) = account.web.repository(url)
                 && account.kind.takes(&name)
             {
                 return Ok(Some((account, name)));
@@ -351,4 +362,39 @@ fn checked(token: &str) -> Result<SecretString, Error> {
         return Err(Error::InvalidToken("has spaces, line breaks or letters that no token has"));
     }
     Ok(token.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{accounts::vault::StoreVault, store::sqlite::Sqlite};
+
+    #[tokio::test]
+    async fn an_account_that_cannot_be_read_is_in_the_way_of_its_own_repositories_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Sqlite::open(folder.path()).unwrap());
+        let sealer = Arc::new(Sealer::from_key_file(&folder.path().join("key")).unwrap());
+        let vault = Arc::new(StoreVault::new(store));
+        let forges = Forges::new(Arc::clone(&vault) as _, sealer, BTreeMap::new());
+        for address in ["github.com", "http://127.0.0.1:7420", "linear.app"] {
+            let (web, person) = (Web::parse(address).unwrap(), Person::default());
+            let kind = if address == "linear.app" { Kind::Linear } else { Kind::GitHub };
+            let account = Account { kind, web, person, token: "t".into() };
+            forges.keep("ada", &account).await.unwrap();
+        }
+        for host in ["127.0.0.1:7420", "linear.app"] {
+            vault.put("ada", &vault_name(host), b"of another key".to_vec()).await.unwrap();
+        }
+        let found = async |url| forges.of_repository("ada", url).await;
+        for url in
+            ["https://github.com/a/b.git", "git@github.com:a/b", "ssh://git@github.com:22/a/b"]
+        {
+            let (account, name) = found(url).await.unwrap().unwrap();
+            assert_eq!((account.host().as_str(), name.as_str()), ("github.com", "a/b"), "{url}");
+        }
+        assert!(found("https://example.com/a/b").await.unwrap().is_none());
+        assert!(found("/srv/a/b").await.unwrap().is_none());
+        let own = found("http://127.0.0.1:7420/a/b").await.unwrap_err();
+        assert!(matches!(own, Error::Sealed { host, .. } if host == "127.0.0.1:7420"));
+    }
 }

@@ -4,6 +4,7 @@ use aloft_proto::v1::Thread;
 
 use crate::{
     accounts::forges::Account,
+    forge::Person,
     model::proposal,
     runner::{Error, Parts},
 };
@@ -33,21 +34,54 @@ pub(super) async fn own_account(parts: &Parts, thread: &Thread) -> Result<Option
 
 /// Name and address of who commits what the agent did not.
 pub(super) fn committer(account: Option<&Account>) -> (&str, &str) {
-    account.map_or(NOBODY, |account| (&account.person.name, &account.person.email))
+    account.map_or(NOBODY, |account| (name(&account.person), &account.person.email))
 }
 
 /// The lines that the messages of the agent's own commits end with.
 pub(super) async fn trailers(parts: &Parts, thread: &Thread) -> Result<Vec<String>, Error> {
     let mut lines = vec![proposal::thread_line(&thread.id)];
-    if let Some(account) = own_account(parts, thread).await? {
-        let (name, email) = (plain(&account.person.name), plain(&account.person.email));
-        lines.push(format!("Co-authored-by: {name} <{email}>"));
+    match own_account(parts, thread).await {
+        Ok(Some(Account { person, .. })) => {
+            let (name, email) = (plain(name(&person)), plain(&person.email));
+            lines.push(format!("Co-authored-by: {name} <{email}>"));
+        }
+        Ok(None) => {}
+        // An account that cannot be read keeps no thread from its work.
+        Err(Error::Forges(error)) => {
+            tracing::warn!(thread = thread.id, %error, "commits are made without a co-author");
+        }
+        Err(error) => return Err(error),
     }
     Ok(lines)
+}
+
+/// What a person is called in a commit: git takes no name that has neither letters nor digits.
+fn name(person: &Person) -> &str {
+    let is_name = person.name.chars().any(char::is_alphanumeric);
+    if is_name { &person.name } else { &person.login }
 }
 
 /// As it can stand in a line beside an address.
 fn plain(text: &str) -> String {
     let stays = |one: &char| !one.is_control() && !matches!(one, '<' | '>');
     text.chars().filter(stays).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_git_does_not_take_is_not_given_to_it() {
+        for (name, taken) in [
+            ("Ada L.", "Ada L."),
+            ("...", "ada"),
+            ("<>", "ada"),
+            ("\u{1f642}", "ada"),
+            ("李", "李"),
+        ] {
+            let person = Person { login: "ada".into(), name: name.into(), ..Person::default() };
+            assert_eq!(super::name(&person), taken);
+        }
+    }
 }
