@@ -81,7 +81,13 @@ impl Web {
             Some(located.host.as_str()) == self.0.host_str()
         };
         let prefix = self.0.path().trim_matches('/');
-        let name = located.path.strip_prefix(prefix)?.trim_start_matches('/');
+        let below = match located.path.strip_prefix(prefix) {
+            Some(rest) if prefix.is_empty() || rest.starts_with('/') => Some(rest),
+            // By SSH there is nothing before the names.
+            _ if !located.web => Some(located.path.as_str()),
+            _ => None,
+        };
+        let name = below?.trim_start_matches('/');
         (own && is_long_name(name)).then(|| name.to_owned())
     }
 }
@@ -195,6 +201,8 @@ mod tests {
         }
         let below = Web::parse("https://example.com/forge").unwrap();
         assert_eq!(below.repository("https://example.com/forge/a/b.git").as_deref(), Some("a/b"));
+        assert_eq!(below.repository("git@example.com:a/b.git").as_deref(), Some("a/b"));
+        assert_eq!(below.repository("https://example.com/forgery/a/b.git"), None);
         let ours = Web::parse("http://127.0.0.1:7420").unwrap();
         assert_eq!(ours.repository("http://127.0.0.1:7420/a/b.git").as_deref(), Some("a/b"));
         assert_eq!(ours.repository("http://127.0.0.1:7421/a/b.git"), None);

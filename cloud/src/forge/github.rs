@@ -150,6 +150,8 @@ impl GitHub {
     pub(super) fn new(web: &Web, token: &SecretString) -> Result<Self> {
         let base = match web.host().as_str() {
             "github.com" => "https://api.github.com".to_owned(),
+            // An enterprise's own place in GitHub's cloud.
+            host if host.ends_with(".ghe.com") => format!("https://api.{host}"),
             _ => web.join("api/v3"),
         };
         let own = [web.join("user-attachments/assets/"), web.join("storage/user/")];
@@ -461,6 +463,20 @@ mod tests {
         let repo: Repo =
             serde_json::from_str(r#"{"full_name": "a/b", "permissions": {}}"#).unwrap();
         assert_eq!(Repository::from(repo).push, None);
+    }
+
+    #[test]
+    fn the_api_is_where_each_github_has_it() {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        for (web, api) in [
+            ("github.com", "https://api.github.com/user"),
+            ("https://acme.ghe.com", "https://api.acme.ghe.com/user"),
+            ("https://git.example.com", "https://git.example.com/api/v3/user"),
+            ("https://ghe.com.example.com", "https://ghe.com.example.com/api/v3/user"),
+        ] {
+            let github = GitHub::new(&Web::parse(web).unwrap(), &"t".into()).unwrap();
+            assert_eq!(github.http.url(&["user"], &[]).as_str(), api);
+        }
     }
 
     #[test]

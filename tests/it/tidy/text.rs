@@ -26,7 +26,7 @@ const WORDS: [(&str, &str, &[&str]); 6] = [
 ];
 
 /// Addresses a file may name: standards, the providers, examples, this machine.
-const HOSTS: &str = r"^(127\.0\.0\.1|localhost|([\w-]+\.)*(example(\.(com|org|net))?|localhost|invalid|test)|[a-z]+|HOST|10\.0\.0\.1|192\.0\.2\.1|((api|docs|git-lfs|www)\.)?github\.com|gitlab\.com|codeberg\.org|((api|uploads)\.)?linear\.app|[\w-]+\.atlassian\.net|json-schema\.org|www\.apache\.org|api\.(anthropic|openai)\.com|registry\.npmjs\.org|agentclientprotocol\.com|microsoft\.github\.io|keepachangelog\.com|semver\.org|rustup\.rs|www\.w3\.org)$";
+const HOSTS: &str = r"^(127\.0\.0\.1|localhost|([\w-]+\.)*(example(\.(com|org|net))?|localhost|invalid|test)|[a-z]+|HOST|10\.0\.0\.1|192\.0\.2\.1|((api|docs|git-lfs|www)\.)?github\.com|gitlab\.com|codeberg\.org|((api|uploads)\.)?linear\.app|[\w-]+\.atlassian\.net|(api\.)?[\w-]+\.ghe\.com|json-schema\.org|www\.apache\.org|api\.(anthropic|openai)\.com|registry\.npmjs\.org|agentclientprotocol\.com|microsoft\.github\.io|keepachangelog\.com|semver\.org|rustup\.rs|www\.w3\.org)$";
 
 #[test]
 fn every_file_of_code_says_what_it_owns() {
