@@ -6,8 +6,9 @@ use crate::forge::{Kind, Located, Picture, Web};
 
 /// Characters of an issue's text, and of each comment, that reach the agent.
 const TEXT: usize = 20_000;
-/// Comments that reach the agent, the newest.
+/// Comments that reach the agent, the newest, and characters of all of them.
 const COMMENTS: usize = 50;
+const SAID: usize = 100_000;
 
 /// An issue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,9 +55,21 @@ impl Issue {
             }
         };
         say(author, text);
-        let newest = comments.len().saturating_sub(COMMENTS);
-        for Comment { author, text, .. } in &comments[newest..] {
+        let mut left = SAID;
+        let fits = |one: &&Comment| {
+            let length = one.text.chars().count().min(TEXT);
+            let fits = length <= left;
+            left = left.saturating_sub(length);
+            fits
+        };
+        let newest = comments.iter().rev().take(COMMENTS).take_while(fits).count();
+        let (earlier, newest) = comments.split_at(comments.len() - newest);
+        for Comment { author, text, .. } in newest {
             say(author, text);
+        }
+        if !earlier.is_empty() {
+            let count = earlier.len();
+            let _ = write!(words, "\n{count} earlier comments are left out here.\n");
         }
         words
     }
@@ -220,6 +233,14 @@ mod tests {
         assert!(words.starts_with("Issue 7: It fails\nhttps://a/7\n\nada wrote:\n\nü"));
         assert!(words.contains("(cut here)") && words.ends_with("bob wrote:\n\nMe too.\n"));
         comments.extend((0..COMMENTS).map(|_| comment("more")));
-        assert!(!issue(comments).words().contains("first"));
+        let words = issue(comments.clone()).words();
+        assert!(!words.contains("first") && words.contains("\n3 earlier comments are left out"));
+        // Those that are long are fewer, and the newest.
+        comments.push(comment("The last."));
+        comments.extend((0..COMMENTS).map(|_| comment(&"ü".repeat(30_000))));
+        comments.push(comment("The very last."));
+        let words = issue(comments).words();
+        assert!(words.chars().count() < TEXT + SAID + 2_000);
+        assert!(!words.contains("The last.") && words.contains("The very last."));
     }
 }

@@ -16,6 +16,8 @@ use crate::{
 const PICTURES: usize = 10;
 /// Bytes of all of them.
 const BYTES: usize = 20 << 20;
+/// Characters of what each is called.
+const NAME: usize = 300;
 /// Pictures that are fetched at once.
 const AT_ONCE: usize = 4;
 /// How long one of them is waited for.
@@ -134,22 +136,25 @@ async fn pictures(tracker: &dyn Tracker, all: &[Picture]) -> (Vec<Part>, String)
     }
     let (mut parts, mut shown, mut missing, mut size) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for (picture, fetched) in first.iter().zip(fetched) {
-        let name = &picture.name;
+        let name = picture.name.chars().filter(|one| !one.is_control()).take(NAME);
+        let name: String = name.collect();
         match fetched {
             Ok((_, data)) if size + data.len() > BYTES => {
                 missing.push(format!("{name}: all together they are too large"));
             }
             Ok((mime_type, data)) => {
                 size += data.len();
-                shown.push(name.clone());
+                shown.push(name);
                 let image = ImageInput { mime_type: mime_type.to_owned(), data: data.into() };
                 parts.push(Part { kind: Some(input::Kind::Image(image)) });
             }
             Err(why) => missing.push(format!("{name}: {why}")),
         }
     }
-    let rest = all.iter().skip(PICTURES).map(|picture| &picture.name);
-    missing.extend(rest.map(|name| format!("{name}: there are more than {PICTURES}")));
+    let rest = all.len() - first.len();
+    if rest > 0 {
+        missing.push(format!("{rest} more: only the first {PICTURES} are fetched"));
+    }
     let mut told = String::new();
     for (title, names) in [
         ("Its pictures, attached in this order", shown),
