@@ -162,8 +162,8 @@ struct Shared {
     lists: repositories::Lists,
     /// Pull requests that are being made, by thread.
     proposals: Mutex<HashMap<String, pull_request::Work>>,
-    /// Held while an issue is told something.
-    comments: tokio::sync::Mutex<()>,
+    /// Comments that are being made.
+    comments: comment::Turns,
     /// A forge said that something happened.
     look_soon: tokio::sync::Notify,
     opened: mpsc::Sender<Opened>,
@@ -182,7 +182,7 @@ impl Runner {
             taking_up: tokio::sync::Mutex::default(),
             lists: repositories::Lists::default(),
             proposals: Mutex::default(),
-            comments: tokio::sync::Mutex::default(),
+            comments: comment::Turns::default(),
             look_soon: tokio::sync::Notify::new(),
             opened,
             tasks: TaskTracker::new(),

@@ -1,14 +1,19 @@
 //! What the agent planned and said last, told at the issue its thread began with. Each turn is told once: what is there already
 //! is looked for before anything is said.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
 use aloft_proto::v1::{Item, Level, PlanStepState, item::Kind};
 
 use crate::{
-    accounts::forges,
+    accounts::forges::{self, Account},
     forge::{self, Reference, Tracker},
     model::machine::{About, Fact, Input},
     runner::{Error, Obstacle, Runner},
-    store::Turns,
+    store,
 };
 
 /// Characters of a comment: no forge or tracker takes fewer.
@@ -36,7 +41,8 @@ impl Runner {
         let Some((turn, words)) = newest(&items) else {
             return Err(Obstacle::NothingToTell { slug: thread.slug }.into());
         };
-        let turns = self.parts().store.turns(&thread.id, Turns::Ids(vec![turn.to_owned()])).await?;
+        let turns =
+            self.parts().store.turns(&thread.id, store::Turns::Ids(vec![turn.to_owned()])).await?;
         let number = turns.first().map(|turn| turn.number).unwrap_or_default();
         let mark = format!("Aloft, thread {} (turn {number})", thread.id);
         let cut: String = words.chars().take(LONGEST).collect();
@@ -48,14 +54,17 @@ impl Runner {
             found => found?,
         };
         let (tracker, at) = (account.track()?, Reference { repository, key });
-        let _one_at_a_time = self.shared.comments.lock().await;
-        if let Some(url) = there(tracker.as_ref(), &at, &mark).await? {
+        let there = || there(tracker.as_ref(), &account, &at, &mark);
+        // Two of one thread, one after the other; a tracker that does not answer keeps nobody else waiting.
+        let turn = self.shared.comments.of(&thread.id);
+        let _one_at_a_time = turn.lock().await;
+        if let Some(url) = there().await? {
             return Ok(Commented { url, is_new: false });
         }
         let url = match tracker.comment(&at, &text).await {
             Ok(url) => url,
             // Its answer may be lost and the comment there all the same.
-            Err(error) if error.may_be_done() => match there(tracker.as_ref(), &at, &mark).await {
+            Err(error) if error.may_be_done() => match there().await {
                 Ok(Some(url)) => url,
                 Ok(None) | Err(_) => return Err(error.into()),
             },
@@ -68,10 +77,38 @@ impl Runner {
     }
 }
 
-/// The page of a comment with this mark.
-async fn there(tracker: &dyn Tracker, at: &Reference, mark: &str) -> forge::Result<Option<String>> {
+/// Comments that are being made, by thread.
+#[derive(Debug, Default)]
+pub(super) struct Turns(Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>);
+
+impl Turns {
+    /// What is held while the issue of this thread is told something.
+    fn of(&self, thread: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = all.get(thread).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::default();
+        all.insert(thread.to_owned(), Arc::downgrade(&turn));
+        turn
+    }
+}
+
+/// The page of a comment of this account that ends with this mark. At a forge strangers may write, and the mark is no secret.
+async fn there(
+    tracker: &dyn Tracker,
+    account: &Account,
+    at: &Reference,
+    mark: &str,
+) -> forge::Result<Option<String>> {
+    let own = |one: &forge::Comment| {
+        let login = &account.person.login;
+        one.text.trim_end().ends_with(mark)
+            && (!account.kind.is_forge() || one.author.eq_ignore_ascii_case(login))
+    };
     let comments = tracker.issue(at).await?.comments;
-    Ok(comments.into_iter().rev().find(|one| one.text.contains(mark)).map(|one| one.url))
+    Ok(comments.into_iter().rev().find(own).map(|one| one.url))
 }
 
 /// The newest turn in which the agent said or planned something: its last words, then its plan.
