@@ -61,7 +61,7 @@ pub enum Obstacle {
         host: String,
     },
     /// The account may only read.
-    #[error("{login} may neither push to {name} at {host} nor fork it")]
+    #[error("{login} may neither push to {name} at {host} nor fork it: failed to {why}")]
     PushDenied {
         /// The repository.
         name: String,
@@ -69,6 +69,8 @@ pub enum Obstacle {
         host: String,
         /// The account.
         login: String,
+        /// Why there is no fork.
+        why: String,
     },
     /// The forge has not made the account's copy of the repository yet.
     #[error("the fork {name} is still being made")]

@@ -25,7 +25,10 @@ impl Runner {
     ) -> Result<(Remote, String), Error> {
         let login = &at.account.person.login;
         let (name, host) = (at.name.to_owned(), at.account.host());
-        let denied = || Obstacle::PushDenied { name, host, login: login.clone() };
+        let denied = |why: &forge::Error| {
+            let (login, why) = (login.clone(), why.to_string());
+            Obstacle::PushDenied { name, host, login, why }
+        };
         let made = match at.forge.own_fork(at.name, login).await {
             Ok(Some(own)) => Ok(own),
             Ok(None) => at.forge.fork(at.name, login).await,
@@ -35,7 +38,7 @@ impl Runner {
             // Whatever the reason is: there is no copy.
             forge::Error::Denied { .. }
             | forge::Error::NotFound { .. }
-            | forge::Error::Invalid { .. } => Error::from(denied()),
+            | forge::Error::Invalid { .. } => Error::from(denied(&error)),
             error => error.into(),
         })?;
         let copy = made.name.clone();
