@@ -419,7 +419,7 @@ fn limit(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> Option<Durati
         seconds.max(1)
     } else if number("x-ratelimit-remaining") == Some(0) {
         let reset = number("x-ratelimit-reset").unwrap_or_default();
-        (reset - clock::now() / 1_000).max(5)
+        reset.saturating_sub(clock::now() / 1_000).max(5)
     } else if status == StatusCode::TOO_MANY_REQUESTS
         || said(bytes).is_some_and(|text| text.contains("rate limit"))
     {
@@ -538,6 +538,8 @@ mod tests {
         assert_eq!(seconds(429, &[], b""), Some(60));
         let limit = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1")];
         assert_eq!(seconds(403, &limit, b""), Some(5));
+        let odd = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "-9223372036854775808")];
+        assert_eq!(seconds(403, &odd, b""), Some(5));
         let secondary = br#"{"message":"You have exceeded a secondary rate limit."}"#;
         assert_eq!(seconds(403, &[], secondary), Some(60));
         assert_eq!(seconds(403, &[("x-ratelimit-remaining", "9")], b"{}"), None);

@@ -1,14 +1,19 @@
 //! Follows open pull requests: whether they were merged or closed, and how their checks stand.
 //!
-//! Each round asks the forges for what is open, with the mark of the answer before, so that what did not change costs nothing.
+//! Each round asks the forges for what is open, with the mark of the answer before, so that what did not change costs nothing. A
+//! forge that takes no more requests of an account is left alone for as long as it says.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::Duration,
+};
 
-use aloft_proto::v1::{PullRequestState, Thread};
+use aloft_proto::v1::{self, PullRequestState, Thread};
+use tokio::time::Instant;
 
 use crate::{
     accounts::forges::Account,
-    forge::{Forge, State},
+    forge::{self, Forge},
     model::machine::{Fact, Followed, Input, Refused},
     runner::{Error, Runner, pull_request::record, stored, whole},
     store::ThreadRow,
@@ -19,15 +24,27 @@ const ROUND: Duration = Duration::from_secs(60);
 /// Between a forge's call and the round it asks for: what it calls for comes in more than one.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The ways to forges that were used in the round before: they know the marks.
-type Ways = HashMap<(String, String, String), Box<dyn Forge>>;
+/// The longest time that a forge is left alone because it says so.
+const LONGEST_REST: Duration = Duration::from_secs(24 * 3600);
+
+/// Whose account it is, at which forge, and what it is called there.
+type Whose = (String, String, String);
+
+/// What is known of the accounts that were used in the rounds before.
+#[derive(Default)]
+struct Ways {
+    /// The ways to their forges, which know the marks.
+    open: HashMap<Whose, Box<dyn Forge>>,
+    /// Those of which the forge takes no more requests, and until when.
+    resting: HashMap<Whose, Instant>,
+}
 
 impl Runner {
     /// Follows all pull requests for as long as the cloud runs.
     pub async fn follow_pull_requests(&self) {
         let configured = self.parts().config.pull_request_seconds;
         let round = configured.map_or(ROUND, |seconds| Duration::from_secs(seconds.max(1)));
-        let mut ways = Ways::new();
+        let mut ways = Ways::default();
         loop {
             tokio::select! {
                 () = tokio::time::sleep(round) => {}
@@ -72,25 +89,27 @@ impl Runner {
         let Some((account, name)) = self.account_of(thread, &known.url).await? else {
             return Ok(());
         };
-        let key = (thread.owner.clone(), account.host(), account.person.login.clone());
-        let forge = match ways.entry(key) {
-            std::collections::hash_map::Entry::Occupied(way) => way.into_mut(),
-            std::collections::hash_map::Entry::Vacant(free) => free.insert(account.open()?),
+        let whose = (thread.owner.clone(), account.host(), account.person.login.clone());
+        if ways.resting.get(&whose).is_some_and(|until| *until > Instant::now()) {
+            return Ok(());
+        }
+        let forge = match ways.open.entry(whose.clone()) {
+            Entry::Occupied(way) => way.into_mut(),
+            Entry::Vacant(free) => free.insert(account.open()?),
         };
-        let seen = forge.pull_request(&name, known.number).await;
-        let now = match seen {
-            Ok(now) => now,
+        let request = match seen(forge.as_ref(), &name, known.number).await {
+            Ok(request) => request,
             Err(error) => {
-                // The token may be another one by now.
-                ways.remove(&(thread.owner.clone(), account.host(), account.person.login.clone()));
+                if let forge::Error::RateLimited { seconds, .. } = error {
+                    let rest = Duration::from_secs(seconds).min(LONGEST_REST);
+                    ways.resting.insert(whose, Instant::now() + rest);
+                } else {
+                    // The token may be another one by now.
+                    ways.open.remove(&whose);
+                }
                 return Err(error.into());
             }
         };
-        let mut request = record(&now);
-        if matches!(now.state, State::Open | State::Draft) && !now.head.is_empty() {
-            let checks = forge.checks(&name, &now.head).await?;
-            request.checks = checks.map(|checks| checks.name().to_owned()).unwrap_or_default();
-        }
         if request == *known {
             return Ok(());
         }
@@ -116,6 +135,17 @@ impl Runner {
         let known = thread.repository.clone().unwrap_or_default();
         Ok(forges.of_repository(&thread.owner, &known.url).await?)
     }
+}
+
+/// A pull request as the thread's record has it, with its checks.
+async fn seen(forge: &dyn Forge, name: &str, number: u64) -> forge::Result<v1::PullRequest> {
+    let now = forge.pull_request(name, number).await?;
+    let mut request = record(&now);
+    if now.is_open() && !now.head.is_empty() {
+        let checks = forge.checks(name, &now.head).await?;
+        request.checks = checks.map(|checks| checks.name().to_owned()).unwrap_or_default();
+    }
+    Ok(request)
 }
 
 /// The page of the repository, below which that of a pull request is: a word of the forge and a number.

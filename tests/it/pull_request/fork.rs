@@ -9,7 +9,7 @@ use aloft_tests::{
 use serde_json::{Value, json};
 
 use crate::pull_request::{
-    github::{pulls, stage, thread},
+    github::{asked, pulls, stage, thread},
     text,
 };
 
@@ -81,6 +81,7 @@ fn a_fork_of_which_the_answer_is_lost_is_found_and_a_stop_ends_the_wait_for_it()
     reader(&home, &forge);
     let made = thread(&home, "dev/tool", "$ echo one > new.txt");
     let (id, branch) = (text(&made, "id"), text(&made, "branch"));
+    let before = asked(&forge, "GET", "/api/v3/repos/dev/tool");
     let unborn = "/api/v3/repos/ada/tool/branches";
     for fault in [
         json!({ "method": "POST", "path": "/api/v3/repos/dev/tool/forks", "times": 1, "cut": "after" }),
@@ -100,6 +101,8 @@ fn a_fork_of_which_the_answer_is_lost_is_found_and_a_stop_ends_the_wait_for_it()
         proposing.join().unwrap()
     });
     assert!(stopped.text().contains("PULL_REQUEST_STOPPED"), "{}", stopped.text());
+    // The client would ask for the whole again, which finds it too: it did not have to.
+    assert_eq!(asked(&forge, "GET", "/api/v3/repos/dev/tool"), before + 1);
     assert_eq!(pulls(&forge, "all").len(), 0);
     let fork = home.path("forge/ada/tool.git");
     assert_eq!(branches(&fork), "main");

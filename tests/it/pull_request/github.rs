@@ -33,6 +33,13 @@ pub(super) fn thread(home: &Home, repository: &str, prompt: &str) -> Value {
     home.json(words.into_iter().chain([prompt]))
 }
 
+/// How often the forge was asked just this.
+pub(super) fn asked(forge: &DevForge, method: &str, path: &str) -> usize {
+    let calls = forge.control("GET", "/requests", &Value::Null);
+    let calls = calls.as_array().unwrap().iter();
+    calls.filter(|call| call["method"] == method && call["path"] == path).count()
+}
+
 pub(super) fn pulls(forge: &DevForge, state: &str) -> Vec<Value> {
     let pulls = forge.get(&format!("/repos/dev/tool/pulls?state={state}")).must(200);
     pulls.as_array().unwrap().clone()
@@ -186,8 +193,11 @@ fn an_answer_that_is_lost_makes_no_second_pull_request() {
         "method": "POST", "path": "/api/v3/repos/dev/tool/pulls", "times": 1, "cut": "after"
     });
     forge.control("POST", "/faults", &fault);
+    let before = asked(&forge, "GET", "/api/v3/repos/dev/tool");
     assert_eq!(home.json(["pr", id])["pullRequest"]["number"], 1);
     assert_eq!(pulls(&forge, "all").len(), 1);
+    // The client would ask for the whole again, which finds it too: it did not have to.
+    assert_eq!(asked(&forge, "GET", "/api/v3/repos/dev/tool"), before + 1);
 
     // Revoked between two: the error says what to do, and nothing else happens.
     home.ok(["send", id, "--wait", "$ echo two > new.txt"]);
@@ -219,6 +229,76 @@ fn a_forge_that_is_down_is_told_apart_from_a_refusal() {
 }
 
 #[test]
+fn a_forge_that_takes_no_more_requests_is_left_alone() {
+    let home = Home::new();
+    home.configure("pullRequestSeconds = 1\n");
+    let forges = ["one", "other"].map(|name| DevForge::start(&home.path(name)));
+    for forge in &forges {
+        forge.repository("dev/tool");
+        connect(&home, forge);
+        for _ in 0..2 {
+            let url = format!("{}/dev/tool.git", forge.url());
+            let made = thread(&home, &url, "$ echo one > new.txt");
+            home.ok(["pr", text(&made, "id")]);
+        }
+    }
+    let [limited, other] = &forges;
+    let limit = json!({ "remaining": 0, "resetInSeconds": 3600 });
+    limited.control("POST", "/limit", &limit);
+    let refused = || {
+        let calls = limited.control("GET", "/requests", &Value::Null);
+        calls.as_array().unwrap().iter().filter(|call| call["status"] == 403).count()
+    };
+    poll::until("the limit to be met", || (refused() > 0).then_some(()));
+    // Four rounds later.
+    let looks = || {
+        let calls = other.control("GET", "/requests", &Value::Null);
+        let calls = calls.as_array().unwrap().clone().into_iter();
+        let looks = calls.filter(|call| call["path"] == "/api/v3/repos/dev/tool/pulls/1");
+        looks.map(|call| call["status"].clone()).collect::<Vec<_>>()
+    };
+    let before = looks().len();
+    poll::until("more rounds", || (looks().len() >= before + 4).then_some(()));
+    assert_eq!(refused(), 1, "of one account, asked by one of its two threads");
+    // And what did not change is not sent again.
+    assert!(looks()[before + 1..].iter().all(|status| *status == 304), "{:?}", looks());
+}
+
+#[test]
+fn what_the_agent_wrote_anew_replaces_what_the_thread_pushed_and_a_protected_base_stays() {
+    let (home, forge) = stage();
+    forge.control("PATCH", "/repos/dev/tool", &json!({"protected": ["main"]}));
+    connect(&home, &forge);
+    let bare = home.path("forge/dev/tool.git");
+    let main = git(&bare, &["rev-parse", "main"]);
+    let made = thread(&home, "dev/tool", "$ echo 1 > new.txt; git add .; git commit -qm one");
+    let (id, branch) = (text(&made, "id"), text(&made, "branch"));
+    home.ok(["pr", id]);
+    let log = || git(&bare, &["log", "--format=%s", &format!("main..{branch}")]);
+    assert_eq!(log(), "one");
+    for (script, commits) in [
+        ("$ git commit -q --amend -m better", "better"),
+        (
+            "$ echo 2 > new.txt; git commit -qam two; git rebase -q --force-rebase HEAD~2",
+            "two\nbetter",
+        ),
+        ("$ git reset -q --soft HEAD~2; git commit -qm 'both of them'", "both of them"),
+    ] {
+        home.ok(["send", id, "--wait", script]);
+        home.ok(["pr", id]);
+        assert_eq!(log(), commits, "{script}");
+    }
+    assert_eq!(pulls(&forge, "all").len(), 1);
+    assert_eq!(git(&bare, &["rev-parse", "main"]), main);
+    // Where the thread's own branch is protected too, the forge's words are told.
+    forge.control("PATCH", "/repos/dev/tool", &json!({"protected": ["main", branch]}));
+    home.ok(["send", id, "--wait", "$ echo 3 > new.txt"]);
+    let error = home.fails(1, ["pr", id]);
+    assert_eq!(error["reason"], "PUSH_REFUSED");
+    assert!(text(&error, "message").contains("GH006: Protected branch update failed"), "{error}");
+}
+
+#[test]
 fn who_may_neither_push_nor_fork_is_told_so() {
     let (home, forge) = stage();
     let user = forge.control("POST", "/users", &json!({"login": "ada", "scopes": ["repo"]}));
@@ -235,6 +315,8 @@ fn who_may_neither_push_nor_fork_is_told_so() {
     let error = home.fails(1, ["pr", id]);
     assert_eq!(error["reason"], "FORGE_PUSH_DENIED");
     assert!(text(&error, "hint").contains("--output"), "{error}");
+    let why = "failed to fork dev/tool: ";
+    assert!(text(&error, "message").contains(why), "what the forge said is told: {error}");
     forge.control("PATCH", "/repos/dev/tool", &json!({"permissions": {"ada": "write"}}));
     forge.control("PATCH", "/repos/dev/tool", &json!({"archived": true}));
     assert_eq!(home.fails(1, ["pr", id])["reason"], "REPOSITORY_ARCHIVED");
