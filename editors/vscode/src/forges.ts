@@ -1,4 +1,5 @@
-// Accounts at forges: which there are, and new ones by a code in a browser or by a token. The cloud keeps the tokens; here they only pass by.
+// Accounts at forges and trackers: which there are, and new ones by a code in a browser or by a token. The cloud keeps the tokens; here they only
+// pass by.
 
 import * as vscode from "vscode";
 
@@ -20,6 +21,10 @@ interface Forge {
   readonly label: string;
   /** Where there is one for everybody. */
   readonly host?: string;
+  /** What an address of one looks like. */
+  readonly example?: string;
+  /** It keeps issues and no repositories, and knows no sign-in by a code. */
+  readonly tracker?: true;
   readonly needs: () => string;
 }
 
@@ -29,48 +34,67 @@ const FORGES: readonly Forge[] = [
   { kind: "github", label: "GitHub Enterprise", needs: () => t("the scope repo, or contents and pull requests to read and write and issues to read") },
   { kind: "gitlab", label: t("A GitLab of your own"), needs: () => t("the scope api") },
   { kind: "forgejo", label: t("Forgejo or Gitea"), needs: () => t("read:user and write:repository, for issues read:issue") },
+  { kind: "linear", label: "Linear", host: "linear.app", tracker: true, needs: () => t("to read issues and to write comments, as a personal API key may") },
+  { kind: "jira", label: "Jira", example: "https://NAME.atlassian.net", tracker: true, needs: () => t("the form EMAIL:TOKEN in Atlassian's cloud; elsewhere it is a personal access token") },
 ];
+
+/** Whether an account reaches repositories, and not only issues. */
+export const hasRepositories = ({ kind }: { kind: string }): boolean => !FORGES.some((forge) => forge.kind === kind && forge.tracker);
 
 /** The accounts, to forget one or to connect another. */
 export async function manageForges(ctx: Ctx): Promise<void> {
+  const another = async () => {
+    const forge = await choose(FORGES, t("Connect an account at which forge or tracker?"));
+    if (forge) await connect(ctx, forge);
+  };
   const accounts = await ctx.bridge.request("forge/list", {});
-  if (accounts.length === 0) {
-    await connectForge(ctx);
-    return;
-  }
+  if (accounts.length === 0) return another();
   const items: (vscode.QuickPickItem & { account?: ForgeAccount })[] = [
     ...accounts.map((account) => ({ account, label: clean(account.host), description: clean(account.login) })),
     { label: `$(add) ${t("Connect another account…")}` },
   ];
   const picked = await vscode.window.showQuickPick(items, { placeHolder: t("Accounts at forges") });
   if (!picked) return;
-  if (!picked.account) {
-    await connectForge(ctx);
-    return;
-  }
-  const { host, url, kind } = picked.account;
+  if (!picked.account) return another();
+  const { host } = picked.account;
   const actions = { again: t("Connect it again"), forget: t("Forget the account") };
   const action = await vscode.window.showQuickPick(Object.values(actions), { placeHolder: clean(host) });
-  if (action === actions.again) await connectForge(ctx, url, kind);
+  if (action === actions.again) await connectAgain(ctx, picked.account);
   if (action !== actions.forget) return;
   await ctx.bridge.request("forge/disconnect", { forge: host });
   void vscode.window.showInformationMessage(t("The account at {0} is forgotten. Revoke its token there.", plain(host)));
 }
 
-/** Connects an account, of the forge where a repository lies if one is named, of this kind if that is known; undefined when nobody went on. */
-export async function connectForge(ctx: Ctx, repository?: string, kind?: string): Promise<ForgeAccount | undefined> {
+/** Connects an account that reaches repositories, at the forge where one lies if it is named; undefined when nobody went on. */
+export async function connectForge(ctx: Ctx, repository?: string): Promise<ForgeAccount | undefined> {
   const near = originOf(repository);
-  const known = FORGES.find((forge) => near !== undefined && (forge.host === undefined ? forge.kind === kind : near === `https://${forge.host}`));
-  const choices = FORGES.filter(({ host }) => near === undefined || host === undefined).map((forge) => ({
-    forge, label: forge.label, description: forge.host ?? near ?? t("a server of your own"),
-  }));
-  const asks = near === undefined ? t("Connect an account at which forge?") : t("What is {0}?", near);
-  const forge = known ?? (await vscode.window.showQuickPick(choices, { placeHolder: asks }))?.forge;
-  if (!forge) return undefined;
-  const url = forge.host === undefined ? (near ?? (await askAddress())) : undefined;
-  if (forge.host === undefined && url === undefined) return undefined;
+  const known = FORGES.find(({ host }) => host !== undefined && near === addressOf(host));
+  if (known) return connect(ctx, known);
+  const forges = FORGES.filter(({ tracker, host }) => !tracker && (near === undefined || host === undefined));
+  const forge = await choose(forges, near === undefined ? t("Connect an account at which forge?") : t("What is {0}?", near), near);
+  return forge && connect(ctx, forge, near);
+}
+
+/** Connects an account once more, at the same place. */
+export async function connectAgain(ctx: Ctx, { kind, url }: ForgeAccount): Promise<ForgeAccount | undefined> {
+  const forge = FORGES.find((one) => one.kind === kind);
+  return forge && connect(ctx, forge, url);
+}
+
+async function choose(forges: readonly Forge[], placeHolder: string, near?: string): Promise<Forge | undefined> {
+  const choices = forges.map((forge) => ({ forge, label: forge.label, description: forge.host ?? near ?? t("a server of your own") }));
+  return (await vscode.window.showQuickPick(choices, { placeHolder }))?.forge;
+}
+
+const addressOf = (host: string) => `https://${host}`;
+
+/** Connects an account at a forge or a tracker, at this address where there is more than one of its kind. */
+async function connect(ctx: Ctx, forge: Forge, address?: string): Promise<ForgeAccount | undefined> {
+  const own = forge.host !== undefined && (address === undefined || address === addressOf(forge.host));
+  const url = own ? undefined : (address ?? (await askAddress(forge.example)));
+  if (!own && url === undefined) return undefined;
   const at = { kind: forge.kind, ...(url === undefined ? {} : { url }) };
-  const account = (await byCode(ctx, at)) ?? (await byToken(ctx, at, forge));
+  const account = (forge.tracker ? undefined : await byCode(ctx, at)) ?? (await byToken(ctx, at, forge));
   if (account === undefined || account === "no") return undefined;
   void vscode.window.showInformationMessage(t("Connected to {0} as {1}.", plain(account.host), plain(account.login)));
   return account;
@@ -130,10 +154,10 @@ async function byToken(ctx: Ctx, at: At, forge: Forge): Promise<ForgeAccount | u
   }
 }
 
-async function askAddress(): Promise<string | undefined> {
+async function askAddress(example = "https://git.example.com"): Promise<string | undefined> {
   const address = await vscode.window.showInputBox({
     prompt: t("Its address in a browser"),
-    placeHolder: "https://git.example.com",
+    placeHolder: example,
     ignoreFocusOut: true,
     validateInput: (text) => (/^https?:\/\/[^/\s]+/i.test(text.trim()) ? undefined : t("An address begins with https://")),
   });

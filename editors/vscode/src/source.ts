@@ -8,7 +8,7 @@ import { needsAccount } from "../webview/account.js";
 import type { Source } from "../webview/create_messages.js";
 import type { Ctx } from "./ctx.js";
 import { asRequestError } from "./errors.js";
-import { connectForge } from "./forges.js";
+import { connectAgain, connectForge, hasRepositories } from "./forges.js";
 import { folders } from "./git.js";
 import type { ForgeAccount, ForgeRepository } from "./protocol.js";
 import { search } from "./search.js";
@@ -35,7 +35,7 @@ export async function pickSource(ctx: Ctx, recent: readonly Source[]): Promise<S
       return given?.trim() ? { repository: given.trim() } : null;
     }
     case "connect":
-      return (await connectForge(ctx, picked.account?.url, picked.account?.kind)) ? pickSource(ctx, recent) : null;
+      return (await (picked.account ? connectAgain(ctx, picked.account) : connectForge(ctx))) ? pickSource(ctx, recent) : null;
     case "again":
       return pickSource(ctx, recent);
     default:
@@ -64,7 +64,7 @@ function choose(ctx: Ctx, recent: readonly Source[]): Promise<Choice | undefined
         const refused = asRequestError(error);
         if (refused.reason === "FORGE_ACCOUNT_MISSING") return { found: [] };
         // Only that of an only account fails as a whole.
-        const accounts = await ctx.bridge.request("forge/list", {}, token).catch(() => []);
+        const accounts = (await ctx.bridge.request("forge/list", {}, token).catch(() => [])).filter(hasRepositories);
         return { found: [], last: [missingOf(refused, accounts.length === 1 ? accounts[0] : undefined)] };
       }
     },

@@ -2,7 +2,7 @@ import { beforeEach, expect, test, vi } from "vitest";
 
 import type { Ctx } from "../../src/ctx.js";
 import { RequestError } from "../../src/errors.js";
-import { connectForge, originOf } from "../../src/forges.js";
+import { connectForge, manageForges, originOf } from "../../src/forges.js";
 import { env, window } from "./vscode.stub.js";
 
 type Answer = (params: Record<string, unknown>) => unknown;
@@ -67,4 +67,57 @@ test("a code that nobody wants to wait for connects nothing", async () => {
   window["showInformationMessage"] = async () => undefined;
   expect(await connectForge(ctx, "git@github.com:me/app.git")).toBeUndefined();
   expect(asked.filter(([method]) => method === "forge/connect")).toEqual([]);
+});
+
+/** Answers each list that is shown by the entry with this label; the rest is what was offered. */
+const picks = (...labels: string[]): string[][] => {
+  const offered: string[][] = [];
+  window["showQuickPick"] = async (items: (string | { label: string })[]) => {
+    const labelOf = (item: string | { label: string }) => (typeof item === "string" ? item : item.label);
+    offered.push(items.map(labelOf));
+    const label = labels.shift();
+    return items.find((item) => labelOf(item) === label);
+  };
+  return offered;
+};
+
+test("trackers are offered among the accounts, and never as where a repository lies", async () => {
+  answers["forge/list"] = () => [];
+  answers["forge/connect"] = ({ token }) => (token === "me@example.com:t" ? account : refuse("FORGE_TOKEN_INVALID"));
+  const asks: string[] = [];
+  const given = ["https://acme.atlassian.net", "alone", "me@example.com:t"];
+  window["showInputBox"] = async ({ prompt, placeHolder = "" }: { prompt: string; placeHolder?: string }) => (asks.push(`${placeHolder} ${prompt}`), given.shift());
+  const offered = picks("Jira");
+  await manageForges(ctx);
+  expect(offered).toEqual([["GitHub", "GitLab", "GitHub Enterprise", "A GitLab of your own", "Forgejo or Gitea", "Linear", "Jira"]]);
+  expect(asks[0]).toMatch(/^https:\/\/NAME\.atlassian\.net /);
+  expect(asks[1]).toMatch(/acme\.atlassian\.net.*EMAIL:TOKEN/);
+  expect(asks[2]).toMatch(/because of FORGE_TOKEN_INVALID$/);
+  expect(asked.map(([method]) => method)).toEqual(["forge/list", "forge/connect", "forge/connect"]);
+  expect(asked.at(-1)).toEqual(["forge/connect", { kind: "jira", url: "https://acme.atlassian.net", token: "me@example.com:t" }]);
+  const near = picks();
+  expect(await connectForge(ctx, "https://git.example.com/me/app")).toBeUndefined();
+  expect(await connectForge(ctx)).toBeUndefined();
+  expect(near).toEqual([["GitHub Enterprise", "A GitLab of your own", "Forgejo or Gitea"], offered[0]!.slice(0, 5)]);
+});
+
+test("an account is connected again at its place, and nobody is asked what it is", async () => {
+  const again = async (kind: string, url: string, token: string | undefined) => {
+    asked = [];
+    const { host } = new URL(url);
+    answers["forge/list"] = () => [{ ...account, kind, url, host }];
+    window["showInputBox"] = async () => token;
+    const offered = picks(host, "Connect it again");
+    await manageForges(ctx);
+    expect(offered.length).toBe(2);
+    return asked.slice(1);
+  };
+  expect(await again("linear", "https://linear.app", "lin_api_x")).toEqual([["forge/connect", { kind: "linear", token: "lin_api_x" }]]);
+  const jira = { kind: "jira", url: "https://example.com/jira" };
+  expect(await again(jira.kind, jira.url, "t")).toEqual([["forge/connect", { ...jira, token: "t" }]]);
+  const gitlab = { kind: "gitlab", url: "https://example.com/git" };
+  expect(await again(gitlab.kind, gitlab.url, undefined)).toEqual([["forge/signIn", gitlab]]);
+  const server = { kind: "github", url: "https://github.example.com" };
+  expect(await again(server.kind, server.url, undefined)).toEqual([["forge/signIn", server]]);
+  expect(await again("github", "https://github.com", undefined)).toEqual([["forge/signIn", { kind: "github" }]]);
 });

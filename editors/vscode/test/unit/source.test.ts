@@ -94,6 +94,15 @@ test("a list that cannot be read says why; without any account one can be connec
   expect(picker.items.map(({ label }) => label)).toEqual(["$(folder) Another folder…", "$(link) URL or OWNER/NAME…", "$(plug) Connect an account at a forge…"]);
 });
 
+test("an account at a tracker is none whose repositories are missing", async () => {
+  const accounts = answers["forge/list"]!;
+  answers["forge/list"] = () => [...(accounts() as object[]), { kind: "linear", host: "linear.app", login: "me", url: "https://linear.app", scopes: [] }];
+  list = vi.fn(async () => Promise.reject(new RequestError("the forge did not answer", -32014, "FORGE_UNREACHABLE")));
+  void pickSource(ctx, []);
+  await expect.poll(() => picker.items.at(-1)).toMatchObject({ label: "$(warning) The repositories of me at github.com are missing" });
+  answers["forge/list"] = accounts;
+});
+
 test("any folder of this machine can be named, and any address", async () => {
   list = vi.fn(async () => ({ repositories: [] }));
   window["showOpenDialog"] = async ({ canSelectFolders }: { canSelectFolders: boolean }) => (canSelectFolders ? [Uri.file("/srv/other")] : undefined);
