@@ -168,14 +168,15 @@ for (const { kind, Forge, repository, enough } of FORGES) {
     const elsewhere = await listener(t);
     const [first, second] = [picture("first"), picture("second")];
     const at = async (data) => `![shot](${await forge.picture(repository, data)})`;
-    const gone = (await at(picture("gone"))).replace(/[0-9a-f]{12}(?=[/)])/, "0".repeat(12));
+    const gone = async (number) => (await at(picture("gone"))).replace(/[0-9a-f]{12}(?=[/)])/, `${number}`.padStart(12, "0"));
     const text = [
       `Look: ${await at(first)} <img src="${elsewhere.url}/a.png">`,
-      gone,
+      await gone(0),
       await at(Buffer.from("<svg/>")),
       await at(picture("large", 6 << 20)),
     ];
     const comments = [{ author: "bob", text: `Here: ${await at(second)}, and again ${await at(first)}` }];
+    for (let number = 1; number <= 12; number += 1) comments.push({ author: "bob", text: await gone(number) });
     await forge.issue(repository, { number: 1, title: "It looks odd", text: text.join("\n"), author: "bob", comments });
 
     const [listed] = await person.does(["repo", "list"]);
@@ -194,7 +195,8 @@ for (const { kind, Forge, repository, enough } of FORGES) {
     assert.match(reasons[0], /no such thing/);
     assert.deepEqual(reasons[1], "it is no PNG, JPEG, GIF or WebP");
     assert.match(reasons[2], /more than 5 MiB/);
-    assert.equal(reasons.length, 3);
+    assert.equal(reasons.length, 8);
+    assert.equal(reasons[7], "- 8 more: only the first 10 are fetched", "however many there are, the agent is told little of them");
     assert.doesNotMatch(told, /jwt/, "what opens a picture is told nobody");
     assert.deepEqual(elsewhere.asked, [], "pictures elsewhere are not fetched");
     const { hits } = await found(person.home.path(""), token);
@@ -231,6 +233,16 @@ for (const { kind, Forge, repository, enough, comments = [] } of FORGES) {
     const { items } = await person.does(["show", thread.id]);
     const notices = items.filter((item) => item.type === "notice" && item.text.includes(told.url));
     assert.equal(notices.length, 1);
+    // Its answer is lost: it was posted all the same, and is found by the very call that posted it.
+    await person.does(["send", thread.id, "--wait", "plan: once more\n\n$ true"]);
+    await forge.commentsBadly(repository, 1);
+    assert.equal((await person.does(["comment", thread.id])).posted, true);
+    assert.equal((await forge.said(repository, 1)).length, 3);
+    // A stranger who copies the mark takes nobody's turn.
+    await person.does(["send", thread.id, "--wait", "plan: the last\n\n$ true"]);
+    await forge.tell(repository, 1, "eve", `So?\n\nAloft, thread ${thread.id} (turn 4)`);
+    assert.equal((await person.does(["comment", thread.id])).posted, true);
+    assert.equal((await forge.said(repository, 1)).length, 5);
 
     const other = await person.thread(listed.url, "$ true");
     await person.refused("NO_ISSUE", ["comment", other.id]);
@@ -319,10 +331,7 @@ for (const { kind, Forge, repository, enough } of FORGES) {
     assert.equal(await forge.git("ada/tool", "show", `${thread.branch}:more.md`), "More.");
     assert.equal((await forge.pulls(name)).length, 1);
 
-    assert.deepEqual(forge.faults, []);
-
-    // Under another name it is still the same fork. At GitHub a request goes along with it; dev-forge knows nothing of that.
-    if (!forge.rename) return;
+    // Under another name it is still the same fork, and the request goes along with it.
     await forge.rename("ada/tool", "ada/mine");
     await person.does(["send", thread.id, "--wait", write("last.md", "Last.")]);
     assert.equal((await person.does(["pr", thread.id])).pullRequest.url, pullRequest.url);
@@ -333,7 +342,7 @@ for (const { kind, Forge, repository, enough } of FORGES) {
 }
 
 for (const { kind, Forge, repository, enough } of FORGES) {
-  test(`${kind}: a fork of which the answer is lost, and that takes its time`, async (t) => {
+  test(`${kind}: a fork and a request of which the answers are lost, and a fork that takes its time`, async (t) => {
     const person = await Person.create(t);
     const forge = await new Forge(person.home.path("forge")).listen(t);
     const name = repository.replace(/^ada\//, "bob/");
@@ -343,8 +352,13 @@ for (const { kind, Forge, repository, enough } of FORGES) {
     const [listed] = await person.does(["repo", "list"]);
     const thread = await person.thread(listed.url, write("first.md", "First."));
     await forge.forksBadly(name, "ada/tool");
-    const { pullRequest } = await person.does(["pr", thread.id]);
-    assert.equal(pullRequest.number, 1);
+    await forge.opensBadly(name);
+    const { code, said, answer } = await person.run(["pr", thread.id]);
+    assert.equal(code, 0, said);
+    assert.equal(answer.pullRequest.number, 1);
+    assert.equal((await forge.pulls(name)).length, 1);
+    assert.match(said, /DEBUG|TRACE/);
+    assert.doesNotMatch(said, /sending it again/, "the client had to ask for the whole again, which finds both too");
     assert.equal(await forge.git("ada/tool", "show", `${thread.branch}:first.md`), "First.");
     assert.deepEqual(await readdir(person.home.path("forge/ada")), ["tool.git"], "there is one fork");
     assert.deepEqual(forge.faults, []);

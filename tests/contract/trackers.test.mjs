@@ -99,6 +99,26 @@ for (const { name, kind, Tracker, key, says } of TRACKERS) {
   });
 }
 
+test("a comment whose answer is lost is found, and a tracker that is silent keeps nobody else waiting", async (t) => {
+  const { person, tracker } = await begin(t, JiraServer, "ABC-7");
+  await person.connect("jira", tracker.url, tracker.token("ada"));
+  tracker.issue({ key: "ABC-8", title: "Another", text: "Too.", author: "bob", comments: [] });
+  const planned = (key) => person.does([...NEW, "--issue", key, "plan: look\n\n$ true"]);
+  const [one, other] = [await planned("ABC-7"), await planned("ABC-8")];
+  const held = tracker.holds(/\/issue\/ABC-7/);
+  let over = false;
+  const waiting = person.does(["comment", one.id]).finally(() => (over = true));
+  const answer = await held;
+  assert.equal((await person.does(["comment", other.id])).posted, true);
+  assert.equal(over, false, "the other one waited for it");
+  tracker.silent = undefined;
+  tracker.commentsBadly();
+  answer.destroy();
+  assert.equal((await waiting).posted, true);
+  assert.equal(tracker.said("ABC-7").length, 3);
+  assert.deepEqual(tracker.faults, []);
+});
+
 test("linear: an issue of another workspace is not taken for one of this", async (t) => {
   const { person, tracker, url } = await begin(t, Linear, "ENG-12");
   await person.connect("linear", tracker.url, tracker.token("ada"));

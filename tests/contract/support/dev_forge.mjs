@@ -75,6 +75,16 @@ export class DevForge {
     await this.control("POST", "faults", { method: "GET", path: `/api/v3/repos/${copy}/branches`, times: 3, status: 404 });
   }
 
+  /** The answer to the next request to merge is lost. */
+  async opensBadly(name) {
+    await this.control("POST", "faults", { method: "POST", path: `/api/v3/repos/${name}/pulls`, times: 1, cut: "after" });
+  }
+
+  /** A repository gets another name. */
+  async rename(name, to) {
+    await this.control("PATCH", `repos/${name}`, { name: to.split("/").at(-1) });
+  }
+
   async issue(name, { title, text, comments }) {
     const { number } = await this.ask("POST /repos/{owner}/{repo}/issues", name.split("/"), { body: { title, body: text } }, 201);
     for (const comment of comments) {
@@ -82,6 +92,18 @@ export class DevForge {
       const asked = { body: { body: comment.text } };
       await this.ask("POST /repos/{owner}/{repo}/issues/{issue_number}/comments", to, asked, 201);
     }
+  }
+
+  /** The answer to the next comment is lost. */
+  async commentsBadly(name, number) {
+    await this.control("POST", "faults", { method: "POST", path: `/api/v3/repos/${name}/issues/${number}/comments`, times: 1, cut: "after" });
+  }
+
+  /** Somebody says something to an issue. */
+  async tell(name, number, login, text) {
+    const token = await this.token(login, ["repo"]);
+    const operation = "POST /repos/{owner}/{repo}/issues/{issue_number}/comments";
+    await this.ask(operation, [...name.split("/"), number], { token, body: { body: text } }, 201);
   }
 
   /** What was said to an issue, oldest first. */

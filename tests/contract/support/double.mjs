@@ -29,6 +29,8 @@ export class Double {
     this.repositories = new Map();
     /** By path: what a picture holds. */
     this.pictures = new Map();
+    /** Calls of which the next answer is lost. */
+    this.losing = [];
     /** What was asked: method and path. */
     this.asked = [];
     /** Where an answer or a request was none that the forge publishes. */
@@ -115,7 +117,22 @@ export class Double {
   /** The answer to the next wish for a copy is lost, and the copy takes some looks until it is there. */
   forksBadly() {
     this.slow = 3;
-    this.losing = /^POST .*\/forks?$/;
+    this.losing.push(/^POST .*\/forks?$/);
+  }
+
+  /** The answer to the next request to merge is lost. */
+  opensBadly() {
+    this.losing.push(/^POST .*\/(pulls|merge_requests)$/);
+  }
+
+  /** Says nothing to calls of these paths from now on; gives the answer that the first of them waits for. */
+  holds(paths) {
+    return new Promise((met) => (this.silent = { paths, met }));
+  }
+
+  /** The answer to the next comment is lost. */
+  commentsBadly() {
+    this.losing.push(/^POST .*\/(comments|notes|comment)$/);
   }
 
   /** Whether a repository is still being made; each look brings it nearer. */
@@ -171,6 +188,11 @@ export class Double {
     return { labels, reviewers };
   }
 
+  /** Somebody says something to an issue. */
+  tell(name, number, author, text) {
+    this.issueOf(name, number).comments.push({ author, text });
+  }
+
   /** What was said to an issue, oldest first. */
   said(name, number) {
     return this.issueOf(name, number).comments.map((one) => one.text);
@@ -211,6 +233,7 @@ export class Double {
     if (match) return this.#git(request, response, match[1], url);
     const picture = request.method === "GET" && this.pictures.get(url.pathname);
     if (picture) return this.#picture(request, response, picture);
+    if (this.silent?.paths.test(url.pathname)) return this.silent.met(response);
     let answer;
     try {
       answer = await this.#api(request, url);
@@ -218,8 +241,9 @@ export class Double {
       if (!(error instanceof Refusal)) throw error;
       answer = error;
     }
-    if (this.losing?.test(`${request.method} ${url.pathname}`)) {
-      this.losing = undefined;
+    const lost = this.losing.findIndex((calls) => calls.test(`${request.method} ${url.pathname}`));
+    if (lost >= 0) {
+      this.losing.splice(lost, 1);
       return response.destroy();
     }
     response.writeHead(answer.status, { "content-type": "application/json", ...answer.headers });
