@@ -107,16 +107,15 @@ pub(super) fn obstacle_problem(obstacle: &Obstacle, text: String) -> (Kind, Prob
     (kind, problem(reason, text, &hint, false))
 }
 
-/// How an account of a forge is connected.
+/// How an account of a forge or tracker is connected.
 fn connect(host: &str) -> String {
-    match host {
-        "github.com" => "connect one with `aloft forge connect github`".to_owned(),
-        "linear.app" => "connect one with `aloft forge connect linear`".to_owned(),
-        host if host.ends_with(".atlassian.net") => {
-            format!("connect one with `aloft forge connect jira --url https://{host}`")
-        }
-        host => format!("connect one with `aloft forge connect github --url https://{host}`"),
+    let all = [forge::Kind::GitHub, forge::Kind::GitLab, forge::Kind::Forgejo, forge::Kind::Linear];
+    if let Some(kind) = all.into_iter().find(|kind| kind.home() == format!("https://{host}")) {
+        return format!("connect one with `aloft forge connect {kind}`");
     }
+    // What an own server runs nobody knows from here.
+    let kind = if host.ends_with(".atlassian.net") { "jira" } else { "github|gitlab|forgejo|jira" };
+    format!("connect one with `aloft forge connect {kind} --url https://{host}`")
 }
 
 /// How a sign-in that ended is begun anew.
@@ -131,7 +130,7 @@ pub(super) fn account_problem(error: &forges::Error, text: String) -> (Kind, Pro
         forges::Error::InvalidToken(_) => (
             Kind::Invalid,
             "FORGE_TOKEN_INVALID",
-            "give the token alone, as the forge shows it".to_owned(),
+            "give the token alone, as the forge shows it; for Jira Cloud EMAIL:TOKEN".to_owned(),
         ),
         forges::Error::NoSignIn(_) => (
             Kind::NotFound,
@@ -228,5 +227,24 @@ fn forge_row(error: &forge::Error) -> (Kind, &'static str, String) {
             "FORGE_FAILED",
             "check that the address is that of a forge, then try again".to_owned(),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_type_for_an_account_is_of_the_kind_that_is_there() {
+        for (host, words) in [
+            ("github.com", "github"),
+            ("gitlab.com", "gitlab"),
+            ("codeberg.org", "forgejo"),
+            ("linear.app", "linear"),
+            ("a.atlassian.net", "jira --url https://a.atlassian.net"),
+            ("git.example.com", "github|gitlab|forgejo|jira --url https://git.example.com"),
+        ] {
+            assert_eq!(connect(host), format!("connect one with `aloft forge connect {words}`"));
+        }
     }
 }
