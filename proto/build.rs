@@ -20,6 +20,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     )?;
     let out = std::path::PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("descriptor.bin"), files.encode_to_vec())?;
-    tonic_prost_build::configure().bytes(".").compile_fds(files)?;
+    // What a thread remembers beside its row is JSON, and these may be of it.
+    let kept = "#[derive(serde::Serialize, serde::Deserialize)]";
+    tonic_prost_build::configure()
+        .bytes(".")
+        .type_attribute("aloft.v1.Problem", format!("{kept} #[serde(default)]"))
+        .type_attribute("aloft.v1.TurnState", kept)
+        .compile_fds(files)?;
     Ok(())
 }

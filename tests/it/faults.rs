@@ -2,6 +2,7 @@
 
 mod after;
 mod journeys;
+mod saving;
 mod soak;
 mod stage;
 mod stops;

@@ -143,8 +143,8 @@ pub struct Memory {
     pub resume: bool,
     /// A person paused it: it goes down as soon as the turn has ended.
     pub pause: bool,
-    /// Who stopped the newest turn, until it has ended.
-    pub stopped: Option<String>,
+    /// How the newest turn will end, once something has decided that.
+    pub outcome: Option<Outcome>,
     /// The newest turn tries the one before it again.
     pub again: bool,
     /// The newest turn writes the words of the pull request.
@@ -229,8 +229,6 @@ struct Running {
     look: Look,
     /// How often the agent or the sandbox was gone before the agent had it.
     again: u32,
-    /// How it will end, once something has decided that.
-    outcome: Option<Outcome>,
     /// Corrections that the agent has not answered yet whether it takes them in.
     steering: Vec<String>,
     /// How the agent ended it, while such an answer is due.
@@ -238,11 +236,15 @@ struct Running {
     allowance: Allowance,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-struct Outcome {
-    state: TurnState,
-    stopped_by: String,
-    problem: Option<Problem>,
+/// How a turn ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// What it is then.
+    pub state: TurnState,
+    /// Who stopped it, where somebody did.
+    pub stopped_by: String,
+    /// What went wrong, where something did.
+    pub problem: Option<Problem>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -303,7 +305,6 @@ impl Machine {
                 phase: if memory.prompted { Phase::Prompted } else { Phase::Waiting },
                 look: Look::Wanted,
                 again: 0,
-                outcome: None,
                 steering: Vec::new(),
                 ending: None,
                 allowance: Allowance::default(),

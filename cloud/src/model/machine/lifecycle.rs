@@ -216,9 +216,9 @@ impl Machine {
         self.sandbox = Sandbox::Absent;
         self.leave_rewind(now, &problem.reason, &problem.message, out);
         self.thread.error = Some(problem.clone());
-        if let Some(running) = &mut self.turn {
+        if self.turn.is_some() {
             let (state, stopped_by) = (TurnState::Failed, String::new());
-            running.outcome = Some(Outcome { state, stopped_by, problem: Some(problem) });
+            self.memory.outcome = Some(Outcome { state, stopped_by, problem: Some(problem) });
             self.complete(now, None, out);
         } else {
             self.post(NoticeKind::Failed, "could not start", &problem.message, out);
@@ -244,7 +244,7 @@ impl Machine {
                     Some(Ending::Failed(before)) => (TurnState::Failed, Some(before)),
                     Some(Ending::Cancelled) | None => (TurnState::Failed, Some(problem)),
                 };
-                running.outcome = Some(Outcome { state, stopped_by: String::new(), problem });
+                self.memory.outcome = Some(Outcome { state, stopped_by: String::new(), problem });
                 self.kill(out);
             }
             Phase::Guided | Phase::Stopping => self.kill(out),
@@ -267,10 +267,10 @@ impl Machine {
         self.say(now, Level::Warning, text, out);
         if again {
             self.advance(now, out);
-        } else if let Some(running) = &self.turn {
+        } else if self.turn.is_some() {
             // How it ends may be decided already; that it was saved is not.
             let decided =
-                running.outcome.clone().filter(|outcome| outcome.state != TurnState::Completed);
+                self.memory.outcome.take().filter(|outcome| outcome.state != TurnState::Completed);
             let Outcome { state, stopped_by, problem } = decided.unwrap_or_else(|| Outcome {
                 state: TurnState::Interrupted,
                 stopped_by: String::new(),
@@ -349,22 +349,15 @@ impl Machine {
         }
         self.sandbox = if sandbox { Sandbox::Up } else { Sandbox::Absent };
         let wanted = self.memory.resume || self.thread.state() == ThreadState::Starting;
-        let stopped = self.memory.stopped.clone();
         if !sandbox {
             self.fell_asleep();
         }
         // An agent whose cloud is gone ends with everything it started.
         self.name_ended_jobs(now, out);
-        let problem = Problem {
-            reason: "CLOUD_RESTARTED".to_owned(),
-            message: "the cloud ended while the turn ran".to_owned(),
-            hint: "send a message, or `aloft retry`, to go on".to_owned(),
-            retryable: true,
-        };
         match self.turn.as_mut().map(|running| running.phase) {
             // Nothing was given to the agent yet: the turn goes on where it was.
             // Nobody waits for the words of a pull request any more.
-            Some(Phase::Waiting) if stopped.is_none() && !self.memory.describes => {
+            Some(Phase::Waiting) if self.memory.outcome.is_none() && !self.memory.describes => {
                 // A question it waited with is asked anew.
                 let events = self.transcript.close_all(ItemState::Failed, timestamp(now));
                 self.log_all(events, out);
@@ -378,11 +371,15 @@ impl Machine {
                 }
             }
             Some(_) => {
-                self.memory.held |= !self.memory.describes;
+                // What ended it is known where that was decided before: it is only saved anew.
+                let outcome = self.memory.outcome.get_or_insert_with(|| Outcome {
+                    state: TurnState::Interrupted,
+                    stopped_by: String::new(),
+                    problem: Some(cloud_restarted()),
+                });
+                let completed = outcome.state == TurnState::Completed;
+                self.memory.held |= !completed && !self.memory.describes;
                 if let Some(running) = &mut self.turn {
-                    let problem = if stopped.is_none() { Some(problem) } else { None };
-                    let (state, stopped_by) = (TurnState::Interrupted, stopped.unwrap_or_default());
-                    running.outcome = Some(Outcome { state, stopped_by, problem });
                     running.phase = Phase::Killing;
                 }
                 let events = self.transcript.close_all(ItemState::Failed, timestamp(now));
@@ -393,6 +390,9 @@ impl Machine {
                     // Half a workspace is of no use.
                     self.suspend(now, out);
                 } else {
+                    if completed {
+                        self.say_not_saved(now, "the cloud and the sandbox ended before", out);
+                    }
                     self.complete(now, None, out);
                 }
             }
@@ -411,5 +411,14 @@ impl Machine {
                 }
             }
         }
+    }
+}
+
+fn cloud_restarted() -> Problem {
+    Problem {
+        reason: "CLOUD_RESTARTED".to_owned(),
+        message: "the cloud ended while the turn ran".to_owned(),
+        hint: "send a message, or `aloft retry`, to go on".to_owned(),
+        retryable: true,
     }
 }

@@ -165,13 +165,13 @@ impl Machine {
             hint: "raise it with `aloft budget`".to_owned(),
             retryable: false,
         };
-        match &mut self.turn {
+        match &self.turn {
             // The agent had nothing of it, and goes on as it is.
             Some(running)
                 if running.phase == Phase::Waiting && self.sandbox != Sandbox::Starting =>
             {
                 let (state, stopped_by) = (TurnState::Failed, "cloud".to_owned());
-                running.outcome = Some(Outcome { state, stopped_by, problem: Some(problem) });
+                self.memory.outcome = Some(Outcome { state, stopped_by, problem: Some(problem) });
                 self.complete(now, None, out);
             }
             // It was looked that there is a turn.

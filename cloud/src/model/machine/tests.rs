@@ -71,11 +71,15 @@ fn sandbox_gone(given: &str) -> Fact {
 
 /// The machine of a cloud that begins anew.
 fn again(machine: &Machine) -> Machine {
+    let memory = machine.memory();
+    let waiting = [&memory.messages, &memory.guides, &memory.queue].into_iter().flatten();
+    let open = waiting.filter_map(|id| machine.transcript.message(id).cloned()).collect();
     let stored = Stored {
         thread: machine.thread().clone(),
-        memory: machine.memory().clone(),
+        // As it is written down.
+        memory: serde_json::from_slice(&serde_json::to_vec(memory).unwrap()).unwrap(),
         turn: machine.turn().cloned().or_else(|| machine.last.clone()),
-        open: Vec::new(),
+        open,
     };
     Machine::restore(stored, IDLE)
 }

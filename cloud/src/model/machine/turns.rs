@@ -44,7 +44,7 @@ impl Machine {
         self.log_all(events, out);
         self.memory.messages = messages;
         self.memory.prompted = false;
-        self.memory.stopped = None;
+        self.memory.outcome = None;
         self.memory.again = std::mem::take(&mut self.retrying);
         self.memory.describes = self.describing;
         self.thread.last_turn =
@@ -57,7 +57,6 @@ impl Machine {
             phase: Phase::Waiting,
             look,
             again: 0,
-            outcome: None,
             steering: Vec::new(),
             ending: None,
             allowance: Allowance::default(),
@@ -210,16 +209,15 @@ impl Machine {
         let turn = running.turn.id.clone();
         if running.phase != Phase::Stopping && running.phase != Phase::Killing {
             by.clone_into(&mut running.turn.stopped_by);
-            self.memory.stopped = Some(by.to_owned());
         }
         // What ends already says why it does.
-        let says_why = running
-            .outcome
+        let outcome = &mut self.memory.outcome;
+        let says_why = outcome
             .as_ref()
             .is_some_and(|known| running.phase == Phase::Killing || known.problem.is_some());
         if problem.is_some() || !says_why {
             let failed = problem.is_some();
-            running.outcome = Some(Outcome {
+            *outcome = Some(Outcome {
                 state: if failed { TurnState::Failed } else { TurnState::Interrupted },
                 stopped_by: running.turn.stopped_by.clone(),
                 problem,
@@ -317,7 +315,7 @@ impl Machine {
         else {
             return;
         };
-        let outcome = running.outcome.clone().unwrap_or_else(|| Outcome {
+        let outcome = self.memory.outcome.clone().unwrap_or_else(|| Outcome {
             state: TurnState::Interrupted,
             stopped_by: running.turn.stopped_by.clone(),
             problem: None,
@@ -355,7 +353,8 @@ impl Machine {
         let up = self.sandbox == Sandbox::Up;
         let Some(running) = &mut self.turn else { return };
         running.phase = Phase::Saving;
-        running.outcome = Some(Outcome { state, stopped_by, problem });
+        // On disk before the saving begins: a crash meanwhile changes nothing about it.
+        self.memory.outcome = Some(Outcome { state, stopped_by, problem });
         let (turn, number) = (running.turn.id.clone(), running.turn.number);
         if !up || !self.memory.workspace || self.memory.rewind.is_some() {
             self.complete(now, None, out);
@@ -430,9 +429,7 @@ impl Machine {
             return;
         }
         self.saving = None;
-        let text =
-            format!("The workspace was not saved at the end of the turn: {}", problem.message);
-        self.say(now, Level::Warning, text, out);
+        self.say_not_saved(now, &problem.message, out);
         if self
             .turn
             .as_ref()
@@ -444,11 +441,17 @@ impl Machine {
         }
     }
 
+    /// A word in the thread that the turn has no snapshot.
+    pub(super) fn say_not_saved(&mut self, now: Millis, why: &str, out: &mut Accepted) {
+        let text = format!("The workspace was not saved at the end of the turn: {why}");
+        self.say(now, Level::Warning, text, out);
+    }
+
     /// Reports the end of the turn and goes on to what waits.
     pub(super) fn complete(&mut self, now: Millis, commit: Option<String>, out: &mut Accepted) {
         self.close_time(now, out);
-        let Some(Running { mut turn, outcome, .. }) = self.turn.take() else { return };
-        self.memory.stopped = None;
+        let Some(Running { mut turn, .. }) = self.turn.take() else { return };
+        let outcome = self.memory.outcome.take();
         self.used_at(now);
         let outcome = outcome.unwrap_or(Outcome {
             state: TurnState::Interrupted,

@@ -17,6 +17,43 @@ fn a_restart_interrupts_what_the_agent_had_and_goes_on_with_what_it_had_not() {
 }
 
 #[test]
+fn an_end_that_was_being_saved_at_the_crash_stays_that_end() {
+    for sandbox in [true, false] {
+        let restart = |before: Vec<Input>| {
+            let mut machine = prompted();
+            let saves = take(&mut machine, before).effects;
+            let snapshot_of = Effect::Snapshot { turn: "t1".into(), number: 1 };
+            assert!(saves.contains(&snapshot_of), "{saves:?}");
+            let mut machine = again(&machine);
+            let mut out = take(&mut machine, vec![Input::Restarted { sandbox }]);
+            if sandbox {
+                assert_eq!(out.effects, [Effect::KillAgent], "what it left is ended");
+                out = take(&mut machine, vec![Input::Fact(Fact::AgentKilled)]);
+                assert_eq!(out.effects[0], snapshot_of, "it is saved after all");
+                out = take(&mut machine, vec![snapshot("t1")]);
+            }
+            (machine, out)
+        };
+        // The agent had come to its end, and what waited for that goes on.
+        let (machine, out) = restart(vec![queued("next"), ended("t1", Ending::Completed)]);
+        assert_eq!(ends(&out), [(1, TurnState::Completed)]);
+        assert_eq!(machine.turn().map(|turn| turn.number), Some(2), "{out:?}");
+        let warned = notices(&out).iter().any(|(text, _)| text.contains("was not saved"));
+        assert_eq!(warned, !sandbox, "{out:?}");
+        // It had failed, and says why.
+        let (machine, out) = restart(vec![ended("t1", Ending::Failed(problem("X")))]);
+        assert_eq!(ends(&out), [(1, TurnState::Failed)]);
+        let last = machine.last.as_ref().unwrap();
+        assert_eq!(last.error.as_ref().unwrap().reason, "X");
+        // A person had stopped it meanwhile.
+        let (machine, out) = restart(vec![ended("t1", Ending::Completed), stop("t1")]);
+        assert_eq!(ends(&out), [(1, TurnState::Interrupted)]);
+        let last = machine.last.as_ref().unwrap();
+        assert_eq!((last.stopped_by.as_str(), &last.error), ("me", &None));
+    }
+}
+
+#[test]
 fn after_a_restart_a_message_waits_until_the_old_agent_is_gone() {
     let (mut machine, _) = resting(AfterTurn::Freeze);
     let out = take(&mut machine, vec![Input::Restarted { sandbox: true }, message("more")]);
