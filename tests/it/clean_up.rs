@@ -1,5 +1,7 @@
 //! Threads nobody uses: announced, then removed without a trace; under a clock that the tests move.
 
+use std::fs;
+
 use aloft_tests::{
     home::{Home, items},
     poll,
@@ -124,4 +126,38 @@ fn a_cloud_that_was_down_removes_after_its_start_what_was_announced_and_announce
     assert!(told[1]["title"].as_str().unwrap().ends_with("is removed in 7 days"), "{told:?}");
     let removed = home.json(["list", "--removed"]);
     assert_eq!(removed.as_array().unwrap().len(), 1, "{removed}");
+}
+
+/// Spoils what a stopped cloud has on disk of a thread's first turn.
+fn spoil(home: &Home, id: &str) {
+    let store = home.path("data/cloud/store.db");
+    let mut bytes = fs::read(&store).unwrap();
+    // Id, number and thread, as they stand in the record; no field begins with 0x0f.
+    let turn = [&b"\x0a\x02t1\x10\x01\x1a"[..], &[u8::try_from(id.len()).unwrap()], id.as_bytes()]
+        .concat();
+    let found: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(&turn)).collect();
+    assert!(!found.is_empty(), "the turn is not on disk in these words");
+    for at in found {
+        bytes[at] = 0x0f;
+    }
+    fs::write(&store, bytes).unwrap();
+}
+
+#[test]
+fn a_thread_that_cannot_be_read_keeps_no_other_from_being_announced() {
+    let home = Home::new().with_clock();
+    let repository = home.repository();
+    // Who is older is looked at first.
+    let [spoiled, whole] = ["spoiled", "whole"].map(|word| {
+        let id = home.begin(&repository, "auto", &format!("$ echo {word} > {word}.txt"));
+        home.wait_turn(&id, 1);
+        id
+    });
+    home.ok(["cloud", "stop"]);
+    spoil(&home, &spoiled);
+    home.later(23.1);
+    home.ok(["cloud", "start"]);
+    let told = wait_announced(&home, &whole, 1);
+    assert!(told[0]["title"].as_str().unwrap().ends_with("is removed in 7 days"), "{told:?}");
+    assert_eq!(announced(&home, &spoiled), [Value::Null; 0]);
 }

@@ -5,6 +5,7 @@ mod journeys;
 mod saving;
 mod soak;
 mod stage;
+mod started;
 mod stops;
 mod synced;
 mod walk;
