@@ -1,6 +1,7 @@
 //! A person's own ssh at a sandbox: through the config that `aloft` writes and the tunnel that it carries, with nothing of
 //! ours in the environment.
 
+mod aliases;
 mod beside;
 mod cut;
 mod elsewhere;
