@@ -117,11 +117,11 @@ impl Opening {
     async fn next(mut self) -> (Response, State) {
         tokio::select! {
             opened = &mut self.opening => match opened {
-                Ok((opened, open)) => (says(Event::Opened(opened)), State::Open(open)),
+                Ok((opened, open)) => (Ok(says(Event::Opened(opened))), State::Open(open)),
                 Err(error) => (Err(error.into()), State::Over),
             },
             Some(text) = self.told.recv() => {
-                (says(Event::Progress(TunnelProgress { text })), State::Opening(self))
+                (Ok(says(Event::Progress(TunnelProgress { text }))), State::Opening(self))
             }
         }
     }
@@ -168,9 +168,9 @@ impl Open {
                 read = read(self.from.as_mut(), &mut self.data) => {
                     let Some(data) = read else {
                         let after = self.inward.map_or(State::Over, State::Farewell);
-                        return Some((says(Event::End(TunnelEnd {})), after));
+                        return Some((Ok(says(Event::End(TunnelEnd {}))), after));
                     };
-                    return Some((says(Event::Data(data)), State::Open(self)));
+                    return Some((Ok(says(Event::Data(data))), State::Open(self)));
                 }
                 goes_on = heard(&mut self.inward) => {
                     if !goes_on {
@@ -184,8 +184,8 @@ impl Open {
     }
 }
 
-fn says(event: Event) -> Response {
-    Ok(TunnelResponse { event: Some(event) })
+fn says(event: Event) -> TunnelResponse {
+    TunnelResponse { event: Some(event) }
 }
 
 /// What is read next; none = the last byte was.
