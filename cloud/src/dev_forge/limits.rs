@@ -33,19 +33,20 @@ impl Limits {
         *left
     }
 
-    /// Takes one call; says whether there was one left.
-    pub(super) fn take(&mut self, token: &str) -> bool {
+    /// Takes one call; when the hour it is of ends, where there was one left.
+    pub(super) fn take(&mut self, token: &str) -> Option<i64> {
         let left = self.of(token);
-        let taken = left.remaining > 0;
         if let Some(kept) = self.0.get_mut(token) {
             kept.remaining = left.remaining.saturating_sub(1);
         }
-        taken
+        (left.remaining > 0).then_some(left.until)
     }
 
-    /// Gives a call back: an answer that nothing changed is free.
-    pub(super) fn give_back(&mut self, token: &str) {
-        if let Some(kept) = self.0.get_mut(token) {
+    /// Gives a call back to the hour that ends then: an answer that nothing changed is free.
+    pub(super) fn give_back(&mut self, token: &str, until: i64) {
+        if let Some(kept) = self.0.get_mut(token)
+            && kept.until == until
+        {
             kept.remaining = (kept.remaining + 1).min(PER_HOUR);
         }
     }

@@ -185,7 +185,7 @@ async fn rest_call(forge: &Forge, parts: &Parts, body: &[u8], path: &[&str]) -> 
     let token = viewer.as_ref().map_or_else(|| "nobody".to_owned(), |viewer| viewer.token.clone());
     let scopes = viewer.as_ref().map(|viewer| viewer.scopes.join(", "));
     let free = path == ["rate_limit"];
-    let taken = free || lock(&forge.limits).take(&token);
+    let taken = if free { None } else { lock(&forge.limits).take(&token) };
     let accept = parts.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let call = Call {
         forge,
@@ -198,9 +198,17 @@ async fn rest_call(forge: &Forge, parts: &Parts, body: &[u8], path: &[&str]) -> 
         body,
         viewer,
     };
-    let answered = if taken { Box::pin(rest::answer(&call)).await } else { Err(exceeded(&call)) };
+    let answered = if free || taken.is_some() {
+        Box::pin(rest::answer(&call)).await
+    } else {
+        Err(exceeded(&call))
+    };
     let mut response = match answered {
-        Ok(answer) => fresh(&call, &parts.headers, answer, &token),
+        Ok(answer) => fresh(&call, &parts.headers, answer, || {
+            if let Some(until) = taken {
+                lock(&forge.limits).give_back(&token, until);
+            }
+        }),
         Err(failure) => failed(failure),
     };
     answer::extend(&mut response, &lock(&forge.limits).of(&token).headers());
@@ -215,12 +223,12 @@ async fn rest_call(forge: &Forge, parts: &Parts, body: &[u8], path: &[&str]) -> 
     response
 }
 
-/// An answer, or that it is the one the caller has already.
+/// An answer, or that it is the one the caller has already, which is free.
 fn fresh(
     call: &Call<'_>,
     headers: &HeaderMap,
     answer: answer::Answer,
-    token: &str,
+    give_back: impl FnOnce(),
 ) -> Response<Body> {
     let Some(body) = answer.body else {
         let mut response = Response::new(Body::empty());
@@ -237,7 +245,7 @@ fn fresh(
         .flat_map(|value| value.split(','))
         .any(|one| one.trim().trim_start_matches("W/") == tag.trim_start_matches("W/"));
     let mut response = if known && call.method == Method::GET && answer.status == StatusCode::OK {
-        lock(&call.forge.limits).give_back(token);
+        give_back();
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
