@@ -268,10 +268,12 @@ impl Stage {
     fn keeps_secrets(&self, thread: &str, number: u64) {
         // The pattern does not match itself. What is found is told backwards, or it would be redacted.
         let canary = "sk-upstream-[c]anary";
+        // It speaks once: codex may leave out what a command says in its first instants, where more follows.
         let look = format!(
             "cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' > /tmp/env; \
-             echo keys: $(grep -c '{canary}' /tmp/env) $(grep -rlaE '{canary}' \"$HOME\" /workspace /run /tmp 2>/dev/null | wc -l); \
-             echo token: $(grep -aE '^(ALOFT_MODEL_TOKEN|ANTHROPIC_AUTH_TOKEN)=' /tmp/env | head -n 1 | cut -d= -f2 | rev)"
+             keys=\"$(grep -c '{canary}' /tmp/env) $(grep -rlaE '{canary}' \"$HOME\" /workspace /run /tmp 2>/dev/null | wc -l)\"; \
+             token=$(grep -aE '^(ALOFT_MODEL_TOKEN|ANTHROPIC_AUTH_TOKEN)=' /tmp/env | head -n 1 | cut -d= -f2 | rev); \
+             printf 'keys: %s\\ntoken: %s\\n' \"$keys\" \"$token\""
         );
         let items =
             self.turn(thread, number, &json!([{"tool": "shell", "cmd": look}, {"text": "looked"}]));
