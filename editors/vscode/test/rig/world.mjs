@@ -147,14 +147,14 @@ export class Window {
 
   /** Runs a command by its whole name; where it asks, picks what has these words. */
   async command(name, ...picks) {
-    // A page that just takes the focus may swallow the key.
-    for (const end = Date.now() + LIMIT; Date.now() < end && !(await this.#input.isVisible()); ) {
-      await this.page.keyboard.press("F1");
-      await this.#input.waitFor({ timeout: 3_000 }).catch(() => undefined);
-    }
-    await this.#input.fill(`>${name}`);
     const whole = new RegExp(`^${name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`);
-    await this.page.locator(".quick-input-list .monaco-list-row").filter({ has: this.page.locator(".label-name", { hasText: whole }) }).first().click();
+    const row = this.page.locator(".quick-input-list .monaco-list-row").filter({ has: this.page.locator(".label-name", { hasText: whole }) }).first();
+    // A page that just takes the focus may swallow the key, or close what it had opened.
+    await until(`the command ${name}`, async () => {
+      if (!(await this.#input.isVisible())) await this.page.keyboard.press("F1");
+      const asked = this.#input.fill(`>${name}`, { timeout: 3_000 }).then(() => row.click({ timeout: 5_000 }));
+      return asked.then(() => true, () => false);
+    });
     for (const words of picks) await this.pick(words);
   }
 
