@@ -131,31 +131,34 @@ impl Open {
     /// All bytes pass here.
     fn through(Way { stream, hold }: Way, first: Bytes, said: Streaming<TunnelRequest>) -> Self {
         let (from, to) = tokio::io::split(stream);
+        Self::new(Some(from), hold, inward(to, first, said))
+    }
+
+    /// None does: it lasts as long as the caller's requests.
+    fn beside(hold: Hold, mut said: Streaming<TunnelRequest>) -> Self {
+        let inward = async move {
+            while let Ok(Some(_)) = said.message().await {}
+            false
+        };
+        Self::new(None, hold, inward)
+    }
+
+    fn new(
+        from: Option<ReadHalf<Box<dyn Connection>>>,
+        hold: Hold,
+        inward: impl Future<Output = bool> + Send + 'static,
+    ) -> Self {
         let hold = Arc::new(hold);
         let held = Arc::clone(&hold);
         let inward = tokio::spawn(async move {
             tokio::select! {
-                goes_on = inward(to, first, said) => goes_on,
+                goes_on = inward => goes_on,
                 // A caller that takes no response is cut off all the same.
                 _why = held.ended() => true,
             }
         });
         Self {
-            from: Some(from),
-            data: BytesMut::new(),
-            inward: Some(AbortOnDropHandle::new(inward)),
-            ended: Box::pin(async move { hold.ended().await }),
-        }
-    }
-
-    /// None does: it lasts as long as the caller's requests.
-    fn beside(hold: Hold, mut said: Streaming<TunnelRequest>) -> Self {
-        let inward = tokio::spawn(async move {
-            while let Ok(Some(_)) = said.message().await {}
-            false
-        });
-        Self {
-            from: None,
+            from,
             data: BytesMut::new(),
             inward: Some(AbortOnDropHandle::new(inward)),
             ended: Box::pin(async move { hold.ended().await }),
