@@ -4,6 +4,7 @@
 //! without the token.
 
 mod elsewhere;
+mod pictures;
 
 use std::{
     collections::HashMap,
@@ -14,8 +15,7 @@ use std::{
 use reqwest::{
     Client, Method, StatusCode, Url,
     header::{
-        ACCEPT, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK, LOCATION,
-        RETRY_AFTER,
+        AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK, LOCATION, RETRY_AFTER,
     },
     redirect,
 };
@@ -25,10 +25,7 @@ use serde_json::Value;
 
 use crate::{
     clock,
-    forge::{
-        Error, Result,
-        picture::{self, Picture},
-    },
+    forge::{Error, Result, http::pictures::Places, picture},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -57,8 +54,8 @@ pub(super) struct Http {
     base: Url,
     host: String,
     headers: HeaderMap,
-    /// Below which addresses the token opens pictures, and at which hosts they are open to those who know their address.
-    pictures: (Vec<Url>, &'static [&'static str]),
+    /// Where pictures of the forge are.
+    pictures: Places,
     /// How the forge calls the size of a page, and the size that is asked for.
     pub(super) per_page: (&'static str, usize),
     /// What was read before, with its mark: asked with that, what did not change costs nothing.
@@ -111,7 +108,7 @@ impl Http {
             base,
             host,
             headers,
-            pictures: (Vec::new(), &[]),
+            pictures: Places::default(),
             per_page: ("per_page", 100),
             read: Mutex::default(),
         })
@@ -120,12 +117,6 @@ impl Http {
     /// The same with another header.
     pub(super) fn with(mut self, name: &'static str, value: &'static str) -> Self {
         self.headers.insert(name, HeaderValue::from_static(value));
-        self
-    }
-
-    /// The same with pictures below these addresses, which the token opens, and at these hosts, where it does not go.
-    pub(super) fn keeping(mut self, own: &[String], open: &'static [&'static str]) -> Self {
-        self.pictures = (own.iter().filter_map(|one| Url::parse(one).ok()).collect(), open);
         self
     }
 
@@ -165,30 +156,6 @@ impl Http {
         what: &str,
     ) -> Result<Reply<T>> {
         self.ask(Method::POST, url, Some(body), what, TRIES).await
-    }
-
-    /// Fetches a picture.
-    pub(super) async fn picture(&self, picture: &Picture) -> Result<Vec<u8>> {
-        let want = Want { method: Method::GET, body: None, what: "fetch it", picture: true };
-        Ok(self.carry(&want, picture.url.clone(), TRIES).await?.2)
-    }
-
-    /// The address of a picture that is at the forge.
-    pub(super) fn reaches(&self, address: &str) -> Option<Url> {
-        let url = Url::parse(address).ok()?;
-        (self.opens(&url) || self.shows(&url)).then_some(url)
-    }
-
-    /// Whether the token may go there for a picture.
-    fn opens(&self, url: &Url) -> bool {
-        let below = |own: &Url| own.origin() == url.origin() && url.path().starts_with(own.path());
-        self.pictures.0.iter().any(below)
-    }
-
-    /// Whether pictures of the forge are there without it.
-    fn shows(&self, url: &Url) -> bool {
-        let hosts = self.pictures.1;
-        url.scheme() == "https" && url.host_str().is_some_and(|host| hosts.contains(&host))
     }
 
     /// Changes something, once: what comes of a request that broke is for the caller to find out.
@@ -316,18 +283,6 @@ impl Http {
         Ok((status, headers, bytes))
     }
 
-    /// What is sent along for a picture: the token only where that opens it.
-    fn for_picture(&self, url: &Url) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("image/*, application/octet-stream"));
-        if self.opens(url)
-            && let Some(token) = self.headers.get(AUTHORIZATION)
-        {
-            headers.insert(AUTHORIZATION, token.clone());
-        }
-        headers
-    }
-
     fn marks(&self) -> MutexGuard<'_, HashMap<String, (HeaderValue, Vec<u8>)>> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -358,7 +313,7 @@ impl Http {
     fn moved(&self, want: &Want<'_>, from: &Url, headers: &HeaderMap) -> Option<Url> {
         let target = from.join(headers.get(LOCATION)?.to_str().ok()?).ok()?;
         let may = if want.picture {
-            self.opens(&target) || self.shows(&target)
+            self.has_picture(&target)
         } else {
             target.origin() == self.base.origin()
         };
@@ -548,43 +503,6 @@ mod tests {
             br#"{"errors":[{"message":"Slow down.","extensions":{"code":"RATELIMITED"}}]}"#;
         assert_eq!(seconds(400, &[], graphql), Some(60));
         assert_eq!(seconds(400, &[], b"{}"), None);
-    }
-
-    #[test]
-    fn a_token_goes_for_pictures_only_where_it_belongs() {
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let http =
-            Http::new("https://api.example.com", "example.com".into(), "Bearer", &"t".into())
-                .unwrap();
-        let http =
-            http.keeping(&["https://example.com/assets/".to_owned()], &["pictures.example.com"]);
-        for (address, reached, with_token) in [
-            ("https://example.com/assets/1", true, true),
-            ("https://example.com/assets/../settings", false, false),
-            ("https://example.com/assets/%2e%2e/settings", false, false),
-            ("https://example.com:8443/assets/1", false, false),
-            ("https://api.example.com/user", false, false),
-            ("http://example.com/assets/1", false, false),
-            ("https://example.com.evil.test/assets/1", false, false),
-            ("https://me@evil.test/https://example.com/assets/1", false, false),
-            ("https://pictures.example.com/1", true, false),
-            ("http://pictures.example.com/1", false, false),
-            ("file:///etc/passwd", false, false),
-            ("/assets/1", false, false),
-        ] {
-            assert_eq!(http.reaches(address).is_some(), reached, "{address}");
-            let url = Url::parse(address).unwrap_or_else(|_| Url::parse("x:y").unwrap());
-            let sent = http.for_picture(&url);
-            assert_eq!(sent.contains_key(AUTHORIZATION), with_token, "{address}");
-        }
-        let want = Want { method: Method::GET, body: None, what: "", picture: true };
-        let from = Url::parse("https://example.com/assets/1").unwrap();
-        let moved = |to: &'static str| {
-            let headers = [(LOCATION, HeaderValue::from_static(to))].into_iter().collect();
-            http.moved(&want, &from, &headers).is_some()
-        };
-        assert!(moved("https://pictures.example.com/1?signed=1") && moved("/assets/2"));
-        assert!(!moved("https://evil.test/1") && !moved("/settings"));
     }
 
     #[test]
