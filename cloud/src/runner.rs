@@ -163,7 +163,7 @@ struct Shared {
     /// Pull requests that are being made, by thread.
     proposals: Mutex<HashMap<String, pull_request::Work>>,
     /// Comments that are being made.
-    comments: comment::Turns,
+    comments: comment::Gates,
     /// A forge said that something happened.
     look_soon: tokio::sync::Notify,
     opened: mpsc::Sender<Opened>,
@@ -182,7 +182,7 @@ impl Runner {
             taking_up: tokio::sync::Mutex::default(),
             lists: repositories::Lists::default(),
             proposals: Mutex::default(),
-            comments: comment::Turns::default(),
+            comments: comment::Gates::default(),
             look_soon: tokio::sync::Notify::new(),
             opened,
             tasks: TaskTracker::new(),

@@ -56,8 +56,8 @@ impl Runner {
         let (tracker, at) = (account.track()?, Reference { repository, key });
         let there = || there(tracker.as_ref(), &account, &at, &mark);
         // Two of one thread, one after the other; a tracker that does not answer keeps nobody else waiting.
-        let turn = self.shared.comments.of(&thread.id);
-        let _one_at_a_time = turn.lock().await;
+        let gate = self.shared.comments.of(&thread.id);
+        let _one_at_a_time = gate.lock().await;
         if let Some(url) = there().await? {
             return Ok(Commented { url, is_new: false });
         }
@@ -77,21 +77,21 @@ impl Runner {
     }
 }
 
-/// Comments that are being made, by thread.
+/// Gates of the threads of which comments are being made.
 #[derive(Debug, Default)]
-pub(super) struct Turns(Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>);
+pub(super) struct Gates(Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>);
 
-impl Turns {
+impl Gates {
     /// What is held while the issue of this thread is told something.
     fn of(&self, thread: &str) -> Arc<tokio::sync::Mutex<()>> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, turn| turn.strong_count() > 0);
-        if let Some(turn) = all.get(thread).and_then(Weak::upgrade) {
-            return turn;
+        all.retain(|_, gate| gate.strong_count() > 0);
+        if let Some(gate) = all.get(thread).and_then(Weak::upgrade) {
+            return gate;
         }
-        let turn = Arc::default();
-        all.insert(thread.to_owned(), Arc::downgrade(&turn));
-        turn
+        let gate = Arc::default();
+        all.insert(thread.to_owned(), Arc::downgrade(&gate));
+        gate
     }
 }
 
