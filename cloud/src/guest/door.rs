@@ -20,7 +20,7 @@ const WAITING: usize = 16;
 /// How long to wait after an accept that failed, of descriptors for one.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// Where the cloud comes in.
+/// Where the cloud comes in, and for SSH a bridge on its machine.
 #[derive(Debug)]
 pub(super) struct Door {
     listener: UnixListener,
