@@ -24,6 +24,8 @@ use crate::git::{Error, Result};
 const OLDEST: (u32, u32) = (2, 30);
 /// Time for a command that touches only the disk.
 const LOCAL_TIMEOUT: Duration = Duration::from_secs(300);
+/// What a command that is not wanted any more has to take its locks away.
+const GRACE: Duration = Duration::from_secs(1);
 /// Most that is read of a command's answer; a list of a million files fits.
 const ANSWER_LIMIT: usize = 256 << 20;
 /// What a command sees of the cloud's own environment: how to reach the network, nothing else.
@@ -63,19 +65,18 @@ pub(crate) struct Git {
     progress: Option<watch::Sender<Progress>>,
 }
 
-/// A command whose answer is read as it comes. Dropping it kills its whole process group.
+/// A command whose answer is read as it comes. Dropping it ends its whole process group.
 pub(crate) struct Running {
     /// What it prints.
     pub(crate) stdout: ChildStdout,
-    child: Child,
     words: JoinHandle<Vec<u8>>,
     input: Option<JoinHandle<()>>,
     group: ProcessGroup,
     attempt: String,
 }
 
-/// Kills the processes of a group when dropped while armed.
-struct ProcessGroup(Option<Pid>);
+/// A process and all that it starts: ended when this is dropped and it was not waited for.
+struct ProcessGroup(Option<Child>);
 
 impl Git {
     /// A command that belongs to no repository. `attempt` reads after "failed to …".
@@ -108,8 +109,7 @@ impl Git {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
+            .process_group(0);
         Self {
             command,
             attempt: attempt.into(),
@@ -204,8 +204,6 @@ impl Git {
             }
             _ => Error::io(self.attempt.clone())(source),
         })?;
-        let group =
-            ProcessGroup(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
         let input = child.stdin.take().map(|mut stdin| {
             let bytes = std::mem::take(&mut self.input);
             // A command that ends before it has read everything says why on its standard error.
@@ -215,7 +213,8 @@ impl Git {
             return Err(Error::io(self.attempt)(io::Error::other("no pipe to git")));
         };
         let words = tokio::spawn(drain(stderr, self.progress.take()));
-        Ok(Running { stdout, child, words, input, group, attempt: self.attempt })
+        let group = ProcessGroup(Some(child));
+        Ok(Running { stdout, words, input, group, attempt: self.attempt })
     }
 
     /// Runs it to its end, whatever that is: its status, its answer and what it said on its standard error.
@@ -250,8 +249,7 @@ impl Git {
 impl Running {
     /// Waits for its end, after everything it printed was read.
     pub(crate) async fn end(&mut self) -> Result<(ExitStatus, Vec<u8>)> {
-        let status = self.child.wait().await.map_err(Error::io(self.attempt.clone()))?;
-        self.group.0 = None;
+        let status = self.group.wait().await.map_err(Error::io(self.attempt.clone()))?;
         let words = (&mut self.words).await.unwrap_or_default();
         Ok((status, words))
     }
@@ -276,11 +274,30 @@ impl Drop for Running {
     }
 }
 
+impl ProcessGroup {
+    async fn wait(&mut self) -> io::Result<ExitStatus> {
+        let Some(child) = &mut self.0 else { return Err(io::Error::other("it has ended")) };
+        let status = child.wait().await?;
+        self.0 = None;
+        Ok(status)
+    }
+}
+
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
-        if let Some(group) = self.0.take() {
-            // Gone already is as good.
+        let Some(mut child) = self.0.take() else { return };
+        let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let Some(group) = id else { return };
+        // Gone already is as good. A git that is killed at once leaves its locks, which keep out all that come after it.
+        kill_process_group(group, Signal::TERM).ok();
+        let end = async move {
+            drop(tokio::time::timeout(GRACE, child.wait()).await);
             kill_process_group(group, Signal::KILL).ok();
+            drop(child.wait().await);
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(end)),
+            Err(_) => drop(kill_process_group(group, Signal::KILL)),
         }
     }
 }
@@ -316,6 +333,7 @@ impl std::fmt::Debug for Git {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::git::mirror::make_bare;
 
     #[tokio::test]
     async fn the_version_is_found() {
@@ -333,6 +351,49 @@ mod tests {
             error.to_string(),
             "list refs of x: fatal: not a git repository: '/nonexistent'"
         );
+    }
+
+    #[tokio::test]
+    async fn a_command_that_is_not_wanted_any_more_leaves_no_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let (repository, script) = (folder.path().join("r.git"), folder.path().join("script"));
+        make_bare(&repository, "sha1", "0600").await.unwrap();
+        let tree = Git::at(&repository, "write a tree").arg("mktree").line().await.unwrap();
+        let mut commit = Git::at(&repository, "commit").args(["commit-tree", "-m", "x", &tree]);
+        for who in ["AUTHOR", "COMMITTER"] {
+            for what in ["NAME", "EMAIL"] {
+                commit = commit.env(&format!("GIT_{who}_{what}"), "ada");
+            }
+        }
+        let commit = commit.line().await.unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &script,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RWXU,
+            0,
+        )
+        .unwrap();
+        let both = || File::options().read(true).write(true).open(&script).unwrap();
+        let mut said = both();
+        let running =
+            Git::at(&repository, "wait").args(["update-ref", "--stdin"]).input_file(both());
+        let running = running.start().unwrap();
+        let words = format!("start\ncreate refs/heads/x {commit}\nprepare\n");
+        std::io::Write::write_all(&mut said, words.as_bytes()).unwrap();
+        let lock = repository.join("refs/heads/x.lock");
+        let until = async |is_there: bool| {
+            for _ in 0..1_000 {
+                if lock.exists() == is_there {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            panic!("is there the lock? {}", lock.exists());
+        };
+        until(true).await;
+        drop(running);
+        until(false).await;
     }
 
     #[tokio::test]

@@ -61,7 +61,8 @@ fn is_gone(removed: &io::Result<()>) -> bool {
     removed.as_ref().map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |()| true)
 }
 
-/// Keeps the repositories of these names, and nothing else but their own files. Nobody may work on any of them.
+/// Keeps the repositories of these names, and nothing else but their own files, without the locks of a git that was killed.
+/// Nobody may work on any of them.
 pub(crate) fn clear(root: &Path, keep: &HashSet<String>) -> io::Result<()> {
     let entries = match std::fs::read_dir(root) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -72,6 +73,7 @@ pub(crate) fn clear(root: &Path, keep: &HashSet<String>) -> io::Result<()> {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.strip_suffix(".git").is_some_and(|id| keep.contains(id)) {
             clear_incoming(&entry.path())?;
+            clear_locks(&entry.path())?;
         } else if !is_lock(&name, keep) {
             tracing::info!(folder = %entry.path().display(), "removing what a crash left");
             remove(&entry.path())?;
@@ -92,6 +94,23 @@ fn clear_incoming(repository: &Path) -> io::Result<()> {
         let name = entry.file_name().to_string_lossy().into_owned();
         if ["incoming-", "bundle-"].iter().any(|passing| name.starts_with(passing)) {
             remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the locks of files and refs; objects have none.
+fn clear_locks(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, name) = (entry.path(), entry.file_name());
+        if entry.file_type()?.is_dir() {
+            if name != "objects" {
+                clear_locks(&path)?;
+            }
+        } else if path.extension().is_some_and(|extension| extension == "lock") {
+            tracing::info!(lock = %path.display(), "removing what a crash left");
+            remove(&path)?;
         }
     }
     Ok(())
@@ -142,8 +161,10 @@ mod tests {
         for folder in ["kept.git/objects", "kept.git/incoming-x", "other.git", ".unfinished-y"] {
             std::fs::create_dir_all(path(folder)).unwrap();
         }
-        for lock in [".kept.lock", ".other.lock"] {
-            std::fs::write(path(lock), "").unwrap();
+        std::fs::create_dir_all(path("kept.git/refs/heads/a")).unwrap();
+        let (lock, refs) = ("kept.git/refs/heads/a/b.lock", "kept.git/refs/heads/a/b");
+        for file in [".kept.lock", ".other.lock", "kept.git/config.lock", lock, refs] {
+            std::fs::write(path(file), "").unwrap();
         }
         clear(root.path(), &HashSet::from(["kept".to_owned()])).unwrap();
         let mut names: Vec<String> = std::fs::read_dir(root.path())
@@ -153,5 +174,7 @@ mod tests {
         names.sort();
         assert_eq!(names, [".kept.lock", "kept.git"]);
         assert!(path("kept.git/objects").exists() && !path("kept.git/incoming-x").exists());
+        assert!(path(refs).exists() && !path(lock).exists());
+        assert!(!path("kept.git/config.lock").exists());
     }
 }

@@ -1,7 +1,7 @@
 //! The steps inside a sandbox, run here as they would be there: nothing an agent does to its repository loses work.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 
@@ -65,8 +65,12 @@ async fn a_workspace_whose_making_died_at_any_step_is_made_by_the_next() {
     let mut world = World::with_source(&[("a", "1"), ("d/b", "2")]);
     world.prepare("").await;
     let step = &world.paths.clone(&world.clone_of(None))[0];
+    let own = &PathBuf::from(&world.paths.snapshots);
     for call in 1.. {
         let died = run_until(step, world.folder.path(), call);
+        if died && own.is_dir() {
+            leave_locks(own, &["config", "HEAD", "index", "packed-refs", "refs/aloft/base"]);
+        }
         run_step(step).unwrap();
         write(&world.file("new"), "work");
         let (bundle, warnings) = world.bundle(SnapshotName::Turn(1));
@@ -82,6 +86,36 @@ async fn a_workspace_whose_making_died_at_any_step_is_made_by_the_next() {
             break;
         }
     }
+}
+
+/// What a git that is killed leaves of each file it was about to write.
+fn leave_locks(repository: &Path, files: &[&str]) {
+    for file in files {
+        write(&repository.join(format!("{file}.lock")), "");
+    }
+}
+
+#[tokio::test]
+async fn the_locks_of_a_git_that_was_killed_hold_up_nothing() {
+    let mut world = World::new(&[("a", "1")]).await;
+    let own = PathBuf::from(&world.paths.snapshots);
+    write(&world.file("b"), "2");
+    commit_all(&world.workspace(), "work");
+    write(&world.file("b"), "3");
+    let passing = ["index", "submodules.index", "refs/aloft/head", "refs/aloft/index"];
+    leave_locks(&own, &passing);
+    leave_locks(&own, &["refs/aloft/turns/1"]);
+    let first = world.snapshot(1).await;
+    let (head, branch) = (world.head().commit, world.head().branch.unwrap());
+    write(&world.file("b"), "4");
+    commit_all(&world.workspace(), "more work");
+    leave_locks(&own, &passing);
+    let refs = ["refs/aloft/restored", "refs/aloft/staged", &format!("refs/heads/{branch}")];
+    leave_locks(&world.file(".git"), &refs);
+    leave_locks(&world.file(".git"), &["HEAD", "index", "packed-refs"]);
+    world.restore(&first, None).unwrap();
+    assert_eq!(std::fs::read_to_string(world.file("b")).unwrap(), "3");
+    assert_eq!((world.head().commit, world.head().branch), (head, Some(branch)));
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ own_has() {
 
 # Makes our own repository where there is none, or one that was never finished. $1: the base commit.
 make_own() {
+    [ ! -d "$snapshots" ] || clear_locks "$snapshots"
     [ -s "$snapshots/objects/info/alternates" ] && return
     mkdir -p "$snapshots"
     format=sha1
@@ -36,6 +37,11 @@ make_own() {
     GIT_ALTERNATE_OBJECT_DIRECTORIES=$mirror/objects git --git-dir="$snapshots" update-ref refs/aloft/base "$1"
     # Last: it says that all of it was made.
     printf '%s/objects\n' "$mirror" >"$snapshots/objects/info/alternates"
+}
+
+# Removes the locks of a git that was ended in the middle, below $1. Only where no other one can be at work.
+clear_locks() {
+    find "$1" -name objects -prune -o -name '*.lock' -type f -exec rm -f {} +
 }
 
 # Makes a repository without files that borrows from the mirror. $1 where, $2 URL of `origin`, $3 name, $4 e-mail of commits,
@@ -82,7 +88,6 @@ HOOK
 
 # Brings our own index to what the workspace holds: everything but what is ignored. $1: the commit that was last known.
 record() {
-    rm -f "$snapshots/index.lock"
     # Keeps what is known of unchanged files, so that they are not read again; forgets nothing that is tracked but ignored.
     own read-tree -m "$1" 2>/dev/null || {
         rm -f "$snapshots/index"
@@ -136,7 +141,7 @@ inner() {
 # Brings that index to the files of the submodules that are there; fails where none is. $1: only of those this commit has
 # files of, or empty. The other index must be up to date.
 record_submodules() {
-    rm -f "$snapshots/submodules.index" "$snapshots/submodules.index.lock"
+    rm -f "$snapshots/submodules.index"
     [ -e "$workspace/.gitmodules" ] || return 1
     own ls-files --stage -z | { grep -z '^160000 ' || true; } | cut -z -f 2- | xargs -0 -r -n 1 sh -c '
         [ -e "$0/$3/.git" ] || exit 0

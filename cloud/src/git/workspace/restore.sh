@@ -39,7 +39,7 @@ if [ ! -e "$workspace/.git" ]; then
     make_repository "$snapshots/made" "$remote" "$name" "$email" "$trailers"
     mv "$snapshots/made/.git" "$workspace/.git"
     rm -rf "$snapshots/made"
-elif ! work rev-parse --git-dir >/dev/null 2>&1; then
+elif clear_locks "$workspace/.git" && ! work rev-parse --git-dir >/dev/null 2>&1; then
     warn 'the files are back, but the workspace has no repository for its branch'
     exit 0
 fi
@@ -56,7 +56,7 @@ if [ -n "$branch" ]; then
     fi
 fi
 [ -n "$branch" ] || work update-ref --no-deref -m 'aloft: restore' HEAD "$head"
-rm -f "$workspace/.git/index.lock" "$workspace/.git/MERGE_HEAD" "$workspace/.git/CHERRY_PICK_HEAD" "$workspace/.git/REVERT_HEAD" "$workspace/.git/AUTO_MERGE"
+rm -f "$workspace/.git/MERGE_HEAD" "$workspace/.git/CHERRY_PICK_HEAD" "$workspace/.git/REVERT_HEAD" "$workspace/.git/AUTO_MERGE"
 rm -rf "$workspace/.git/rebase-merge" "$workspace/.git/rebase-apply" "$workspace/.git/sequencer"
 work read-tree refs/aloft/staged
 work update-ref -d refs/aloft/restored

@@ -46,7 +46,7 @@ if [ -n "$head" ] && cp -p "$workspace/.git/index" "$snapshots/staged.index" 2>/
         staged=''
     fi
 fi
-rm -f "$snapshots/staged.index" "$snapshots/staged.index.lock"
+rm -f "$snapshots/staged.index"
 set -- "$tree" -p "$parent"
 for more in "$head" "$staged" "$submodules"; do
     if [ -n "$more" ] && [ "$more" != "$parent" ]; then set -- "$@" -p "$more"; fi
