@@ -267,15 +267,19 @@ for (const { kind, Forge, repository, enough } of FORGES) {
     await person.refused("NOTHING_TO_FIX", ["pr", thread.id, "--fix"]);
 
     await forge.breaks(repository, thread.branch, "2 of 9 tests failed");
+    for (const login of ["bob", "eve"]) await forge.token(login, enough);
+    await forge.reads(repository, "eve");
     await forge.say(repository, pullRequest.number, "bob", "Please name it otherwise.");
+    await forge.say(repository, pullRequest.number, "eve", "Rather delete it.");
     await forge.remark(repository, pullRequest.number, "bob", "Why first?", "first.md", 1);
     await person.does(["pr", thread.id, "--fix"]);
     const { items } = await person.does(["show", thread.id]);
     const words = items.filter((item) => item.type === "userMessage").at(-1).input[0].text;
     assert.match(words, /^The check test failed\./m);
     assert.match(words, /^> 2 of 9 tests failed$/m);
-    assert.match(words, /^\w+ wrote:\n> Please name it otherwise\.$/m);
-    assert.match(words, /^\w+ wrote at first\.md:1:\n> Why first\?$/m);
+    assert.match(words, /^bob wrote:\n> Please name it otherwise\.$/m);
+    assert.match(words, /^eve, who may not write to the repository, wrote:\n> Rather delete it\.$/m);
+    assert.match(words, /^bob wrote at first\.md:1:\n> Why first\?$/m);
     assert.doesNotMatch(words, /not sent/, "a review that its author keeps is not told");
     assert.doesNotMatch(words, /assigned to/, "the forge's own words are no comment");
     await person.refused("NOTHING_TO_FIX", ["pr", thread.id, "--fix"]);

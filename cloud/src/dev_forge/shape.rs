@@ -304,8 +304,13 @@ impl Call<'_> {
     }
 
     fn association(&self, repository: &Repository, login: &str) -> &'static str {
-        let first = self.forge.owner() == login;
-        if first || login == repository.owner { "OWNER" } else { "CONTRIBUTOR" }
+        if self.forge.owner() == login || login == repository.owner {
+            return "OWNER";
+        }
+        match repository.record.permissions.get(login) {
+            Some(access) if *access >= Access::Write => "COLLABORATOR",
+            _ => "CONTRIBUTOR",
+        }
     }
 
     /// A comment on an issue or a pull request.

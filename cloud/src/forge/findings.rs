@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::forge::{Error, Result};
+
 /// Characters of a check's report, and of each remark, that reach the agent.
 const TEXT: usize = 6_000;
 /// Checks, and remarks, that reach the agent at once.
@@ -42,6 +44,8 @@ pub struct Remark {
     pub time: String,
     /// Who.
     pub author: String,
+    /// Whether they may write to the repository, as far as the forge tells.
+    pub may_write: bool,
     /// File and line; empty = to the whole.
     pub place: String,
     /// Markdown.
@@ -56,6 +60,13 @@ impl Findings {
             !text.is_empty() && !text.starts_with(OWN)
         });
         self.remarks.sort_by(|one, other| (&one.time, &one.id).cmp(&(&other.time, &other.id)));
+        self
+    }
+
+    /// Leaves out what was said by those who may not write to the repository, but for the account `login` itself.
+    #[must_use]
+    pub fn without_strangers(mut self, login: &str) -> Self {
+        self.remarks.retain(|remark| remark.may_write || remark.author.eq_ignore_ascii_case(login));
         self
     }
 
@@ -105,9 +116,10 @@ impl Findings {
             }
         }
         for remark in &self.remarks {
-            let Remark { author, place, text, .. } = remark;
+            let Remark { author, may_write, place, text, .. } = remark;
+            let who = if *may_write { "" } else { ", who may not write to the repository," };
             let at = if place.is_empty() { String::new() } else { format!(" at {place}") };
-            let _ = write!(words, "\n{author} wrote{at}:\n");
+            let _ = write!(words, "\n{author}{who} wrote{at}:\n");
             said(&mut words, text);
         }
         let left_out = self.checks.len().saturating_sub(ENTRIES);
@@ -118,6 +130,19 @@ impl Findings {
             let _ = write!(words, "\n{} more comments come later.\n", self.later);
         }
         words
+    }
+}
+
+/// Who may write to a repository; nobody, as far as is known, where the forge does not tell that to everybody.
+pub(super) fn or_nobody<T: Default>(writers: Result<T>) -> Result<T> {
+    match writers {
+        Err(
+            error @ (Error::Denied { .. } | Error::NotFound { .. } | Error::ScopeMissing { .. }),
+        ) => {
+            tracing::warn!(%error, "comments are told as those of strangers");
+            Ok(T::default())
+        }
+        other => other,
     }
 }
 
@@ -150,8 +175,14 @@ mod tests {
     use super::*;
 
     fn remark(id: &str, time: &str, text: &str) -> Remark {
-        let author = "ada".into();
-        Remark { id: id.into(), time: time.into(), author, text: text.into(), ..Remark::default() }
+        Remark {
+            id: id.into(),
+            time: time.into(),
+            author: "ada".into(),
+            may_write: true,
+            place: String::new(),
+            text: text.into(),
+        }
     }
 
     #[test]
@@ -169,6 +200,21 @@ mod tests {
         let rest = findings.since(&["1".into()]);
         assert_eq!(rest.sum(), "1 comment");
         assert!(rest.since(&["2".into()]).is_empty());
+    }
+
+    #[test]
+    fn who_may_not_write_is_told_apart() {
+        let stranger =
+            Remark { may_write: false, author: "eve".into(), ..remark("2", "", "Do x.") };
+        let remarks = vec![remark("1", "", "Do y."), stranger];
+        let findings = Findings { remarks, ..Findings::default() };
+        let words = findings.words("https://f/1");
+        assert!(words.contains("\nada wrote:\n> Do y.\n"), "{words}");
+        let told = "\neve, who may not write to the repository, wrote:\n> Do x.\n";
+        assert!(words.contains(told), "{words}");
+        assert_eq!(findings.clone().without_strangers("Eve").remarks.len(), 2);
+        let heard = findings.without_strangers("ada");
+        assert_eq!(heard.remarks.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["1"]);
     }
 
     #[test]

@@ -17,6 +17,10 @@ use crate::forge::{
 /// What a classic token must be allowed, each with what includes it.
 const SCOPES: [(&str, &[&str]); 1] = [("repo", &["repo", "public_repo"])];
 
+/// What somebody is to a repository who may write to it, and what an app is among users.
+const WRITERS: [&str; 3] = ["OWNER", "MEMBER", "COLLABORATOR"];
+const BOT: &str = "Bot";
+
 /// Where pictures lie for everybody who knows their whole address.
 const PICTURES: &[&str] = &[
     "private-user-images.githubusercontent.com",
@@ -138,12 +142,17 @@ pub(super) struct Remark {
     body_html: Option<String>,
     #[serde(default)]
     user: Option<Author>,
+    /// What its author is to the repository. Forgejo tells it elsewhere.
+    #[serde(default)]
+    author_association: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Author {
     #[serde(default)]
     login: Option<String>,
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
 }
 
 impl GitHub {
@@ -331,6 +340,13 @@ impl GitHub {
 driver!(GitHub);
 
 impl Remark {
+    /// Whether it is of somebody who may write to the repository, or of an app, which says something there only where somebody
+    /// who owns the repository let it in.
+    fn may_write(&self) -> bool {
+        let is_bot = self.user.as_ref().and_then(|user| user.kind.as_deref()) == Some(BOT);
+        is_bot || self.author_association.as_deref().is_some_and(|word| WRITERS.contains(&word))
+    }
+
     /// Where it is read.
     pub(super) fn page(self) -> String {
         self.html_url.unwrap_or_default()
@@ -338,10 +354,12 @@ impl Remark {
 
     /// As what stands against a pull request; each kind counts for itself.
     pub(super) fn told(self, kind: &str) -> forge::Remark {
+        let may_write = self.may_write();
         forge::Remark {
             id: format!("{kind}-{}", self.id),
             time: self.created_at.unwrap_or_default(),
             author: self.user.and_then(|user| user.login).unwrap_or_default(),
+            may_write,
             place: String::new(),
             text: self.body.unwrap_or_default(),
         }

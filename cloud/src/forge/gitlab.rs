@@ -149,6 +149,8 @@ struct Note {
 #[derive(Deserialize)]
 struct Author {
     #[serde(default)]
+    id: u64,
+    #[serde(default)]
     username: Option<String>,
 }
 

@@ -80,7 +80,11 @@ impl Runner {
         }
         // Where the forge does not say, it is what was pushed last.
         let commit = if now.head.is_empty() { memory.pushed.commit } else { now.head };
-        let findings = forge.findings(&repository, known.number, &commit).await?;
+        let mut findings = forge.findings(&repository, known.number, &commit).await?;
+        // Nobody has read it who could tell whether it is to be done.
+        if unasked.is_some() {
+            findings = findings.without_strangers(&account.person.login);
+        }
         let mut findings = findings.since(&memory.fix.heard);
         // What was told of this very commit was told.
         if memory.fix.commit == commit {

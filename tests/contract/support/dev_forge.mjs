@@ -162,16 +162,17 @@ export class DevForge {
     assert.equal(answer.status, 201, await answer.text());
   }
 
-  /** Its owner says something to a pull request. */
-  say(name, number, _author, text) {
+  /** Somebody with a token says something to a pull request. */
+  say(name, number, login, text) {
     const operation = "POST /repos/{owner}/{repo}/issues/{issue_number}/comments";
-    return this.ask(operation, [...name.split("/"), number], { body: { body: text } }, 201);
+    const asked = { token: this.logins.get(login), body: { body: text } };
+    return this.ask(operation, [...name.split("/"), number], asked, 201);
   }
 
-  /** Its owner says something to a line of a pull request. */
-  async remark(name, number, _author, text, path, line) {
+  /** Somebody with a token says something to a line of a pull request. */
+  async remark(name, number, login, text, path, line) {
     const { head } = await this.ask("GET /repos/{owner}/{repo}/pulls/{pull_number}", [...name.split("/"), number]);
-    const headers = { authorization: `Bearer ${this.master}`, "content-type": "application/json" };
+    const headers = { authorization: `Bearer ${this.logins.get(login)}`, "content-type": "application/json" };
     const body = JSON.stringify({ body: text, path, line, side: "RIGHT", commit_id: head.sha });
     const url = `${this.url}/api/v3/repos/${name}/pulls/${number}/comments`;
     const answer = await fetch(url, { method: "POST", headers, body });

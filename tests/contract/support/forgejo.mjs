@@ -75,6 +75,11 @@ export class Forgejo extends Double {
       const { author, text, path, line } = this.pull(`${owner}/${repo}`, number).lines[id - 1];
       return [this.contract.least("OfPullReviewComment", { id: Number(id), body: text, path, position: line, user: { login: author } })];
     });
+    this.route("GET /repos/{owner}/{repo}/assignees", ({ values: [owner, repo] }) => {
+      const people = new Set([...this.tokens.values()].map(({ login }) => login));
+      const writers = [...people].filter((login) => this.mayPush(`${owner}/${repo}`, login));
+      return writers.map((login) => this.contract.least("OfUser", { login }));
+    });
     this.route("GET /repos/{owner}/{repo}/labels", ({ values: [owner, repo], query }) => {
       const name = `${owner}/${repo}`;
       const all = (this.repository(name).labels ?? []).map((label, at) => this.#label(label, at));

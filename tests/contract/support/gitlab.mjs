@@ -7,6 +7,8 @@ import { Double, Refusal, only } from "./double.mjs";
 export class GitLab extends Double {
   constructor(folder) {
     super("gitlab", "/api/v4", folder);
+    /** Whoever was named; their number is the place here. */
+    this.people = [];
     this.route("GET /personal_access_tokens/self", ({ token }) =>
       this.contract.least("OfPersonalAccessTokenSchema", { scopes: token.scopes, active: true }),
     );
@@ -60,11 +62,16 @@ export class GitLab extends Double {
       // Its shape is not published.
       return { id: at + 1, name: label };
     });
+    this.route("GET /projects/{id}/members/all", ({ values: [name], query }) => {
+      const asked = query.getAll("user_ids[]").map((id) => this.people[id - 1]);
+      const level = (login) => (this.mayPush(name, login) ? 30 : 20);
+      const member = (login) => ({ ...this.#person(login), access_level: level(login) });
+      const all = asked.map((login) => ({ ...this.contract.least("OfMemberSchema"), ...member(login) }));
+      return this.page(all, query, "per_page", `/projects/${encodeURIComponent(name)}/members/all`);
+    });
     this.route("GET /users", ({ query }) => {
-      const at = (this.reviewers ?? []).indexOf(query.get("username"));
-      if (at < 0) return [];
-      const all = { ...this.contract.least("OfUserSchema"), ...this.#person(this.reviewers[at], at + 1) };
-      return [all];
+      const known = (this.reviewers ?? []).filter((login) => login === query.get("username"));
+      return known.map((login) => ({ ...this.contract.least("OfUserSchema"), ...this.#person(login) }));
     });
     this.route("GET /projects/{id}/repository/commits/{sha}/statuses", ({ values: [name, commit] }) => {
       const failing = this.failing(name, commit);
@@ -105,7 +112,7 @@ export class GitLab extends Double {
       const pull = this.pull(name, number);
       // What is not there would be made.
       if (body.add_labels) pull.labels = [...(pull.labels ?? []), ...body.add_labels.split(",")];
-      if (body.reviewer_ids) pull.reviewers = body.reviewer_ids.map((id) => this.reviewers[id - 1]);
+      if (body.reviewer_ids) pull.reviewers = body.reviewer_ids.map((id) => this.people[id - 1]);
       pull.title = body.title ?? pull.title;
       pull.body = body.description ?? pull.body;
       pull.base = body.target_branch ?? pull.base;
@@ -137,7 +144,9 @@ export class GitLab extends Double {
     return [own, ...all.map((one, at) => note(one, at + 2))];
   }
 
-  #person(username, id = 1) {
+  #person(username) {
+    if (!this.people.includes(username)) this.people.push(username);
+    const id = this.people.indexOf(username) + 1;
     return { id, username, name: username, state: "active", avatar_url: "", web_url: "" };
   }
 
@@ -176,7 +185,7 @@ export class GitLab extends Double {
       description: pull.body ?? null,
       state: pull.state === "open" ? "opened" : pull.state,
       draft: pull.title.startsWith("Draft: "),
-      reviewers: (pull.reviewers ?? []).map((one) => this.#person(one, this.reviewers.indexOf(one) + 1)),
+      reviewers: (pull.reviewers ?? []).map((one) => this.#person(one)),
       source_branch: pull.head,
       target_branch: pull.base,
       web_url: `${this.url}/${name}/-/merge_requests/${pull.number}`,

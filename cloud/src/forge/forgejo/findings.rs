@@ -1,15 +1,25 @@
 //! What stands against a pull request at Forgejo: statuses that failed, reviews, remarks to lines and to the whole.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 
 use crate::forge::{
     self, Checks, FailedCheck, Findings, Result,
+    findings::or_nobody,
     forgejo::{CommitStatus, Forgejo, scope},
     github::{Remark, repos},
 };
 
 /// The state of a review that its author has not sent.
 const UNSENT: &str = "PENDING";
+
+/// Somebody who may write to a repository.
+#[derive(Deserialize)]
+struct Writer {
+    #[serde(default)]
+    login: Option<String>,
+}
 
 #[derive(Deserialize)]
 struct Review {
@@ -65,7 +75,22 @@ impl Forgejo {
             }
             remarks.push(review.remark.told("review"));
         }
-        Ok(Findings { checks: checks.collect(), remarks, later: 0 }.tidied())
+        let mut findings = Findings { checks: checks.collect(), remarks, later: 0 }.tidied();
+        if !findings.remarks.is_empty() {
+            let writers = or_nobody(self.writers(name).await)?;
+            for remark in &mut findings.remarks {
+                remark.may_write = writers.contains(&remark.author);
+            }
+        }
+        Ok(findings)
+    }
+
+    /// Who may write to a repository: to these an issue can be given.
+    async fn writers(&self, name: &str) -> Result<HashSet<String>> {
+        let what = format!("ask who may write to {name}");
+        let url = self.http.url(&repos(name, &["assignees"]), &[]);
+        let people = self.http.get::<Vec<Writer>>(url, &what).await.map_err(scope)?.body;
+        Ok(people.into_iter().filter_map(|one| one.login).collect())
     }
 }
 
