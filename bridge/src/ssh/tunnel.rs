@@ -1,6 +1,7 @@
 //! Bytes to what listens in a sandbox and back, each direction ending on its own.
 
-use std::io;
+use std::io::{self, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use aloft_proto::v1;
@@ -8,7 +9,6 @@ use aloft_proto::v1::tunnel_header::Target;
 use aloft_proto::v1::tunnel_response::Event;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tonic::Streaming;
 
@@ -18,9 +18,6 @@ use crate::protocol::error::{Code, Error};
 
 /// Most bytes of one message.
 const PIECE: usize = 64 << 10;
-/// Most bytes that are moved at once where nothing is said about them.
-const LARGE_PIECE: usize = 256 << 10;
-
 /// What may be on its way to a server on this machine; the kernel gives as much of it as it allows.
 const SENT: usize = 4 << 20;
 
@@ -55,7 +52,7 @@ impl Tunnel {
             let (opened, answers) = opened(client, answers, &mut progress).await?;
             let server = match opened.server.as_str() {
                 "" => None,
-                path => match connect(Path::new(path)).await {
+                path => match connect(Path::new(path)) {
                     Ok(server) => Some(server),
                     Err(error) => {
                         // The cloud's socket was lent to where its folders are not seen: it can be asked to pass all on.
@@ -70,22 +67,24 @@ impl Tunnel {
         }
     }
 
+    /// Gives the server itself, where it is on this machine: bytes go to it and not through the tunnel then.
+    pub fn server(&mut self) -> Option<UnixStream> {
+        self.server.take()
+    }
+
+    /// Waits until the cloud ends a tunnel that carries nothing; gives the reason.
+    pub async fn ended(mut self) -> Error {
+        let answer = self.answers.message().await;
+        answer.err().map_or_else(broken, |status| self.client.error(status))
+    }
+
     /// Carries bytes until both sides have said their last, or one is gone.
     pub async fn carry(
         self,
         read: impl AsyncRead + Send + Unpin,
         write: impl AsyncWrite + Send + Unpin,
     ) -> Result<(), Error> {
-        let Self { client, requests, mut answers, server, .. } = self;
-        if let Some(server) = server {
-            let _stands = requests;
-            return tokio::select! {
-                () = exchange(read, write, server) => Ok(()),
-                answer = answers.message() => {
-                    Err(answer.err().map_or_else(broken, |status| client.error(status)))
-                }
-            };
-        }
+        let Self { client, requests, answers, .. } = self;
         let mut up = std::pin::pin!(send(read, requests));
         let mut down = std::pin::pin!(receive(&client, answers, write));
         tokio::select! {
@@ -113,41 +112,13 @@ async fn opened(
     }
 }
 
-async fn connect(path: &Path) -> io::Result<UnixStream> {
-    let mut server = UnixStream::connect(path).await?;
+fn connect(path: &Path) -> io::Result<UnixStream> {
+    let mut server = UnixStream::connect(path)?;
     // While the server waits for a processor its client works on.
     let _only_slower = rustix::net::sockopt::set_socket_send_buffer_size(&server, SENT);
     // What is to be SSH begins with a zero, so that it is told from what else listens there.
-    server.write_all(&[0]).await?;
+    server.write_all(&[0])?;
     Ok(server)
-}
-
-/// Carries bytes between our streams and a server on this machine, until it has said its last or nobody listens any more.
-async fn exchange(
-    read: impl AsyncRead + Unpin,
-    write: impl AsyncWrite + Unpin,
-    server: UnixStream,
-) {
-    let (from, to) = server.into_split();
-    let mut up = std::pin::pin!(pass(read, to));
-    let mut down = std::pin::pin!(pass(from, write));
-    tokio::select! {
-        () = &mut down => {}
-        () = &mut up => down.await,
-    }
-}
-
-/// Passes bytes on to the last one.
-async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
-    let mut data = BytesMut::with_capacity(LARGE_PIECE);
-    while let Ok(1..) = from.read_buf(&mut data).await {
-        if let Err(error) = pass_on(&data, &mut to).await {
-            tracing::debug!(%error, "what was read cannot be passed on any more");
-            return;
-        }
-        data.clear();
-    }
-    to.shutdown().await.ok();
 }
 
 async fn send(mut read: impl AsyncRead + Unpin, requests: mpsc::Sender<v1::TunnelRequest>) {
