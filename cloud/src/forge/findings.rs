@@ -8,6 +8,8 @@ use crate::forge::{Error, Result};
 const TEXT: usize = 6_000;
 /// Checks, and remarks, that reach the agent at once.
 const ENTRIES: usize = 40;
+/// Characters of all checks, and of all remarks, that reach the agent at once.
+const ALL: usize = 100_000;
 /// How a text begins that the cloud wrote itself.
 const OWN: &str = "<!-- aloft ";
 
@@ -74,8 +76,11 @@ impl Findings {
     #[must_use]
     pub fn since(mut self, heard: &[String]) -> Self {
         self.remarks.retain(|remark| !heard.contains(&remark.id));
-        self.later = self.remarks.len().saturating_sub(ENTRIES);
-        self.remarks.truncate(ENTRIES);
+        let mut fits = room();
+        let fits = |one: &&Remark| fits(length(&one.text));
+        let told = self.remarks.iter().take(ENTRIES).take_while(fits).count();
+        self.later = self.remarks.len() - told;
+        self.remarks.truncate(told);
         self
     }
 
@@ -105,8 +110,15 @@ impl Findings {
         let mut words = format!(
             "Your pull request {url} is not there yet. Mend what stands below. Where something is wrong about a comment, say so instead.\n"
         );
-        for check in self.checks.iter().take(ENTRIES) {
+        let mut fits = room();
+        let fits = |check: &&FailedCheck| {
             let FailedCheck { name, url, text, log } = check;
+            let line = name.chars().count() + url.chars().count();
+            fits(line + length(text) + length(end(log)))
+        };
+        let told: Vec<_> = self.checks.iter().filter(fits).take(ENTRIES).collect();
+        let left_out = self.checks.len() - told.len();
+        for FailedCheck { name, url, text, log } in told {
             // Writing to a string does not fail.
             let _ = write!(words, "\nThe check {name} failed. {url}\n");
             said(&mut words, text);
@@ -122,7 +134,6 @@ impl Findings {
             let _ = write!(words, "\n{author}{who} wrote{at}:\n");
             said(&mut words, text);
         }
-        let left_out = self.checks.len().saturating_sub(ENTRIES);
         if left_out > 0 {
             let _ = write!(words, "\n{left_out} more failing checks are left out here.\n");
         }
@@ -144,6 +155,25 @@ pub(super) fn or_nobody<T: Default>(writers: Result<T>) -> Result<T> {
         }
         other => other,
     }
+}
+
+/// Says of one length after the other whether it fits into what is left of all.
+fn room() -> impl FnMut(usize) -> bool {
+    let mut left = ALL;
+    move |length| {
+        let fits = length <= left;
+        if fits {
+            left -= length;
+        }
+        fits
+    }
+}
+
+/// Characters of a text as it is told.
+fn length(text: &str) -> usize {
+    let mut words = String::new();
+    said(&mut words, text);
+    words.chars().count()
 }
 
 /// A text of somebody else: quoted, so that nothing in it is taken for a command or a heading of ours.
@@ -240,7 +270,6 @@ mod tests {
         let at = Remark { place: "a.rs:7".into(), ..remark("1", "", "Why?\n```sh\nrm x\n```") };
         let findings = Findings { checks: vec![check; 50], remarks: vec![at], later: 0 };
         let words = findings.words("https://f/pull/1");
-        assert!(words.len() < 1_000_000);
         assert!(words.contains("\nIts log ends so:\n> $ a line\n"), "{words}");
         assert!(words.contains("\n> $ a line\n> $ the last line\n\nThe check"), "{words}");
         assert!(
@@ -250,8 +279,42 @@ mod tests {
         assert!(words.contains("The check tests failed. https://ci/1\n> $ rm -rf /\n"));
         assert!(
             words.contains("(cut here)")
-                && words.contains("10 more failing checks are left out here.")
+                && words.contains("more failing checks are left out here.")
         );
         assert!(!words.lines().any(|line| line.starts_with('$') || line.starts_with('`')));
+    }
+
+    #[test]
+    fn a_message_is_bounded_however_much_stands_against_it() {
+        let check = |name: String, text: &str| FailedCheck {
+            name,
+            text: text.into(),
+            ..FailedCheck::default()
+        };
+        let long = "\u{fc}\n".repeat(10_000);
+        let mut checks: Vec<_> = (0..30).map(|one| check(format!("long {one}"), &long)).collect();
+        checks.extend((0..60).map(|one| check(format!("short {one}"), "It is red.")));
+        let remarks = (0..30).map(|id| remark(&format!("{id:02}"), "", &long));
+        let all = Findings { checks, remarks: remarks.collect(), later: 0 };
+        let mut heard: Vec<String> = Vec::new();
+        loop {
+            let findings = all.clone().since(&heard);
+            if findings.remarks.is_empty() {
+                break;
+            }
+            let words = findings.words("https://f/pull/1");
+            assert!(words.chars().count() < 2 * ALL + 5_000, "{}", words.chars().count());
+            // What is short has room beside what is long, and what has none is counted.
+            let told = |name: &str| words.matches(&format!("\nThe check {name} ")).count();
+            assert_eq!((told("long"), told("short")), (8, 32));
+            assert!(words.contains("\n50 more failing checks are left out here.\n"));
+            // Nothing is said to come later that was told, and nothing is left out in between.
+            let told = words.matches("\nada wrote:\n").count();
+            assert_eq!((told, told + findings.later), (findings.remarks.len(), 30 - heard.len()));
+            heard.extend(findings.remarks.into_iter().map(|remark| remark.id));
+            let in_order: Vec<String> = (0..heard.len()).map(|id| format!("{id:02}")).collect();
+            assert_eq!(heard, in_order);
+        }
+        assert_eq!(heard.len(), 30);
     }
 }
