@@ -158,6 +158,28 @@ for (const { kind, Forge, repository, enough } of FORGES) {
   });
 }
 
+for (const { kind, Forge, repository, enough, comments: more = [] } of FORGES) {
+  test(`${kind}: of very many comments the newest are told, and one's own is found among them`, async (t) => {
+    const person = await Person.create(t);
+    const forge = await new Forge(person.home.path("forge")).listen(t);
+    await forge.add(person.home, repository, await person.home.repository("source"));
+    await person.connect(kind, forge.url, await forge.token("ada", [...enough, ...more]));
+    const comments = Array.from({ length: 2_050 }, (_, at) => ({ author: "bob", text: `Remark ${at}.` }));
+    await forge.issue(repository, { number: 1, title: "It fails", text: "Often.", author: "bob", comments });
+    const [listed] = await person.does(["repo", "list"]);
+    const thread = await person.thread(listed.url, "plan: look\n\n$ true", "--issue", "1");
+    const { items } = await person.does(["show", thread.id]);
+    const told = items.find((item) => item.type === "userMessage").input[0].text;
+    const order = [...told.matchAll(/^Remark (\d+)\.$/gm)].map(([, at]) => Number(at));
+    assert.deepEqual(order, Array.from({ length: 50 }, (_, at) => 2_000 + at));
+    assert.ok(told.includes("\n2000 earlier comments are left out here.\n"), told);
+
+    const { url } = await person.does(["comment", thread.id]);
+    assert.deepEqual(await person.does(["comment", thread.id]), { url, posted: false });
+    assert.deepEqual(forge.faults, []);
+  });
+}
+
 for (const { kind, Forge, repository, enough } of FORGES) {
   test(`${kind}: pictures of an issue reach the agent`, async (t) => {
     const person = await Person.create(t);

@@ -125,6 +125,9 @@ pub(super) struct Ticket {
     body_html: Option<String>,
     #[serde(default)]
     user: Option<Author>,
+    /// How many there are.
+    #[serde(default)]
+    comments: Option<usize>,
 }
 
 /// A comment, at GitHub and at Forgejo; at GitHub a review too.
@@ -233,8 +236,10 @@ impl GitHub {
         let url = self.shown.url(&repos(repository, &["issues", key]), &[]);
         let ticket = self.shown.get::<Ticket>(url, &what).await?.body;
         let parts = repos(repository, &["issues", key, "comments"]);
-        let comments = self.shown.all(&parts, &[], &what, |page: Vec<Remark>| page);
-        Ok(ticket.with(comments.await?, |address| self.shown.reaches(address)))
+        let count = ticket.comments.unwrap_or_default();
+        let comments = self.shown.newest(count, &parts, &what, |page: Vec<Remark>| page).await?;
+        let unread = count.saturating_sub(comments.len());
+        Ok(Issue { unread, ..ticket.with(comments, |address| self.shown.reaches(address)) })
     }
 
     async fn comment(&self, at: &Reference, text: &str) -> Result<String> {
@@ -387,6 +392,7 @@ impl Ticket {
             author: login(self.user).unwrap_or_default(),
             text: self.body.unwrap_or_default(),
             comments: comments.collect(),
+            unread: 0,
             pictures: picture::of(texts.iter().map(String::as_str), place),
         }
     }

@@ -127,6 +127,9 @@ struct Ticket {
     description: Option<String>,
     #[serde(default)]
     author: Option<Author>,
+    /// How many there are, GitLab's own words left out.
+    #[serde(default)]
+    user_notes_count: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -242,6 +245,7 @@ impl GitLab {
                 url: page(note.id),
             })
             .collect();
+        let unread = ticket.user_notes_count.unwrap_or_default().saturating_sub(comments.len());
         let text = ticket.description.unwrap_or_default();
         let texts = std::iter::once(&text).chain(comments.iter().map(|comment| &comment.text));
         let place = |address: &str| self.picture(address, repository);
@@ -253,6 +257,7 @@ impl GitLab {
             author: login(ticket.author).unwrap_or_default(),
             text,
             comments,
+            unread,
             pictures,
         })
     }
@@ -288,14 +293,16 @@ impl GitLab {
         Ok(self.web.join(&format!("{repository}/-/issues/{key}#note_{}", note.id)))
     }
 
-    /// What people said of an issue or a merge request, oldest first.
+    /// What people said of an issue or a merge request, oldest first; where that is too much, the newest of it.
     async fn notes(&self, name: &str, of: [&str; 2], what: &str) -> Result<Vec<Note>> {
         let (parts, query) = (
             ["projects", name, of[0], of[1], "notes"],
-            [("sort", "asc"), ("order_by", "created_at")],
+            [("sort", "desc"), ("order_by", "created_at")],
         );
-        let notes = self.http.all(&parts, &query, what, |page: Vec<Note>| page).await?;
-        Ok(notes.into_iter().filter(|note| note.system != Some(true)).collect())
+        let mut notes = self.http.all(&parts, &query, what, |page: Vec<Note>| page).await?;
+        // Where one came meanwhile, the last of a page is the first of the next one too.
+        notes.dedup_by_key(|note| note.id);
+        Ok(notes.into_iter().rev().filter(|note| note.system != Some(true)).collect())
     }
 
     async fn request(&self, name: &str, number: u64) -> Result<MergeRequest> {

@@ -25,6 +25,8 @@ pub struct Issue {
     pub text: String,
     /// What was said since, oldest first.
     pub comments: Vec<Comment>,
+    /// How many are older than these and were not read, as far as the forge says.
+    pub unread: usize,
     /// What its texts show that is at the forge itself, in their order.
     pub pictures: Vec<Picture>,
 }
@@ -43,7 +45,7 @@ pub struct Comment {
 impl Issue {
     /// What an agent is told of it.
     pub fn words(&self) -> String {
-        let Self { key, url, title, author, text, comments, .. } = self;
+        let Self { key, url, title, author, text, comments, unread, .. } = self;
         let mut words = format!("Issue {key}: {title}\n{url}\n");
         let mut say = |author: &str, text: &str| {
             let text = text.trim();
@@ -67,8 +69,8 @@ impl Issue {
         for Comment { author, text, .. } in newest {
             say(author, text);
         }
-        if !earlier.is_empty() {
-            let count = earlier.len();
+        let count = earlier.len().saturating_add(*unread);
+        if count > 0 {
             let _ = write!(words, "\n{count} earlier comments are left out here.\n");
         }
         words
@@ -227,6 +229,7 @@ mod tests {
             author: "ada".into(),
             text: "ü".repeat(30_000),
             comments,
+            unread: 0,
             pictures: Vec::new(),
         };
         let words = issue(comments.clone()).words();
@@ -235,6 +238,8 @@ mod tests {
         comments.extend((0..COMMENTS).map(|_| comment("more")));
         let words = issue(comments.clone()).words();
         assert!(!words.contains("first") && words.contains("\n3 earlier comments are left out"));
+        let words = Issue { unread: 7, ..issue(comments.clone()) }.words();
+        assert!(words.contains("\n10 earlier comments are left out"));
         // Those that are long are fewer, and the newest.
         comments.push(comment("The last."));
         comments.extend((0..COMMENTS).map(|_| comment(&"ü".repeat(30_000))));

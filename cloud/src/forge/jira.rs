@@ -73,6 +73,9 @@ struct Attachment {
 struct Remarks {
     #[serde(default)]
     comments: Vec<Remark>,
+    /// How many there are.
+    #[serde(default)]
+    total: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -121,7 +124,8 @@ impl Jira {
         let Ticket { key, fields } = self.http.get::<Ticket>(url, &what).await?.body;
         let newest = [("orderBy", "-created"), ("maxResults", COMMENTS)];
         let url = self.http.url(&["issue", &key, "comment"], &newest);
-        let remarks = self.http.get::<Remarks>(url, &what).await?.body.comments;
+        let Remarks { comments: remarks, total } = self.http.get(url, &what).await?.body;
+        let unread = total.unwrap_or_default().saturating_sub(remarks.len());
         let url = self.web.join(&format!("browse/{key}"));
         let name = |user: Option<User>| user.and_then(|user| user.display_name).unwrap_or_default();
         let comments = remarks.into_iter().rev().map(|remark| Comment {
@@ -133,6 +137,7 @@ impl Jira {
         let pictures = attached.into_iter().filter_map(|one| self.picture(one)).collect();
         Ok(Issue {
             comments: comments.collect(),
+            unread,
             title: fields.summary.unwrap_or_default(),
             author: name(fields.reporter),
             text: adf::text(&fields.description),

@@ -178,6 +178,8 @@ impl Linear {
             author: login(issue.creator).unwrap_or_default(),
             text,
             comments,
+            // Linear does not say.
+            unread: 0,
             pictures,
         })
     }

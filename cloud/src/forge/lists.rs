@@ -27,7 +27,7 @@ impl Http {
         Ok(Page { entries, more })
     }
 
-    /// All of it.
+    /// All of it, from its beginning.
     pub(super) async fn all<P: DeserializeOwned, T>(
         &self,
         parts: &[&str],
@@ -35,8 +35,33 @@ impl Http {
         what: &str,
         entries: impl Fn(P) -> Vec<T>,
     ) -> Result<Vec<T>> {
+        self.all_from(1, parts, query, what, entries).await
+    }
+
+    /// The end of a list of so many entries, whose newest come last.
+    pub(super) async fn newest<P: DeserializeOwned, T>(
+        &self,
+        count: usize,
+        parts: &[&str],
+        what: &str,
+        entries: impl Fn(P) -> Vec<T>,
+    ) -> Result<Vec<T>> {
+        let last = u32::try_from(count.div_ceil(self.per_page.1)).unwrap_or(u32::MAX);
+        // With room for what comes meanwhile.
+        let first = last.saturating_sub(PAGES - 2).max(1);
+        self.all_from(first, parts, &[], what, entries).await
+    }
+
+    async fn all_from<P: DeserializeOwned, T>(
+        &self,
+        first: u32,
+        parts: &[&str],
+        query: &[(&str, &str)],
+        what: &str,
+        entries: impl Fn(P) -> Vec<T>,
+    ) -> Result<Vec<T>> {
         let mut all = Vec::new();
-        for page in 1..=PAGES {
+        for page in first..first.saturating_add(PAGES) {
             let page = self.page(parts, query, page, what, &entries).await?;
             all.extend(page.entries);
             if !page.more {

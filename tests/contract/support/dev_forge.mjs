@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { createInterface } from "node:readline";
 
@@ -87,6 +87,7 @@ export class DevForge {
 
   async issue(name, { title, text, comments }) {
     const { number } = await this.ask("POST /repos/{owner}/{repo}/issues", name.split("/"), { body: { title, body: text } }, 201);
+    if (comments.length > 100) return this.#crowd(name, number, comments);
     for (const comment of comments) {
       const to = [...name.split("/"), number];
       const asked = { body: { body: comment.text } };
@@ -220,6 +221,16 @@ export class DevForge {
     this.names = new Set([...(this.names ?? []), name]);
     const permissions = Object.fromEntries([...this.logins.keys()].map((login) => [login, "write"]));
     await this.control("PATCH", `repos/${name}`, { private: true, permissions });
+  }
+
+  /** Very many comments, as they are kept: each would be a call. */
+  async #crowd(name, number, comments) {
+    const file = path.join(this.#place(name), "dev-forge.json");
+    const record = JSON.parse(await readFile(file, "utf8"));
+    const issue = record.issues.find((one) => one.number === number);
+    const said = ({ author, text }, at) => ({ id: at + 1, login: author, body: text, createdAt: issue.createdAt });
+    Object.assign(issue, { comments: comments.map(said) });
+    await writeFile(file, JSON.stringify({ ...record, last: comments.length }));
   }
 
   #place(name) {

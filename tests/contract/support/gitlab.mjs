@@ -44,11 +44,13 @@ export class GitLab extends Double {
         title: issue.title,
         description: issue.text,
         author: this.#person(issue.author),
+        user_notes_count: issue.comments.length,
         web_url: `${this.url}/${name}/-/issues/${issue.number}`,
       });
     });
-    this.route("GET /projects/{id}/issues/{iid}/notes", ({ values: [name, number] }) => {
-      return this.#notes(this.issueOf(name, number).comments, "Issue");
+    this.route("GET /projects/{id}/issues/{iid}/notes", ({ values: [name, number], query }) => {
+      const notes = this.#notes(this.issueOf(name, number).comments, "Issue");
+      return this.#sorted(notes, query, `/projects/${encodeURIComponent(name)}/issues/${number}/notes`);
     });
     this.route("POST /projects/{id}/issues/{iid}/notes", ({ values: [name, number], body, token }) => {
       only(body, "body", "internal", "created_at");
@@ -78,9 +80,10 @@ export class GitLab extends Double {
       const values = failing ? { status: "failed", description: failing } : { status: "success" };
       return [this.contract.least("OfCommitStatusSchema", { name: "test", ...values })];
     });
-    this.route("GET /projects/{id}/merge_requests/{iid}/notes", ({ values: [name, number] }) => {
+    this.route("GET /projects/{id}/merge_requests/{iid}/notes", ({ values: [name, number], query }) => {
       const { notes, lines = [] } = this.pull(name, number);
-      return this.#notes([...notes, ...lines], "MergeRequest");
+      const all = this.#notes([...notes, ...lines], "MergeRequest");
+      return this.#sorted(all, query, `/projects/${encodeURIComponent(name)}/merge_requests/${number}/notes`);
     });
     this.route("GET /projects/{id}/merge_requests", ({ values: [name], query }) => {
       const state = query.get("state") === "opened" ? "open" : query.get("state");
@@ -142,6 +145,12 @@ export class GitLab extends Double {
     };
     const own = note({ author: "root", text: "assigned to @ada" }, 1, true);
     return [own, ...all.map((one, at) => note(one, at + 2))];
+  }
+
+  /** A page of notes; the newest come first unless it is asked otherwise. */
+  #sorted(notes, query, path) {
+    const all = query.get("sort") === "asc" ? notes : [...notes].reverse();
+    return this.page(all, query, "per_page", path);
   }
 
   #person(username) {
