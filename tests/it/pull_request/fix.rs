@@ -9,9 +9,10 @@ use aloft_tests::{
     dev_forge::DevForge,
     git::git,
     home::{Home, items},
+    model::{ModelServer, UPSTREAM_KEY},
     poll,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::pull_request::{
     github::{connect, stage, thread},
@@ -38,6 +39,38 @@ pub(super) fn fail(home: &Home, forge: &DevForge, branch: &str) {
 pub(super) fn comment(forge: &DevForge, words: &str) {
     let body = json!({ "body": words });
     forge.call("POST", "/repos/dev/tool/issues/1/comments", &body).must(201);
+}
+
+/// A person whose agent calls a model, and a thread of it with an open pull request.
+pub(super) fn with_model(config: &str) -> (ModelServer, Home, DevForge, Value) {
+    let server = ModelServer::new();
+    let (home, forge) = stage();
+    let home =
+        home.with("ANTHROPIC_API_KEY", UPSTREAM_KEY).with("ANTHROPIC_BASE_URL", server.anthropic());
+    home.configure(config);
+    connect(&home, &forge);
+    let words = ["new", "--agent", "aloft", "--model", "m", "--mode", "auto", "--repo", "dev/tool"];
+    let prompt = format!("Add one. {}", script("one"));
+    let made = home.json(words.into_iter().chain(["--wait", &prompt]));
+    home.ok(["pr", text(&made, "id"), "--title", "One", "--body", "One."]);
+    (server, home, forge, made)
+}
+
+/// Words by which the model writes this into a file, in two calls.
+pub(super) fn script(word: &str) -> String {
+    let write = format!("echo {word} > new.txt");
+    format!("MARK {}", json!([{"tool": "shell", "cmd": write}, {"text": "Done."}]))
+}
+
+/// The budget of a thread is used up: its next turn waits before it calls the model, and one notice says so.
+pub(super) fn waits_for_budget(home: &Home, id: &str) {
+    let shown = home.wait_state(id, "requiresAction");
+    let asked = items(&shown, "permission").pop().unwrap();
+    assert!(text(asked, "title").contains("The budget is used up: "), "{asked}");
+    let notices = home.json(["notice", "list"]);
+    let about = notices.as_array().unwrap().iter().filter(|one| one["kind"] == "budget");
+    let titles: Vec<&str> = about.map(|one| text(one, "title")).collect();
+    assert!(titles.len() == 1 && titles[0].contains("waits"), "{titles:?}");
 }
 
 /// What the agent was told last.
@@ -213,4 +246,27 @@ fn the_log_of_a_failing_job_reaches_the_agent_and_the_token_stays_at_the_forge()
     for secret in ["authorization", "cookie", &forge.token().to_lowercase()] {
         assert!(!asked.contains(secret), "{secret} is in\n{asked}");
     }
+}
+
+#[test]
+fn what_is_told_waits_at_the_budget_of_the_thread_and_goes_on_when_it_is_raised() {
+    let (server, home, forge, thread) = with_model("pullRequestSeconds = 1\n");
+    let (id, branch) = (text(&thread, "id"), text(&thread, "branch"));
+    let before = server.seen().len();
+    // A call takes 110 tokens.
+    home.json(["budget", id, "--tokens", "200"]);
+    comment(&forge, &format!("Two, please. {}", script("two")));
+    let run = home.run(["pr", id, "--fix"]);
+    assert_eq!(run.code, 6, "it says that somebody has to answer: {}{}", run.text(), run.stderr);
+    waits_for_budget(&home, id);
+    assert!(told(&home, id).contains("Two, please."));
+    assert_eq!(server.seen().len(), before, "it was spent beyond the budget");
+
+    home.json(["budget", id, "--tokens", "100k"]);
+    assert_eq!(home.wait_turn(id, 2)["state"], "completed");
+    assert_eq!(server.seen().len(), before + 2);
+    home.ok(["pr", id]);
+    let bare = home.path("forge/dev/tool.git");
+    assert_eq!(git(&bare, &["show", &format!("{branch}:new.txt")]), "two");
+    assert_eq!(home.fails(1, ["pr", id, "--fix"])["reason"], "NOTHING_TO_FIX");
 }

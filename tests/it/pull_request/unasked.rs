@@ -4,13 +4,12 @@ use aloft_tests::{
     dev_forge::DevForge,
     git::git,
     home::{Home, items},
-    model::{ModelServer, UPSTREAM_KEY},
     poll,
 };
 use serde_json::{Value, json};
 
 use crate::pull_request::{
-    fix::{comment, fail},
+    fix::{comment, fail, script, waits_for_budget, with_model},
     github::{connect, stage, thread},
     text,
 };
@@ -34,7 +33,7 @@ fn said(home: &Home, id: &str, part: &str) -> usize {
 }
 
 /// Somebody comments, and the cloud has had a whole look at the pull request since.
-fn looked_at(home: &Home, forge: &DevForge, id: &str) {
+pub(super) fn looked_at(home: &Home, forge: &DevForge, id: &str) {
     for round in 0..2 {
         comment(forge, &format!("Comment {round}."));
         // As the forge counts them: the thread may not know of the one before yet.
@@ -47,23 +46,12 @@ fn looked_at(home: &Home, forge: &DevForge, id: &str) {
 
 #[test]
 fn the_cloud_sends_it_by_itself_and_pushes_what_it_gives() {
-    let server = ModelServer::new();
-    let (home, forge) = stage();
-    let home =
-        home.with("ANTHROPIC_API_KEY", UPSTREAM_KEY).with("ANTHROPIC_BASE_URL", server.anthropic());
-    home.configure("pullRequestSeconds = 1\nfixAttempts = 2\n");
-    connect(&home, &forge);
-    let script = json!([{"tool": "shell", "cmd": "echo one > new.txt"}, {"text": "One."}]);
-    let words = ["new", "--agent", "aloft", "--model", "m", "--mode", "auto", "--repo", "dev/tool"];
-    let prompt = format!("Add one. MARK {script}");
-    let made = home.json(words.into_iter().chain(["--wait", &prompt]));
+    let (_server, home, forge, made) = with_model("pullRequestSeconds = 1\nfixAttempts = 2\n");
     let (id, branch) = (text(&made, "id"), text(&made, "branch"));
-    home.ok(["pr", id, "--title", "One", "--body", "One."]);
     comment(&forge, "<!-- aloft x -->\n\nFrom the cloud.");
 
     let bare = home.path("forge/dev/tool.git");
-    let script = json!([{"tool": "shell", "cmd": "echo two > new.txt"}, {"text": "Two."}]);
-    comment(&forge, &format!("Two, please. MARK {script}"));
+    comment(&forge, &format!("Two, please. {}", script("two")));
     poll::until("what it mended to be pushed", || {
         (git(&bare, &["show", &format!("{branch}:new.txt")]) == "two").then_some(())
     });
@@ -155,4 +143,28 @@ fn what_a_person_had_told_or_stopped_is_left_alone() {
     let before = messages(&home, id).len();
     looked_at(&home, &forge, id);
     assert_eq!(messages(&home, id).len(), before, "a person stopped it");
+}
+
+#[test]
+fn what_is_sent_unasked_waits_at_the_budget_of_the_thread_too() {
+    let (server, home, forge, made) = with_model("pullRequestSeconds = 1\nfixAttempts = 1\n");
+    let (id, branch) = (text(&made, "id"), text(&made, "branch"));
+    let before = server.seen().len();
+    // A call takes 110 tokens.
+    home.json(["budget", id, "--tokens", "200"]);
+    comment(&forge, &format!("Two, please. {}", script("two")));
+    told(&home, id, "Two, please.");
+    waits_for_budget(&home, id);
+    looked_at(&home, &forge, id);
+    assert_eq!(messages(&home, id).len(), 2, "nothing more is sent meanwhile");
+    waits_for_budget(&home, id);
+    assert_eq!(server.seen().len(), before, "it was spent beyond the budget");
+
+    home.json(["budget", id, "--tokens", "100k"]);
+    let bare = home.path("forge/dev/tool.git");
+    poll::until("what it mended to be pushed", || {
+        (git(&bare, &["show", &format!("{branch}:new.txt")]) == "two").then_some(())
+    });
+    assert_eq!(server.seen().len(), before + 2);
+    assert_eq!(said(&home, id, "The cloud told the agent"), 1);
 }
