@@ -8,6 +8,7 @@ mod fix;
 mod fork;
 mod github;
 mod output;
+mod rotation;
 mod sign_in;
 mod unasked;
 mod words;

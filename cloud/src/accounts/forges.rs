@@ -116,6 +116,11 @@ impl Account {
         Ok(forge::track(self.kind, &self.web, &self.token)?)
     }
 
+    /// Whether the same token opens it.
+    pub fn is_opened_as(&self, other: &Self) -> bool {
+        self.token.expose_secret() == other.token.expose_secret()
+    }
+
     /// Which of its issues a person means.
     pub fn reference(&self, text: &str) -> Option<Reference> {
         Reference::parse(text, self.kind, &self.web)

@@ -33,8 +33,8 @@ type Whose = (String, String, String);
 /// What is known of the accounts that were used in the rounds before.
 #[derive(Default)]
 struct Ways {
-    /// The ways to their forges, which know the marks.
-    open: HashMap<Whose, Box<dyn Forge>>,
+    /// The ways to their forges, which know the marks, with the account as it was when each was opened.
+    open: HashMap<Whose, (Account, Box<dyn Forge>)>,
     /// Those of which the forge takes no more requests, and until when.
     resting: HashMap<Whose, Instant>,
 }
@@ -93,9 +93,16 @@ impl Runner {
         if ways.resting.get(&whose).is_some_and(|until| *until > Instant::now()) {
             return Ok(());
         }
-        let forge = match ways.open.entry(whose.clone()) {
+        // It may have got another token since.
+        if ways.open.get(&whose).is_some_and(|(known, _)| !known.is_opened_as(&account)) {
+            ways.open.remove(&whose);
+        }
+        let (_, forge) = match ways.open.entry(whose.clone()) {
             Entry::Occupied(way) => way.into_mut(),
-            Entry::Vacant(free) => free.insert(account.open()?),
+            Entry::Vacant(free) => {
+                let way = account.open()?;
+                free.insert((account, way))
+            }
         };
         let request = match seen(forge.as_ref(), &name, known.number).await {
             Ok(request) => request,
@@ -104,7 +111,6 @@ impl Runner {
                     let rest = Duration::from_secs(seconds).min(LONGEST_REST);
                     ways.resting.insert(whose, Instant::now() + rest);
                 } else {
-                    // The token may be another one by now.
                     ways.open.remove(&whose);
                 }
                 return Err(error.into());

@@ -62,8 +62,10 @@ type Reading = Shared<BoxFuture<'static, Result<List, Arc<Error>>>>;
 type Whose = (String, String, String);
 
 /// One list.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
+    /// Whose it is, with the token by which it was read: another one may reach others.
+    account: Account,
     /// When it was read last, and what was there.
     read: Option<(Instant, List)>,
     /// It is being read.
@@ -119,7 +121,11 @@ impl Runner {
         let key = (owner.to_owned(), account.host(), account.person.login.clone());
         let reading = {
             let mut lists = self.lists();
-            let known = lists.entry(key.clone()).or_default();
+            let new = || Known { account: account.clone(), read: None, reading: None };
+            let known = lists.entry(key.clone()).or_insert_with(new);
+            if !known.account.is_opened_as(account) {
+                *known = new();
+            }
             let age = known.read.as_ref().map(|(time, _)| time.elapsed());
             let reading = match &known.read {
                 Some((_, list)) if age.is_some_and(|age| age < FRESH) => return Ok(list.clone()),
@@ -142,7 +148,8 @@ impl Runner {
                 () = runner.shared.stop.cancelled() => Err(Error::Ended),
             };
             let mut lists = runner.lists();
-            let known = lists.entry(key).or_default();
+            let known = lists.get_mut(&key).filter(|known| known.account.is_opened_as(&account));
+            let Some(known) = known else { return read };
             known.reading = None;
             match &read {
                 Ok(list) => known.read = Some((Instant::now(), Arc::clone(list))),

@@ -29,7 +29,7 @@ struct Shown {
 }
 
 /// The ways a token is written.
-fn forms(token: &str) -> Vec<Vec<u8>> {
+pub(super) fn forms(token: &str) -> Vec<Vec<u8>> {
     let basic = ["x-access-token", "oauth2", "ada"].map(|user| format!("{user}:{token}"));
     let encoded = basic.iter().map(|pair| STANDARD.encode(pair).into_bytes());
     let reversed = token.bytes().rev().collect();
@@ -57,6 +57,18 @@ fn files_with(folder: &Path, forms: &[Vec<u8>]) -> (usize, Vec<PathBuf>) {
         }
     }
     (seen, found)
+}
+
+/// Nothing of these is in the database, mirrors, snapshots, logs at TRACE, workspaces and homes of sandboxes: in all but what
+/// the forge itself keeps.
+pub(super) fn assert_is_nowhere(home: &Home, forms: &[Vec<u8>]) {
+    let log = fs::read_to_string(home.path("data/cloud/cloud.log")).unwrap();
+    assert!(log.contains("TRACE"), "the cloud logged everything");
+    for folder in ["data", "s", "config", "run", "home"] {
+        let (seen, found) = files_with(&home.path(folder), forms);
+        assert!(seen > 0 || !["data", "s"].contains(&folder), "nothing is in {folder}");
+        assert_eq!(found, Vec::<PathBuf>::new());
+    }
 }
 
 /// Looks at every process of this machine once.
@@ -137,14 +149,7 @@ fn a_token_leaks_nowhere_on_its_way() {
     for (program, is_here) in &shown.environments {
         assert!(program.starts_with("git") && *is_here, "{:?}", shown.environments);
     }
-    // The database, mirrors, snapshots, logs, workspaces and homes of sandboxes: all but what the forge itself keeps.
-    let log = fs::read_to_string(home.path("data/cloud/cloud.log")).unwrap();
-    assert!(log.contains("TRACE"), "the cloud logged everything");
-    for folder in ["data", "s", "config", "run", "home"] {
-        let (seen, found) = files_with(&home.path(folder), &forms);
-        assert!(seen > 0 || !["data", "s"].contains(&folder), "nothing is in {folder}");
-        assert_eq!(found, Vec::<PathBuf>::new());
-    }
+    assert_is_nowhere(&home, &forms);
     // Who looks finds what is there.
     let (_, found) = files_with(&home.path("data"), &[b"dev/tool".to_vec()]);
     assert!(found.len() > 1, "{found:?}");
