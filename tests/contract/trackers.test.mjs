@@ -99,7 +99,35 @@ for (const { name, kind, Tracker, key, says } of TRACKERS) {
   });
 }
 
-test("a comment whose answer is lost is found, and a tracker that is silent keeps nobody else waiting", async (t) => {
+for (const { name, kind, Tracker, key } of TRACKERS) {
+  test(`${name}: a comment whose answer is lost is there once`, async (t) => {
+    const { person, tracker, url } = await begin(t, Tracker, key);
+    await person.connect(kind, tracker.url, tracker.token("ada"));
+    const thread = await person.does([...NEW, "--issue", key, "plan: look\n\n$ true"]);
+    tracker.commentsBadly();
+    const told = await person.does(["comment", thread.id]);
+    assert.equal(told.posted, true, "it is found by the very call that posted it");
+    assert.ok(told.url.startsWith(url), told.url);
+    assert.deepEqual(await person.does(["comment", thread.id]), { url: told.url, posted: false });
+    assert.equal(tracker.said(key).length, 3);
+    assert.deepEqual(tracker.faults, []);
+  });
+}
+
+test("jira: of many comments the newest are told, and the others counted", async (t) => {
+  const { person, tracker } = await begin(t, JiraCloud, "ABC-7");
+  await person.connect("jira", tracker.url, tracker.token("ada"));
+  const comments = Array.from({ length: 130 }, (_, at) => ({ author: "bob", text: `Remark ${at}.` }));
+  tracker.issue({ key: "ABC-8", title: "Another", text: "Too.", author: "bob", comments });
+  const thread = await person.does([...NEW, "--issue", "ABC-8", "$ true"]);
+  const { items } = await person.does(["show", thread.id]);
+  const told = items.find((item) => item.type === "userMessage").input[0].text;
+  assert.ok(told.includes("Remark 80.") && told.includes("Remark 129."), told);
+  assert.ok(!told.includes("Remark 79.") && told.includes("\n80 earlier comments are left out here.\n"), told);
+  assert.deepEqual(tracker.faults, []);
+});
+
+test("a tracker that is silent keeps nobody else waiting", async (t) => {
   const { person, tracker } = await begin(t, JiraServer, "ABC-7");
   await person.connect("jira", tracker.url, tracker.token("ada"));
   tracker.issue({ key: "ABC-8", title: "Another", text: "Too.", author: "bob", comments: [] });
@@ -112,7 +140,6 @@ test("a comment whose answer is lost is found, and a tracker that is silent keep
   assert.equal((await person.does(["comment", other.id])).posted, true);
   assert.equal(over, false, "the other one waited for it");
   tracker.silent = undefined;
-  tracker.commentsBadly();
   answer.destroy();
   assert.equal((await waiting).posted, true);
   assert.equal(tracker.said("ABC-7").length, 3);
