@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures the release build. Arguments are names of measures (lsp codex request list new stop open events sandbox rest reconnect fleet ssh); none = all.
+# Measures the release build. Arguments are names of measures (lsp codex request list new stop open events sandbox rest repositories reconnect fleet ssh); none = all.
 # Figures of each run go to target/bench/; the table says how they stand to the run before.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -13,6 +13,7 @@ mod lsp;
 mod open;
 mod reconnect;
 mod report;
+mod repositories;
 mod rest;
 mod sandbox;
 mod ssh;
@@ -37,6 +38,7 @@ const MEASURES: &[Measure] = &[
     ("events", events::measure),
     ("sandbox", sandbox::measure),
     ("rest", rest::measure),
+    ("repositories", repositories::measure),
     ("reconnect", reconnect::measure),
     ("fleet", fleet::measure),
     ("ssh", ssh::measure),
