@@ -80,8 +80,8 @@ export class CreateForm implements vscode.Disposable {
   }
 
   /** Whether the form may be about another repository: what stands in it may be meant for the one it is about. */
-  async #leaves({ prompt, attached, source }: Form, other: Source): Promise<boolean> {
-    const empty = prompt.trim() === "" && attached.length === 0;
+  async #leaves({ prompt, attached, source, issue = "" }: Form, other: Source): Promise<boolean> {
+    const empty = prompt.trim() === "" && attached.length === 0 && issue.trim() === "";
     if (empty || same(source, other) || same(source, {})) return true;
     const go = t("Begin in {0}", short(other));
     const detail = t("The task that was not sent yet is for {0}. It is kept, and goes along.", short(source));
@@ -110,7 +110,7 @@ export class CreateForm implements vscode.Disposable {
       pickFiles: ({ source }) => this.#pickFiles(sourceOf(source)),
       create: async ({ form }) => (await this.#create(checked(form)), null),
       keys: async () => (await vscode.commands.executeCommand("aloft.keys"), null),
-      connect: async ({ source }) => (await connectForge(this.#ctx, sourceOf(source).repository)) !== undefined,
+      connect: async ({ source, issue }) => (await connectForge(this.#ctx, whereOf(sourceOf(source), issue))) !== undefined,
     }, log);
     // What is attached may become stale while it is looked at.
     let timer: NodeJS.Timeout | undefined;
@@ -165,10 +165,10 @@ export class CreateForm implements vscode.Disposable {
   }
 
   async #create(form: Form): Promise<void> {
-    const { prompt, attached, source, ref, branch, agent, model, mode, dirty, requestId } = form;
+    const { prompt, attached, source, ref, branch, issue = "", agent, model, mode, dirty, requestId } = form;
     const input: Input[] = [...(prompt.trim() === "" ? [] : [{ type: "text" as const, text: prompt }]), ...attached];
     const given = Object.fromEntries(
-      Object.entries({ ref, branch: branch.trim(), agent, model: model.trim() }).filter(([, value]) => value !== ""),
+      Object.entries({ ref, branch: branch.trim(), issue: issue.trim(), agent, model: model.trim() }).filter(([, value]) => value !== ""),
     );
     const params: ThreadCreateParams = { ...source, ...given, mode, input, ...(requestId ? { requestId } : {}) };
     if (source.path !== undefined) params.dirty = dirty;
@@ -238,8 +238,14 @@ function checked(form: unknown): Form {
     agent: text("agent"), model: text("model"),
     mode: oneOf<Mode>(given["mode"], ["manual", "auto"], "mode"),
     dirty: oneOf(given["dirty"], ["carry", "ignore", "refuse"] as const, "dirty"),
+    ...(given["issue"] === undefined ? {} : { issue: text("issue") }),
     ...(given["requestId"] === undefined ? {} : { requestId: text("requestId") }),
   };
+}
+
+/** Where an account may be missing: at the issue, where its address says more than its number, else at the repository. */
+function whereOf({ repository }: Source, issue: unknown): string | undefined {
+  return typeof issue === "string" && issue.includes("://") ? issue.trim() : repository;
 }
 
 function sourceOf(given: unknown): Source {

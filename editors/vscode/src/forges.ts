@@ -21,6 +21,8 @@ interface Forge {
   readonly label: string;
   /** Where there is one for everybody. */
   readonly host?: string;
+  /** Below which customers have hosts of their own. */
+  readonly domain?: string;
   /** What an address of one looks like. */
   readonly example?: string;
   /** It keeps issues and no repositories, and knows no sign-in by a code. */
@@ -35,7 +37,7 @@ const FORGES: readonly Forge[] = [
   { kind: "gitlab", label: t("A GitLab of your own"), needs: () => t("the scope api") },
   { kind: "forgejo", label: t("Forgejo or Gitea"), needs: () => t("read:user and write:repository, for issues read:issue") },
   { kind: "linear", label: "Linear", host: "linear.app", tracker: true, needs: () => t("to read issues and to write comments, as a personal API key may") },
-  { kind: "jira", label: "Jira", example: "https://NAME.atlassian.net", tracker: true, needs: () => t("the form EMAIL:TOKEN in Atlassian's cloud; elsewhere it is a personal access token") },
+  { kind: "jira", label: "Jira", domain: ".atlassian.net", example: "https://NAME.atlassian.net", tracker: true, needs: () => t("the form EMAIL:TOKEN in Atlassian's cloud; elsewhere it is a personal access token") },
 ];
 
 /** Whether an account reaches repositories, and not only issues. */
@@ -65,11 +67,11 @@ export async function manageForges(ctx: Ctx): Promise<void> {
   void vscode.window.showInformationMessage(t("The account at {0} is forgotten. Revoke its token there.", plain(host)));
 }
 
-/** Connects an account that reaches repositories, at the forge where one lies if it is named; undefined when nobody went on. */
-export async function connectForge(ctx: Ctx, repository?: string): Promise<ForgeAccount | undefined> {
-  const near = originOf(repository);
-  const known = FORGES.find(({ host }) => host !== undefined && near === addressOf(host));
-  if (known) return connect(ctx, known);
+/** Connects an account: one that reaches the repository or issue at this address, else any that reaches repositories; undefined when nobody went on. */
+export async function connectForge(ctx: Ctx, address?: string): Promise<ForgeAccount | undefined> {
+  const near = originOf(address);
+  const known = FORGES.find(({ host, domain }) => near !== undefined && ((host !== undefined && near === addressOf(host)) || (domain !== undefined && near.endsWith(domain))));
+  if (known) return connect(ctx, known, near);
   const forges = FORGES.filter(({ tracker, host }) => !tracker && (near === undefined || host === undefined));
   const forge = await choose(forges, near === undefined ? t("Connect an account at which forge?") : t("What is {0}?", near), near);
   return forge && connect(ctx, forge, near);
@@ -164,13 +166,13 @@ async function askAddress(example = "https://git.example.com"): Promise<string |
   return address?.trim();
 }
 
-/** Where a repository lies, as an address in a browser. */
-export function originOf(repository: string | undefined): string | undefined {
-  if (repository === undefined) return undefined;
-  const [, ssh] = /^(?:ssh:\/\/)?(?:[^@/\s]+@)([^:/\s]+)(?::\d+)?[:/]/.exec(repository) ?? [];
+/** Where a repository or an issue lies, as an address in a browser. */
+export function originOf(address: string | undefined): string | undefined {
+  if (address === undefined) return undefined;
+  const [, ssh] = /^(?:ssh:\/\/)?(?:[^@/\s]+@)([^:/\s]+)(?::\d+)?[:/]/.exec(address) ?? [];
   if (ssh !== undefined) return `https://${ssh}`;
   try {
-    const { protocol, origin } = new URL(repository);
+    const { protocol, origin } = new URL(address);
     return protocol === "https:" || protocol === "http:" ? origin : undefined;
   } catch {
     return undefined;

@@ -38,6 +38,7 @@ const files = h("button", { type: "button", class: "secondary", onclick: () => a
 const source = h("button", { type: "button", id: "source", class: "secondary choice", onclick: () => attempt(pickSource) });
 const ref = h("button", { type: "button", id: "ref", class: "secondary choice", onclick: () => attempt(pickRef) });
 const branch = h("input", { id: "branch", type: "text", spellcheck: "false", oninput: () => change({ branch: branch.value }) });
+const issue = h("input", { id: "issue", type: "text", spellcheck: "false", oninput: () => change({ issue: issue.value }) });
 const agent = h("select", { id: "agent", onchange: () => change({ agent: agent.value }) });
 const model = h("input", { id: "model", type: "text", spellcheck: "false", oninput: () => change({ model: model.value }) });
 const mode = h("select", { id: "mode", onchange: () => change({ mode: mode.value as Form["mode"] }) });
@@ -55,8 +56,8 @@ function build(): void {
     fill(row, [h("label", { for: of.id }, label), of]);
     return row;
   };
-  prompt.placeholder = t("What shall the agent do?");
   branch.placeholder = t("a new one, named by the task");
+  issue.placeholder = t("none; a number, key or address");
   model.placeholder = t("the agent's own choice");
   say(files, t("Attach files…"));
   say(keys, t("Model keys…"));
@@ -82,6 +83,7 @@ function build(): void {
       field(source, t("Repository")),
       field(ref, t("Begin at")),
       field(branch, t("Branch")),
+      field(issue, t("Issue")),
       field(agent, t("Agent")),
       field(model, t("Model")),
       field(mode, t("Mode")),
@@ -96,7 +98,9 @@ function build(): void {
 
 function draw(): void {
   if (prompt.value !== form.prompt) prompt.value = form.prompt;
+  prompt.placeholder = about() ? t("What the issue says, and your own words if you like") : t("What shall the agent do?");
   if (branch.value !== form.branch) branch.value = form.branch;
+  if (issue.value !== (form.issue ?? "")) issue.value = form.issue ?? "";
   if (model.value !== form.model) model.value = form.model;
   mode.value = form.mode;
   dirty.value = form.dirty;
@@ -122,8 +126,13 @@ function draw(): void {
   fill(chips, form.attached.map((part, index) => chip(part, () => drop(index), facts.stale[index])));
   show(chips, form.attached.length > 0);
   const sourced = path !== undefined || repository !== undefined;
-  create.disabled = creating || !sourced || (form.prompt.trim() === "" && form.attached.length === 0);
+  create.disabled = creating || !sourced || (form.prompt.trim() === "" && form.attached.length === 0 && !about());
   prompt.readOnly = creating;
+}
+
+/** Whether it begins with an issue. */
+function about(): boolean {
+  return (form.issue ?? "").trim() !== "";
 }
 
 /** What is to be known of the agent that is chosen. */
@@ -191,7 +200,8 @@ async function manageKeys(): Promise<void> {
 }
 
 async function connectAccount(): Promise<void> {
-  if (await link.ask("connect", { source: form.source })) fail();
+  const { source, issue } = form;
+  if (await link.ask("connect", issue === undefined ? { source } : { source, issue })) fail();
 }
 
 /** Does something for which a person pressed a button, and tells where it does not work. */

@@ -22,6 +22,8 @@ export interface Form {
   source: Source;
   ref: string;
   branch: string;
+  /** Number, key or address of the issue that it is about; the prompt may be empty then. */
+  issue?: string;
   agent: string;
   model: string;
   mode: Mode;
@@ -55,7 +57,7 @@ export interface CreateAsks {
   create: { params: { form: Form }; result: null };
   keys: { params: Record<string, never>; result: null };
   /** Whether an account is connected now. */
-  connect: { params: { source: Source }; result: boolean };
+  connect: { params: { source: Source; issue?: string }; result: boolean };
 }
 
 export interface CreateTold {

@@ -104,3 +104,30 @@ step("an account whose token is not accepted any more is named at the end of tha
   await page.locator(".quick-input-list .monaco-list-row", { hasText: other.host }).filter({ hasText: "dev/tool" }).click();
   await panel.locator("#source", { hasText: `${other.host}/dev/tool` }).waitFor();
 });
+
+step("an issue alone is enough for a new agent, and Connect is there where no account reaches it", async () => {
+  const url = await other.issue("Turn the flag on", "plan: turn it on\n\n```write flag.txt\nFLAG = TRUE\n```\n");
+  await editor.request("forge/disconnect", { forge: other.host });
+  const create = panel.getByRole("button", { name: "Create agent" });
+  const error = panel.getByRole("alert");
+  await panel.locator("button[type=submit]:disabled").waitFor();
+  await panel.getByLabel("Agent", { exact: true }).selectOption("shell");
+  await panel.getByLabel("Mode", { exact: true }).selectOption("auto");
+  await panel.getByLabel("Issue").fill("#99");
+  await create.click();
+  await error.getByText(other.host).waitFor();
+  await window.shot("issue");
+  await panel.getByRole("button", { name: "Connect…" }).click();
+  await window.pick("GitHub Enterprise");
+  await page.locator(".quick-input-widget input[type='password']").waitFor();
+  await window.type(await other.grant());
+  await window.toast(`Connected to ${other.host} as dev`).first().waitFor();
+  await error.waitFor({ state: "hidden" });
+  await create.click();
+  await error.getByText(/issue 99|#99/).waitFor();
+  await panel.getByLabel("Issue").fill(url);
+  await create.click();
+  await panel.getByRole("heading", { level: 1, name: "Turn the flag on" }).waitFor();
+  await panel.getByRole("article", { name: /^Turn 1 completed/ }).waitFor();
+  await panel.locator("header").getByText("1 file").waitFor();
+});

@@ -22,7 +22,9 @@ export class Forge {
     const [line] = await once(createInterface({ input: forge.child.stdout }), "line");
     forge.url = line.replace(/^dev-forge: /, "");
     forge.host = new URL(forge.url).host;
+    // Opens its controls, and is the first of its user's tokens.
     forge.token = (await readFile(path.join(root, ".dev-forge/token"), "utf8")).trim();
+    forge.newest = forge.token;
     return forge;
   }
 
@@ -31,9 +33,9 @@ export class Forge {
     await appendFile(home.path("config/config.toml"), `pullRequestSeconds = 1\n\n[serve.forges."${this.host}"]\nclientId = "app"\n`);
   }
 
-  /** Takes the token away. */
+  /** Takes its user's newest token away. */
   revoke() {
-    return this.#call("POST", "/_dev/tokens/revoke", { token: this.token });
+    return this.#call("POST", "/_dev/tokens/revoke", { token: this.newest });
   }
 
   /** Confirms or denies a code, as its person does in a browser. */
@@ -43,7 +45,13 @@ export class Forge {
 
   /** Gives its user another token. */
   async grant() {
-    return (await this.#call("POST", "/_dev/users", { login: "dev" })).token;
+    this.newest = (await this.#call("POST", "/_dev/users", { login: "dev" })).token;
+    return this.newest;
+  }
+
+  /** Somebody tells it of something. */
+  async issue(title, body) {
+    return (await this.#call("POST", "/api/v3/repos/dev/tool/issues", { title, body })).html_url;
   }
 
   merge(number) {
@@ -60,7 +68,8 @@ export class Forge {
   }
 
   async #call(method, address, body) {
-    const headers = { authorization: `Bearer ${this.token}`, "content-type": "application/json" };
+    const token = address.startsWith("/_dev/") ? this.token : this.newest;
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
     const answer = await fetch(this.url + address, { method, headers, body: body && JSON.stringify(body) });
     const text = await answer.text();
     assert.ok(answer.ok, `${method} ${address}: ${answer.status} ${text}`);

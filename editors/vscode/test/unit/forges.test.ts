@@ -101,6 +101,15 @@ test("trackers are offered among the accounts, and never as where a repository l
   expect(near).toEqual([["GitHub Enterprise", "A GitLab of your own", "Forgejo or Gitea"], offered[0]!.slice(0, 5)]);
 });
 
+test("an issue says by its address which tracker it is at", async () => {
+  window["showInputBox"] = async () => "me@example.com:t";
+  expect(await connectForge(ctx, "https://acme.atlassian.net/browse/AB-7")).toEqual(account);
+  expect(await connectForge(ctx, "https://linear.app/acme/issue/ENG-12/it-fails")).toEqual(account);
+  expect(window["showQuickPick"]).not.toHaveBeenCalled();
+  const token = "me@example.com:t";
+  expect(asked).toEqual([["forge/connect", { kind: "jira", url: "https://acme.atlassian.net", token }], ["forge/connect", { kind: "linear", token }]]);
+});
+
 test("an account is connected again at its place, and nobody is asked what it is", async () => {
   const again = async (kind: string, url: string, token: string | undefined) => {
     asked = [];

@@ -43,6 +43,39 @@ const type = (text: string) => {
 };
 const last = (asks: string) => asked.filter((one) => one.asks === asks).at(-1)!.params.form;
 
+test("with an issue no words are needed, and an address among the words is no issue", async () => {
+  const submit = () => document.querySelector<HTMLButtonElement>("button[type=submit]")!;
+  const issue = document.querySelector<HTMLInputElement>("#issue")!;
+  const name = (text: string) => {
+    issue.value = text;
+    issue.dispatchEvent(new Event("input"));
+  };
+  create = () => ({ error: { message: "an account is missing", hint: "connect one", reason: "FORGE_ACCOUNT_MISSING", unsure: false } });
+  type("https://forge.test/me/app/issues/12");
+  press("Enter", { ctrlKey: true });
+  await expect.poll(() => document.querySelector(".error")?.textContent).toBe("an account is missing · connect one");
+  expect(last("create")).not.toHaveProperty("issue");
+  type(" ");
+  expect(submit().disabled).toBe(true);
+  name(" ");
+  expect([submit().disabled, box().placeholder]).toEqual([true, "What shall the agent do?"]);
+  name("#12");
+  expect([submit().disabled, box().placeholder]).toEqual([false, "What the issue says, and your own words if you like"]);
+  expect(last("changed").issue).toBe("#12");
+  press("Enter", { ctrlKey: true });
+  await expect.poll(() => asked.filter(({ asks }) => asks === "create").length).toBe(2);
+  expect(last("create").issue).toBe("#12");
+  const connect = [...document.querySelectorAll("button")].find((one) => one.textContent === "Connect…")!;
+  await expect.poll(() => connect.hidden).toBe(false);
+  connect.click();
+  await expect.poll(() => asked.at(-1)).toMatchObject({ asks: "connect", params: { source: form.source, issue: "#12" } });
+  // One that another window's form began, or that was kept, stands there again.
+  hear({ tells: "form", value: { ...form, issue: "ENG-12" } });
+  expect(issue.value).toBe("ENG-12");
+  hear({ tells: "form", value: form });
+  expect(issue.value).toBe("");
+});
+
 test("an agent that may have been created is asked for under the same id, which outlives a reload", async () => {
   create = () => ({ error: { message: "The bridge ended before it answered", reason: "BRIDGE_GONE", unsure: true } });
   press("Enter", { ctrlKey: true });
