@@ -464,6 +464,14 @@ export type Input = {
     type: "selection";
   };
 
+/** An issue at a forge or a tracker. */
+export type Issue = {
+  /** What people call it there: `12`, `ENG-12`. */
+  key: string;
+  /** Its page. */
+  url: string;
+};
+
 /** One visible thing in a thread. */
 export type Item = {
   /** When it ended. */
@@ -1073,6 +1081,8 @@ export type Thread = {
   expireTime?: Time;
   /** Unique in the cloud. */
   id: string;
+  /** The issue it began with. */
+  issue?: Issue;
   /** Never cleaned up by age. */
   keep: boolean;
   /** The newest turn. */

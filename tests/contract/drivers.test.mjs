@@ -142,6 +142,8 @@ for (const { kind, Forge, repository, enough } of FORGES) {
     const words = ["new", "--repo", listed.url, "--agent", "shell", "--mode", "auto", "--wait", "--issue"];
     const thread = await person.does([...words, "1"]);
     assert.equal(thread.title, "Turn the flag on");
+    assert.equal(thread.issue.key, "1");
+    assert.ok(thread.issue.url.startsWith(`${forge.url}/${repository}/`), thread.issue.url);
     const { items } = await person.does(["show", thread.id]);
     const [message] = items.filter((item) => item.type === "userMessage");
     for (const part of ["Issue 1: Turn the flag on", "FLAG = TRUE", "Please mind the *case*."]) {

@@ -56,6 +56,7 @@ for (const { name, kind, Tracker, key, says } of TRACKERS) {
     const prompt = write("notes/hello.md", "Hello, tracker.");
     const thread = await person.does([...NEW, "--issue", key.toLowerCase(), prompt]);
     assert.equal(thread.title, "It looks odd");
+    assert.deepEqual(thread.issue, { key, url });
     const { items } = await person.does(["show", thread.id]);
     const [message] = items.filter((item) => item.type === "userMessage");
     assert.deepEqual(message.input.map((part) => part.type), ["text", "image", "text"]);

@@ -58,6 +58,9 @@ pub struct Thread {
     /// The pull request, once there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_request: Option<PullRequest>,
+    /// The issue it began with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issue: Option<Issue>,
     /// What it has used so far.
     pub usage: Usage,
     /// Why it failed.
@@ -169,6 +172,16 @@ pub struct DiffStat {
     pub additions: u64,
     /// Lines deleted.
     pub deletions: u64,
+}
+
+/// An issue at a forge or a tracker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Issue {
+    /// What people call it there: `12`, `ENG-12`.
+    pub key: String,
+    /// Its page.
+    pub url: String,
 }
 
 /// A pull request of a thread.

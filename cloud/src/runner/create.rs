@@ -69,14 +69,14 @@ impl Runner {
             create.model.clear();
         }
         let repository = self.repository(&create.owner, &create.repository).await?;
-        let (mut about, mut closes) = (About::default(), String::new());
+        let (mut issue, mut about, mut closes) = (None, About::default(), String::new());
         if !create.issue.is_empty() {
             let found = self.issue(&create.owner, &repository.url, &create.issue).await?;
             create.parts.splice(0..0, found.parts);
             if create.title.trim().is_empty() {
                 create.title = found.title;
             }
-            (about, closes) = (found.about, found.closes);
+            (issue, about, closes) = (Some(found.shown), found.about, found.closes);
         }
         let id = new_id();
         let title = match create.title.trim() {
@@ -105,6 +105,7 @@ impl Runner {
             create_time: Some(timestamp(time)),
             update_time: Some(timestamp(time)),
             workspace_path: WORKSPACE.to_owned(),
+            issue,
             ..Thread::default()
         };
         thread.set_mode(mode);

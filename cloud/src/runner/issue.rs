@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use aloft_proto::v1::{ImageInput, Input as Part, input};
+use aloft_proto::v1::{self, ImageInput, Input as Part, input};
 use futures_util::future::join_all;
 
 use crate::{
@@ -30,6 +30,8 @@ pub(super) struct Found {
     pub(super) title: String,
     /// What the agent is told: its words, then its pictures.
     pub(super) parts: Vec<Part>,
+    /// As the thread shows it.
+    pub(super) shown: v1::Issue,
     /// Which it is.
     pub(super) about: About,
     /// How a pull request of the repository says that it closes it; empty where it cannot.
@@ -58,10 +60,11 @@ impl Runner {
             host: account.host(),
             repository: whole.unwrap_or(at).repository,
             line: line(account.kind, &issue),
-            key: issue.key,
+            key: issue.key.clone(),
         };
+        let shown = v1::Issue { key: issue.key, url: issue.url };
         let parts = std::iter::once(words).chain(pictures).collect();
-        Ok(Found { title: issue.title, parts, about, closes })
+        Ok(Found { title: issue.title, parts, shown, about, closes })
     }
 
     /// Whose it is and which. What the repository's own forge understands is meant there.

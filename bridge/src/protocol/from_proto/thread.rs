@@ -6,8 +6,8 @@ use crate::protocol::from_proto::{optional_time, text, time, usage::cost};
 use crate::protocol::request::thread::{ThreadCreateResult, ThreadListResult, ThreadReadResult};
 use crate::protocol::request::turn::{QueueResult, TurnResult};
 use crate::protocol::thread::{
-    DiffStat, Mode, Problem, PullRequest, PullRequestState, Repository, Thread, ThreadState, Turn,
-    TurnState, TurnSummary, Usage,
+    DiffStat, Issue, Mode, Problem, PullRequest, PullRequestState, Repository, Thread, ThreadState,
+    Turn, TurnState, TurnSummary, Usage,
 };
 
 impl From<v1::Thread> for Thread {
@@ -34,6 +34,7 @@ impl From<v1::Thread> for Thread {
             queued: thread.queued,
             diff: thread.diff.unwrap_or_default().into(),
             pull_request: thread.pull_request.map(Into::into),
+            issue: thread.issue.map(Into::into),
             usage: thread.usage.unwrap_or_default().into(),
             error: thread.error.map(Into::into),
             create_time: time(thread.create_time),
@@ -97,6 +98,12 @@ impl From<v1::TurnState> for TurnState {
 impl From<v1::DiffStat> for DiffStat {
     fn from(stat: v1::DiffStat) -> Self {
         Self { files: stat.files, additions: stat.additions, deletions: stat.deletions }
+    }
+}
+
+impl From<v1::Issue> for Issue {
+    fn from(v1::Issue { key, url }: v1::Issue) -> Self {
+        Self { key, url }
     }
 }
 
