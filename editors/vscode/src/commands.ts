@@ -23,6 +23,8 @@ interface Verb {
   readonly fits?: (thread: Thread) => boolean;
   /** Of the panel that one is in it makes no sense. */
   readonly another?: boolean;
+  /** Where an account may be missing for it, where that is not its repository. */
+  readonly place?: (thread: Thread) => string | undefined;
   readonly run: (ctx: Ctx, threadId: string, turn?: number) => Promise<unknown>;
 }
 
@@ -51,6 +53,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   copyBranch: { what: () => t("Copy a branch's name"), run: verbs.copyBranch },
   copyId: { what: () => t("Copy an agent's id"), run: verbs.copyId },
   createPullRequest: { what: () => t("Create a pull request"), fits: changed, run: verbs.createPullRequest },
+  commentOnIssue: { what: () => t("Comment on an issue"), fits: ({ issue }) => issue !== undefined, place: ({ issue }) => issue?.url, run: verbs.commentOnIssue },
   connect: { what: () => t("Connect an account"), fits: ({ error }) => needsAccount(error?.reason), run: connectFor },
   openPullRequest: { what: () => t("Open a pull request"), fits: ({ pullRequest }) => pullRequest !== undefined, run: verbs.openPullRequest },
   apply: { what: () => t("Apply changes"), fits: changed, run: (ctx, id) => applyChanges(ctx, id) },
@@ -69,7 +72,7 @@ export function registerCommands(ctx: Ctx, view: ThreadsView): void {
       vscode.commands.registerCommand(`aloft.${name}`, async (...given: unknown[]) => run(...(given as never[]))),
     );
 
-  for (const [name, { what, fits, another, run }] of Object.entries(VERBS)) {
+  for (const [name, { what, fits, another, place, run }] of Object.entries(VERBS)) {
     add(name, async (given: Given, turn?: unknown) => {
       const threadId = another && given === undefined ? await pickThread(ctx.threads, what(), fits) : await threadOf(ctx, given, what(), fits);
       if (threadId === undefined) return;
@@ -78,7 +81,7 @@ export function registerCommands(ctx: Ctx, view: ThreadsView): void {
           return await run(ctx, threadId, typeof turn === "number" ? turn : undefined);
         } catch (error) {
           const thread = ctx.threads.get(threadId);
-          return ctx.fail(thread ? `${what()}: ${clean(thread.title, 60)}` : what(), error, { repository: thread?.repository.url, again: attempt });
+          return ctx.fail(thread ? `${what()}: ${clean(thread.title, 60)}` : what(), error, { place: place && thread ? place(thread) : thread?.repository.url, again: attempt });
         }
       };
       return attempt();

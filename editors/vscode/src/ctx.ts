@@ -26,8 +26,8 @@ export interface Ctx {
 
 /** What goes on once a person has done away with the reason. */
 export interface Mend {
-  /** Where the repository lies that an account may be missing for. */
-  readonly repository?: string | undefined;
+  /** Where the repository or the issue lies that an account may be missing for. */
+  readonly place?: string | undefined;
   /** Tries it again. */
   readonly again: () => unknown;
 }

@@ -61,6 +61,7 @@ export function contextOf(thread: Thread): string {
   const last = thread.lastTurn?.state;
   if ((last === "failed" || last === "interrupted") && thread.state !== "running") words.push("retryable");
   words.push(thread.muted ? "muted" : "heard", thread.keep ? "kept" : "unkept", thread.diff.files > 0 ? "changed" : "unchanged");
+  if (thread.issue) words.push("issue");
   if (thread.pullRequest) words.push("pullRequest");
   if (needsAccount(thread.error?.reason)) words.push("accountless");
   return `;${words.join(";")};`;

@@ -406,6 +406,7 @@ async function more(ctx: Ctx, threadId: string): Promise<void> {
     [t("Review against the base branch as it is now"), "aloft.reviewMergeBase"],
     [t("Review what is not committed"), "aloft.reviewUncommitted"],
     [t("Check out its branch"), "aloft.checkout"],
+    [t("Comment on its issue"), "aloft.commentOnIssue", thread?.issue !== undefined],
     [t("Pause"), "aloft.pause", thread?.state === "idle"],
     [thread?.muted ? t("Unmute") : t("Mute"), thread?.muted ? "aloft.unmute" : "aloft.mute"],
     [t("Rename"), "aloft.rename"],

@@ -155,10 +155,17 @@ export async function createPullRequest(ctx: Ctx, threadId: string): Promise<voi
   const address = text.match(/https?:\/\/\S+/g)?.at(-1);
   // A new one posts a notice. Of one that was there, and where there are none, nobody else tells.
   const notice = before?.pullRequest === undefined && address === text && settings().notices !== "off" && !before?.muted && !ctx.screens.seen(threadId);
-  if (!notice) void tellPullRequest(title(ctx, threadId), text, address);
+  if (!notice) void tellAddress(title(ctx, threadId), text, address);
 }
 
-async function tellPullRequest(name: string, text: string, address: string | undefined): Promise<void> {
+/** Tells the issue what the agent said and planned in its newest turn. */
+export async function commentOnIssue(ctx: Ctx, threadId: string): Promise<void> {
+  const name = title(ctx, threadId);
+  const { url, posted } = await busy(t("Commenting on the issue of {0}", name), () => ctx.bridge.request("thread/commentOnIssue", { threadId }));
+  void tellAddress(name, posted ? t("The issue was told what was done: {0}", url) : t("The issue was told of this turn before: {0}", url), url);
+}
+
+async function tellAddress(name: string, text: string, address: string | undefined): Promise<void> {
   const open = t("Open in the browser");
   const answer = await vscode.window.showInformationMessage(`${name}: ${plain(text, 400)}`, ...(address === undefined ? [] : [open]));
   if (answer === open && address !== undefined) await vscode.env.openExternal(vscode.Uri.parse(link(address), true));

@@ -16,8 +16,9 @@ export class Header {
   readonly #facts = h("div", { class: "facts muted" });
   readonly #error = h("div", { class: "error" });
   readonly #buttons: Record<"stop" | "finish" | "review" | "apply" | "ssh" | "createPullRequest" | "connect" | "resume" | "retry" | "mode", HTMLButtonElement>;
-  readonly #link = h("a", { href: "#" });
-  #url = "";
+  readonly #issue = h("a", { href: "#" });
+  readonly #pull = h("a", { href: "#" });
+  #thread: Thread | undefined;
 
   constructor(verb: (verb: Verb) => void, follow: (url: string) => void) {
     const button = (name: Verb, label: string, title: string, kind = "secondary"): HTMLButtonElement =>
@@ -34,10 +35,14 @@ export class Header {
       createPullRequest: button("createPullRequest", t("Create PR"), t("Create or update the pull request")),
       mode: button("mode", "", t("Change whether the agent asks before each action")),
     };
-    this.#link.addEventListener("click", (event) => {
-      event.preventDefault();
-      follow(this.#url);
-    });
+    const leads = (link: HTMLElement, to: (thread: Thread) => string | undefined) =>
+      link.addEventListener("click", (event) => {
+        event.preventDefault();
+        const url = this.#thread && to(this.#thread);
+        if (url) follow(url);
+      });
+    leads(this.#issue, ({ issue }) => issue?.url);
+    leads(this.#pull, ({ pullRequest }) => pullRequest?.url);
     const more = h("button", { type: "button", class: "icon", title: t("More…"), "aria-label": t("More actions"), onclick: () => verb("more") }, "⋯");
     this.element = h(
       "header",
@@ -50,19 +55,18 @@ export class Header {
   }
 
   set(thread: Thread, running: Turn | undefined): void {
+    this.#thread = thread;
     show(this.element, true);
     say(this.#title, visible(thread.title));
     this.#title.title = visible(thread.title);
     say(this.#state, thread.state === "starting" && thread.step ? visible(`${state(thread)}: ${thread.step}`) : state(thread));
     this.#state.className = `badge ${tone(thread)}`;
     const used = usage(thread.usage);
-    const pull = thread.pullRequest;
-    if (pull) {
-      this.#url = pull.url;
-      say(this.#link, t("Pull request #{0} ({1})", pull.number, pull.state) + (pull.checks ? ` · ${pull.checks}` : ""));
-    }
+    const { issue, pullRequest: pull } = thread;
+    if (issue) say(this.#issue, t("Issue {0}", visible(issue.key)));
+    if (pull) say(this.#pull, t("Pull request #{0} ({1})", pull.number, pull.state) + (pull.checks ? ` · ${pull.checks}` : ""));
     const size = thread.diff.files > 0 && h("span", { "aria-label": diffLabel(thread.diff), role: "img" }, `${files(thread.diff.files)} `, stat(thread.diff));
-    const facts = [visible(thread.repository.name), visible(thread.branch), visible(thread.agent) + (thread.model ? ` (${visible(thread.model)})` : ""), size, used, pull && this.#link];
+    const facts = [visible(thread.repository.name), visible(thread.branch), visible(thread.agent) + (thread.model ? ` (${visible(thread.model)})` : ""), size, used, issue && this.#issue, pull && this.#pull];
     fill(
       this.#facts,
       facts.filter(Boolean).flatMap((fact, index) => (index === 0 ? [fact] : [h("span", { "aria-hidden": "true" }, " · "), fact])).map((fact) => (typeof fact === "string" ? h("span", {}, fact) : fact)),

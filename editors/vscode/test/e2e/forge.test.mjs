@@ -131,3 +131,25 @@ step("an issue alone is enough for a new agent, and Connect is there where no ac
   await panel.getByRole("article", { name: /^Turn 1 completed/ }).waitFor();
   await panel.locator("header").getByText("1 file").waitFor();
 });
+
+step("its panel leads to the issue, which is told once what the agent did", async () => {
+  const opened = world.context.waitForEvent("page");
+  await panel.locator("header").getByRole("link", { name: "Issue 1" }).click();
+  assert.match((await opened).url(), /^about:blank$|\/dev\/tool\/issues\/1/);
+  await window.shot("thread-of-an-issue");
+  await other.revoke();
+  await window.command("Aloft: Comment on Issue");
+  await window.press(/Turn the flag on: .*does not accept the token/, "Connect…");
+  await window.pick("GitHub Enterprise");
+  await page.locator(".quick-input-widget input[type='password']").waitFor();
+  await window.type(await other.grant());
+  await window.toast(/Turn the flag on: The issue was told what was done: .*\/dev\/tool\/issues\/1#/).first().getByRole("button", { name: "Open in the browser" }).waitFor();
+  await window.shot("comment");
+  const said = await other.said(1);
+  assert.equal(said.length, 1);
+  assert.match(said[0], /^- \[x\] turn it on$/m);
+  await panel.locator("header").getByRole("button", { name: "More actions" }).click();
+  await window.pick("Comment on its issue");
+  await window.toast(/Turn the flag on: The issue was told of this turn before/).first().waitFor();
+  assert.equal((await other.said(1)).length, 1);
+});

@@ -62,6 +62,11 @@ export class Forge {
     return this.#call("GET", `/api/v3/repos/dev/tool/pulls/${number}`);
   }
 
+  /** What was said to an issue, oldest first. */
+  async said(number) {
+    return (await this.#call("GET", `/api/v3/repos/dev/tool/issues/${number}/comments`)).map(({ body }) => body);
+  }
+
   async close() {
     this.child.kill("SIGTERM");
     if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, "exit");

@@ -49,6 +49,8 @@ test("menus learn what can be done with a thread", () => {
   expect(contextOf(thread({ state: "idle", lastTurn: { number: 1, state: "interrupted" } }))).toContain(";retryable;");
   expect(contextOf(thread({ state: "failed", error: { reason: "FORGE_ACCOUNT_MISSING", message: "opens to an account only", retryable: false } }))).toContain(";accountless;");
   expect(context).not.toContain(";accountless;");
+  expect(contextOf(thread({ issue: { key: "12", url: "https://forge.test/12" } }))).toContain(";issue;");
+  expect(context).not.toContain(";issue;");
 });
 
 test("a filter takes threads that have all its words somewhere", () => {

@@ -159,9 +159,19 @@ test("the head says how it stands and offers what is possible", async () => {
   tell("events", events(10, { type: "turnCompleted", turn: turn(1, { state: "completed", commit: "abc", endTime: "2026-01-31T10:00:05.000Z" }) }, { type: "threadChanged", thread: done }));
   await expect.poll(buttons).toEqual(["review", "apply", "ssh", "createPullRequest", "mode"]);
   expect(app.querySelector("header .facts")?.textContent).toContain("Pull request #7 (open)");
+  expect(app.querySelector("header .facts")?.textContent).not.toContain("Issue");
   expect(app.querySelector(".turn-end")?.textContent).toContain("Turn 1 completed in 5.0 s");
   [...app.querySelectorAll<HTMLButtonElement>(".turn-end button")][0]!.click();
   expect(asked.at(-1)).toMatchObject({ asks: "verb", params: { verb: "review", turn: 1 } });
+});
+
+test("an agent that began with an issue leads to it, beside its pull request", async () => {
+  const pullRequest = { number: 7, state: "open" as const, url: "https://forge.test/7" };
+  const app = await open(opening([], { thread: thread({ state: "idle", issue: { key: "ENG-12", url: "https://linear.test/ENG-12" }, pullRequest }) }));
+  const links = [...app.querySelectorAll<HTMLElement>("header .facts a")];
+  expect(links.map((link) => link.textContent)).toEqual(["Issue ENG-12", "Pull request #7 (open)"]);
+  for (const link of links) link.click();
+  expect(asked.filter(({ asks }) => asks === "openUrl").map(({ params }) => params["url"])).toEqual(["https://linear.test/ENG-12", pullRequest.url]);
 });
 
 test("an agent that starts says how far it is, and can be stopped", async () => {
