@@ -290,15 +290,24 @@ impl Drop for ProcessGroup {
         let Some(group) = id else { return };
         // Gone already is as good. A git that is killed at once leaves its locks, which keep out all that come after it.
         kill_process_group(group, Signal::TERM).ok();
+        let kill = Kill(group);
         let end = async move {
             drop(tokio::time::timeout(GRACE, child.wait()).await);
-            kill_process_group(group, Signal::KILL).ok();
+            drop(kill);
             drop(child.wait().await);
         };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(end)),
-            Err(_) => drop(kill_process_group(group, Signal::KILL)),
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(end);
         }
+    }
+}
+
+/// Kills a group when it is dropped, also where the runtime has no time any more.
+struct Kill(Pid);
+
+impl Drop for Kill {
+    fn drop(&mut self) {
+        kill_process_group(self.0, Signal::KILL).ok();
     }
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn clear(root: &Path, keep: &HashSet<String>) -> io::Result<()> {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.strip_suffix(".git").is_some_and(|id| keep.contains(id)) {
             clear_incoming(&entry.path())?;
-            clear_locks(&entry.path())?;
+            clear_locks(&entry.path(), &["refs"])?;
         } else if !is_lock(&name, keep) {
             tracing::info!(folder = %entry.path().display(), "removing what a crash left");
             remove(&entry.path())?;
@@ -99,16 +99,16 @@ fn clear_incoming(repository: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the locks of files and refs; objects have none.
-fn clear_locks(folder: &Path) -> io::Result<()> {
+/// Removes what a git that was killed leaves of files, in a folder and all that is in these folders of it.
+fn clear_locks(folder: &Path, within: &[&str]) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let (path, name) = (entry.path(), entry.file_name());
         if entry.file_type()?.is_dir() {
-            if name != "objects" {
-                clear_locks(&path)?;
+            if within.is_empty() || within.iter().any(|one| name == *one) {
+                clear_locks(&path, &[])?;
             }
-        } else if path.extension().is_some_and(|extension| extension == "lock") {
+        } else if path.extension().is_some_and(|end| end == "lock") || name == "packed-refs.new" {
             tracing::info!(lock = %path.display(), "removing what a crash left");
             remove(&path)?;
         }
@@ -161,8 +161,8 @@ mod tests {
         for folder in ["kept.git/objects", "kept.git/incoming-x", "other.git", ".unfinished-y"] {
             std::fs::create_dir_all(path(folder)).unwrap();
         }
-        std::fs::create_dir_all(path("kept.git/refs/heads/a")).unwrap();
-        let (lock, refs) = ("kept.git/refs/heads/a/b.lock", "kept.git/refs/heads/a/b");
+        std::fs::create_dir_all(path("kept.git/refs/heads/objects")).unwrap();
+        let (lock, refs) = ("kept.git/refs/heads/objects/b.lock", "kept.git/refs/heads/objects/b");
         for file in [".kept.lock", ".other.lock", "kept.git/config.lock", lock, refs] {
             std::fs::write(path(file), "").unwrap();
         }

@@ -39,9 +39,11 @@ make_own() {
     printf '%s/objects\n' "$mirror" >"$snapshots/objects/info/alternates"
 }
 
-# Removes the locks of a git that was ended in the middle, below $1. Only where no other one can be at work.
+# Removes what a git that was killed leaves of files and refs of the repository $1. Only where no other one can be at work.
+# What cannot be removed is told by the git that it is in the way of.
 clear_locks() {
-    find "$1" -name objects -prune -o -name '*.lock' -type f -exec rm -f {} +
+    rm -f "$1"/*.lock "$1/packed-refs.new" 2>/dev/null || true
+    find "$1/refs" -name '*.lock' -type f -exec rm -f {} + 2>/dev/null || true
 }
 
 # Makes a repository without files that borrows from the mirror. $1 where, $2 URL of `origin`, $3 name, $4 e-mail of commits,

@@ -39,10 +39,11 @@ if [ ! -e "$workspace/.git" ]; then
     make_repository "$snapshots/made" "$remote" "$name" "$email" "$trailers"
     mv "$snapshots/made/.git" "$workspace/.git"
     rm -rf "$snapshots/made"
-elif clear_locks "$workspace/.git" && ! work rev-parse --git-dir >/dev/null 2>&1; then
+elif ! work rev-parse --git-dir >/dev/null 2>&1; then
     warn 'the files are back, but the workspace has no repository for its branch'
     exit 0
 fi
+clear_locks "$workspace/.git"
 own update-ref refs/aloft/head "$head"
 own update-ref refs/aloft/index "${staged:-$head}"
 work fetch --quiet --no-tags --no-write-fetch-head --no-auto-gc --no-recurse-submodules "$snapshots" +refs/aloft/head:refs/aloft/restored +refs/aloft/index:refs/aloft/staged
