@@ -52,7 +52,7 @@ impl Tunnel {
             let (opened, answers) = opened(client, answers, &mut progress).await?;
             let server = match opened.server.as_str() {
                 "" => None,
-                path => match connect(Path::new(path)) {
+                path => match connect(Path::new(path)).await {
                     Ok(server) => Some(server),
                     Err(error) => {
                         // The cloud's socket was lent to where its folders are not seen: it can be asked to pass all on.
@@ -112,8 +112,9 @@ async fn opened(
     }
 }
 
-fn connect(path: &Path) -> io::Result<UnixStream> {
-    let mut server = UnixStream::connect(path)?;
+async fn connect(path: &Path) -> io::Result<UnixStream> {
+    let mut server = tokio::net::UnixStream::connect(path).await?.into_std()?;
+    server.set_nonblocking(false)?;
     // While the server waits for a processor its client works on.
     let _only_slower = rustix::net::sockopt::set_socket_send_buffer_size(&server, SENT);
     // What is to be SSH begins with a zero, so that it is told from what else listens there.
