@@ -90,12 +90,13 @@ impl Runner {
             return Ok(());
         };
         let whose = (thread.owner.clone(), account.host(), account.person.login.clone());
-        if ways.resting.get(&whose).is_some_and(|until| *until > Instant::now()) {
-            return Ok(());
-        }
         // It may have got another token since.
         if ways.open.get(&whose).is_some_and(|(known, _)| !known.is_opened_as(&account)) {
             ways.open.remove(&whose);
+            ways.resting.remove(&whose);
+        }
+        if ways.resting.get(&whose).is_some_and(|until| *until > Instant::now()) {
+            return Ok(());
         }
         let (_, forge) = match ways.open.entry(whose.clone()) {
             Entry::Occupied(way) => way.into_mut(),
