@@ -81,7 +81,7 @@ export function registerCommands(ctx: Ctx, view: ThreadsView): void {
           return await run(ctx, threadId, typeof turn === "number" ? turn : undefined);
         } catch (error) {
           const thread = ctx.threads.get(threadId);
-          return ctx.fail(thread ? `${what()}: ${clean(thread.title, 60)}` : what(), error, { place: place && thread ? place(thread) : thread?.repository.url, again: attempt });
+          return ctx.fail(thread ? `${what()}: ${clean(thread.title, 60)}` : what(), error, { place: place && thread ? place(thread) : thread?.repository.url, issue: place !== undefined, again: attempt });
         }
       };
       return attempt();

@@ -110,7 +110,7 @@ export class CreateForm implements vscode.Disposable {
       pickFiles: ({ source }) => this.#pickFiles(sourceOf(source)),
       create: async ({ form }) => (await this.#create(checked(form)), null),
       keys: async () => (await vscode.commands.executeCommand("aloft.keys"), null),
-      connect: async ({ source, issue }) => (await connectForge(this.#ctx, whereOf(sourceOf(source), issue))) !== undefined,
+      connect: async ({ source, issue }) => (await connectForge(this.#ctx, ...whereOf(sourceOf(source), issue))) !== undefined,
     }, log);
     // What is attached may become stale while it is looked at.
     let timer: NodeJS.Timeout | undefined;
@@ -243,9 +243,11 @@ function checked(form: unknown): Form {
   };
 }
 
-/** Where an account may be missing: at the issue, where its address says more than its number, else at the repository. */
-function whereOf({ repository }: Source, issue: unknown): string | undefined {
-  return typeof issue === "string" && issue.includes("://") ? issue.trim() : repository;
+/** Where an account may be missing, and whether it is that of an issue: at its address, somewhere if it has a tracker's key, else at the repository. */
+function whereOf({ repository }: Source, issue: unknown): [string | undefined, boolean] {
+  const about = typeof issue === "string" ? issue.trim() : "";
+  if (about.includes("://")) return [about, true];
+  return /^[A-Za-z]\w*-\d+$/.test(about) ? [undefined, true] : [repository, false];
 }
 
 function sourceOf(given: unknown): Source {

@@ -28,6 +28,8 @@ export interface Ctx {
 export interface Mend {
   /** Where the repository or the issue lies that an account may be missing for. */
   readonly place?: string | undefined;
+  /** It is an issue. */
+  readonly issue?: boolean;
   /** Tries it again. */
   readonly again: () => unknown;
 }

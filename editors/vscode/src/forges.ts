@@ -67,12 +67,12 @@ export async function manageForges(ctx: Ctx): Promise<void> {
   void vscode.window.showInformationMessage(t("The account at {0} is forgotten. Revoke its token there.", plain(host)));
 }
 
-/** Connects an account: one that reaches the repository or issue at this address, else any that reaches repositories; undefined when nobody went on. */
-export async function connectForge(ctx: Ctx, address?: string): Promise<ForgeAccount | undefined> {
+/** Connects an account: one that reaches what is at this address, else any that reaches repositories, or issues if it is about one; undefined when nobody went on. */
+export async function connectForge(ctx: Ctx, address?: string, issue = false): Promise<ForgeAccount | undefined> {
   const near = originOf(address);
   const known = FORGES.find(({ host, domain }) => near !== undefined && ((host !== undefined && near === addressOf(host)) || (domain !== undefined && near.endsWith(domain))));
   if (known) return connect(ctx, known, near);
-  const forges = FORGES.filter(({ tracker, host }) => !tracker && (near === undefined || host === undefined));
+  const forges = FORGES.filter(({ tracker, host }) => (issue || !tracker) && (near === undefined || host === undefined));
   const forge = await choose(forges, near === undefined ? t("Connect an account at which forge?") : t("What is {0}?", near), near);
   return forge && connect(ctx, forge, near);
 }

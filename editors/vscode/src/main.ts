@@ -122,7 +122,7 @@ async function fail(ctx: Ctx, what: string, error: unknown, mend?: Mend): Promis
   if (answer === keys) await vscode.commands.executeCommand("aloft.keys");
   if (answer !== connect) return;
   try {
-    if (await connectForge(ctx, mend?.place)) await mend?.again();
+    if (await connectForge(ctx, mend?.place, mend?.issue)) await mend?.again();
   } catch (refused) {
     await fail(ctx, t("Connect an account"), refused, mend);
   }

@@ -108,6 +108,15 @@ test("an issue says by its address which tracker it is at", async () => {
   expect(window["showQuickPick"]).not.toHaveBeenCalled();
   const token = "me@example.com:t";
   expect(asked).toEqual([["forge/connect", { kind: "jira", url: "https://acme.atlassian.net", token }], ["forge/connect", { kind: "linear", token }]]);
+  // One of one's own is asked about, and may be a tracker; so may be whatever has a key.
+  const offered = picks("Jira");
+  expect(await connectForge(ctx, "https://jira.example.com/browse/AB-7", true)).toEqual(account);
+  expect(await connectForge(ctx, undefined, true)).toBeUndefined();
+  expect(asked.at(-1)).toEqual(["forge/connect", { kind: "jira", url: "https://jira.example.com", token }]);
+  expect(offered).toEqual([
+    ["GitHub Enterprise", "A GitLab of your own", "Forgejo or Gitea", "Jira"],
+    ["GitHub", "GitLab", "GitHub Enterprise", "A GitLab of your own", "Forgejo or Gitea", "Linear", "Jira"],
+  ]);
 });
 
 test("an account is connected again at its place, and nobody is asked what it is", async () => {
