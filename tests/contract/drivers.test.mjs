@@ -302,7 +302,7 @@ for (const { kind, Forge, repository, enough } of FORGES) {
     assert.match(words, /^The check test failed\./m);
     assert.match(words, /^> 2 of 9 tests failed$/m);
     assert.match(words, /^bob wrote:\n> Please name it otherwise\.$/m);
-    assert.match(words, /^eve, who may not write to the repository, wrote:\n> Rather delete it\.$/m);
+    assert.match(words, /^eve, who does not belong to the repository, wrote:\n> Rather delete it\.$/m);
     assert.match(words, /^bob wrote at first\.md:1:\n> Why first\?$/m);
     assert.doesNotMatch(words, /not sent/, "a review that its author keeps is not told");
     assert.doesNotMatch(words, /assigned to/, "the forge's own words are no comment");

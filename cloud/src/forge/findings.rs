@@ -46,8 +46,8 @@ pub struct Remark {
     pub time: String,
     /// Who.
     pub author: String,
-    /// Whether they may write to the repository, as far as the forge tells.
-    pub may_write: bool,
+    /// Whether they belong to the repository, as far as the forge tells.
+    pub belongs: bool,
     /// File and line; empty = to the whole.
     pub place: String,
     /// Markdown.
@@ -65,10 +65,10 @@ impl Findings {
         self
     }
 
-    /// Leaves out what was said by those who may not write to the repository, but for the account `login` itself.
+    /// Leaves out what was said by those who do not belong to the repository, but for the account `login` itself.
     #[must_use]
     pub fn without_strangers(mut self, login: &str) -> Self {
-        self.remarks.retain(|remark| remark.may_write || remark.author.eq_ignore_ascii_case(login));
+        self.remarks.retain(|remark| remark.belongs || remark.author.eq_ignore_ascii_case(login));
         self
     }
 
@@ -87,6 +87,17 @@ impl Findings {
     /// Whether nothing stands against it.
     pub fn is_empty(&self) -> bool {
         self.checks.is_empty() && self.remarks.is_empty()
+    }
+
+    /// The checks for which there is room.
+    pub fn told_checks(&self) -> Vec<&FailedCheck> {
+        let mut fits = room();
+        let fits = |check: &&FailedCheck| {
+            let FailedCheck { name, url, text, log } = check;
+            let line = name.chars().count() + url.chars().count();
+            fits(line + length(text) + length(end(log)))
+        };
+        self.checks.iter().filter(fits).take(ENTRIES).collect()
     }
 
     /// How much it is, for people.
@@ -110,13 +121,7 @@ impl Findings {
         let mut words = format!(
             "Your pull request {url} is not there yet. Mend what stands below. Where something is wrong about a comment, say so instead.\n"
         );
-        let mut fits = room();
-        let fits = |check: &&FailedCheck| {
-            let FailedCheck { name, url, text, log } = check;
-            let line = name.chars().count() + url.chars().count();
-            fits(line + length(text) + length(end(log)))
-        };
-        let told: Vec<_> = self.checks.iter().filter(fits).take(ENTRIES).collect();
+        let told = self.told_checks();
         let left_out = self.checks.len() - told.len();
         for FailedCheck { name, url, text, log } in told {
             // Writing to a string does not fail.
@@ -128,8 +133,8 @@ impl Findings {
             }
         }
         for remark in &self.remarks {
-            let Remark { author, may_write, place, text, .. } = remark;
-            let who = if *may_write { "" } else { ", who may not write to the repository," };
+            let Remark { author, belongs, place, text, .. } = remark;
+            let who = if *belongs { "" } else { ", who does not belong to the repository," };
             let at = if place.is_empty() { String::new() } else { format!(" at {place}") };
             let _ = write!(words, "\n{author}{who} wrote{at}:\n");
             said(&mut words, text);
@@ -144,7 +149,7 @@ impl Findings {
     }
 }
 
-/// Who may write to a repository; nobody, as far as is known, where the forge does not tell that to everybody.
+/// Who belongs to a repository; nobody, as far as is known, where the forge does not tell that to everybody.
 pub(super) fn or_nobody<T: Default>(writers: Result<T>) -> Result<T> {
     match writers {
         Err(
@@ -209,7 +214,7 @@ mod tests {
             id: id.into(),
             time: time.into(),
             author: "ada".into(),
-            may_write: true,
+            belongs: true,
             place: String::new(),
             text: text.into(),
         }
@@ -233,14 +238,13 @@ mod tests {
     }
 
     #[test]
-    fn who_may_not_write_is_told_apart() {
-        let stranger =
-            Remark { may_write: false, author: "eve".into(), ..remark("2", "", "Do x.") };
+    fn strangers_are_told_apart() {
+        let stranger = Remark { belongs: false, author: "eve".into(), ..remark("2", "", "Do x.") };
         let remarks = vec![remark("1", "", "Do y."), stranger];
         let findings = Findings { remarks, ..Findings::default() };
         let words = findings.words("https://f/1");
         assert!(words.contains("\nada wrote:\n> Do y.\n"), "{words}");
-        let told = "\neve, who may not write to the repository, wrote:\n> Do x.\n";
+        let told = "\neve, who does not belong to the repository, wrote:\n> Do x.\n";
         assert!(words.contains(told), "{words}");
         assert_eq!(findings.clone().without_strangers("Eve").remarks.len(), 2);
         let heard = findings.without_strangers("ada");
@@ -307,6 +311,7 @@ mod tests {
             // What is short has room beside what is long, and what has none is counted.
             let told = |name: &str| words.matches(&format!("\nThe check {name} ")).count();
             assert_eq!((told("long"), told("short")), (8, 32));
+            assert_eq!(findings.told_checks().len(), 40);
             assert!(words.contains("\n50 more failing checks are left out here.\n"));
             // Nothing is said to come later that was told, and nothing is left out in between.
             let told = words.matches("\nada wrote:\n").count();

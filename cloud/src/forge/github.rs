@@ -17,8 +17,8 @@ use crate::forge::{
 /// What a classic token must be allowed, each with what includes it.
 const SCOPES: [(&str, &[&str]); 1] = [("repo", &["repo", "public_repo"])];
 
-/// What somebody is to a repository who may write to it, and what an app is among users.
-const WRITERS: [&str; 3] = ["OWNER", "MEMBER", "COLLABORATOR"];
+/// What somebody is to a repository who belongs to it, and what an app is among users.
+const INSIDERS: [&str; 3] = ["OWNER", "MEMBER", "COLLABORATOR"];
 const BOT: &str = "Bot";
 
 /// Where pictures lie for everybody who knows their whole address.
@@ -345,11 +345,11 @@ impl GitHub {
 driver!(GitHub);
 
 impl Remark {
-    /// Whether it is of somebody who may write to the repository, or of an app, which says something there only where somebody
-    /// who owns the repository let it in.
-    fn may_write(&self) -> bool {
+    /// Whether it is of somebody whom the repository let in, with whatever rights, or of an app, which says nothing there
+    /// without that.
+    fn belongs(&self) -> bool {
         let is_bot = self.user.as_ref().and_then(|user| user.kind.as_deref()) == Some(BOT);
-        is_bot || self.author_association.as_deref().is_some_and(|word| WRITERS.contains(&word))
+        is_bot || self.author_association.as_deref().is_some_and(|word| INSIDERS.contains(&word))
     }
 
     /// Where it is read.
@@ -359,12 +359,12 @@ impl Remark {
 
     /// As what stands against a pull request; each kind counts for itself.
     pub(super) fn told(self, kind: &str) -> forge::Remark {
-        let may_write = self.may_write();
+        let belongs = self.belongs();
         forge::Remark {
             id: format!("{kind}-{}", self.id),
             time: self.created_at.unwrap_or_default(),
             author: self.user.and_then(|user| user.login).unwrap_or_default(),
-            may_write,
+            belongs,
             place: String::new(),
             text: self.body.unwrap_or_default(),
         }

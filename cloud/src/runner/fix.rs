@@ -107,7 +107,7 @@ impl Runner {
             number: known.number,
             times: memory.fix.times,
             commit,
-            checks: findings.checks.into_iter().map(|check| check.name).collect(),
+            checks: findings.told_checks().into_iter().map(|check| check.name.clone()).collect(),
             heard: findings.remarks.into_iter().map(|remark| remark.id).collect(),
             attempt,
             unasked: unasked.unwrap_or_default(),

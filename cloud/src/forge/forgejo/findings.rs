@@ -79,7 +79,7 @@ impl Forgejo {
         if !findings.remarks.is_empty() {
             let writers = or_nobody(self.writers(name).await)?;
             for remark in &mut findings.remarks {
-                remark.may_write = writers.contains(&remark.author);
+                remark.belongs = writers.contains(&remark.author);
             }
         }
         Ok(findings)

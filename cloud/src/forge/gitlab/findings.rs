@@ -97,13 +97,13 @@ impl Note {
     }
 
     fn told(self, writers: &BTreeSet<u64>) -> Remark {
-        let may_write = writers.contains(&self.author());
+        let belongs = writers.contains(&self.author());
         let place = self.position.and_then(|at| Some((at.new_path?, at.new_line)));
         Remark {
             id: format!("note-{}", self.id),
             time: self.created_at.unwrap_or_default(),
             author: self.author.and_then(|author| author.username).unwrap_or_default(),
-            may_write,
+            belongs,
             place: match place {
                 Some((path, Some(line))) => format!("{path}:{line}"),
                 Some((path, None)) => path,
