@@ -15,10 +15,9 @@ use crate::{
     runner::{
         Applied, Error, RequestKey, Runner, by_hand,
         effects::Reporter,
-        snapshot::{PREFIX, Taking},
+        snapshot::{self, Taking},
         start, steps, whole,
     },
-    sandbox::guest::Guest,
 };
 
 /// How long a request waits for the rewind to be done; what takes longer goes on without it.
@@ -149,7 +148,7 @@ impl Rewinding {
 
     async fn steps(&self) -> Result<DiffStat, Error> {
         let Taking { parts, thread, guest, .. } = &self.taking;
-        end_others(guest).await?;
+        snapshot::end_others(guest).await?;
         if !self.rewind.kept {
             self.keep().await?;
             self.reporter.say(Fact::Kept).await;
@@ -179,16 +178,6 @@ impl Rewinding {
     }
 }
 
-/// Ends what an earlier cloud left at work on the files.
-async fn end_others(guest: &Guest) -> Result<(), Error> {
-    for process in guest.list_processes().await?.processes {
-        if process.id.starts_with(PREFIX) {
-            guest.kill(&process.id, Duration::ZERO).await?;
-        }
-    }
-    Ok(())
-}
-
 /// Brings the workspace to what a commit of the thread's repository holds.
 pub(super) async fn restore(taking: &Taking, commit: &str) -> Result<(), Error> {
     let Taking { parts, thread, memory, guest } = taking;
@@ -212,7 +201,8 @@ pub(super) async fn restore(taking: &Taking, commit: &str) -> Result<(), Error> 
     loop {
         let step = Paths::default().restore(&restore);
         let command = steps::command(&step);
-        let output = guest.run(&command, &[], step.timeout, CAP).await?;
+        let name = snapshot::process_name();
+        let output = guest.run_as(name, &command, &[], step.timeout, CAP).await?;
         if output.success() {
             return Ok(());
         }

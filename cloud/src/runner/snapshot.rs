@@ -19,9 +19,24 @@ use crate::{
 };
 
 /// Begins the names of processes in the guest that work on the files for us.
-pub(super) const PREFIX: &str = "files-";
+const PREFIX: &str = "files-";
 /// How long a snapshot may take.
 const LIMIT: Duration = Duration::from_secs(600);
+
+/// The name of another process that works on the files for us.
+pub(super) fn process_name() -> String {
+    format!("{PREFIX}{}", uuid::Uuid::new_v4().simple())
+}
+
+/// Ends what an earlier cloud, or one that is not waited for any more, left at work on the files.
+pub(super) async fn end_others(guest: &Guest) -> Result<(), Error> {
+    for process in guest.list_processes().await?.processes {
+        if process.id.starts_with(PREFIX) {
+            guest.kill(&process.id, Duration::ZERO).await?;
+        }
+    }
+    Ok(())
+}
 
 /// What a snapshot is taken of.
 #[derive(Clone, Debug)]
@@ -75,6 +90,7 @@ impl Taking {
 
     async fn taken(&self, what: &TakeSnapshot) -> Result<Option<Taken>, Error> {
         let taking = async {
+            end_others(&self.guest).await?;
             let saved = match self.import(what).await {
                 // The agent's own commits may be what is refused: every file is in a snapshot without them too.
                 Err(Error::Git(error)) => {
@@ -120,8 +136,8 @@ impl Taking {
             .tempfile_in(&self.parts.scratch)
             .map_err(kept)?;
         let mut writer = tokio::fs::File::from_std(file.reopen().map_err(kept)?);
-        let id = format!("{PREFIX}{}", uuid::Uuid::new_v4().simple());
-        let mut streams = self.guest.spawn(&id, &steps::command(&step)).await?.into_streams();
+        let mut streams =
+            self.guest.spawn(&process_name(), &steps::command(&step)).await?.into_streams();
         let copied = tokio::io::copy(&mut streams.stdout, &mut writer).await.map_err(kept)?;
         writer.flush().await.map_err(kept)?;
         let ended = streams.flow.ended().await;

@@ -43,7 +43,18 @@ impl Guest {
         limit: Duration,
         cap: usize,
     ) -> Result<Output> {
-        let id = format!("run-{}", Uuid::new_v4().simple());
+        self.run_as(format!("run-{}", Uuid::new_v4().simple()), command, stdin, limit, cap).await
+    }
+
+    /// The same under this name, by which others find it.
+    pub async fn run_as(
+        &self,
+        id: String,
+        command: &Command,
+        stdin: &[u8],
+        limit: Duration,
+        cap: usize,
+    ) -> Result<Output> {
         let mut guard = KillOnDrop { guest: self.clone(), id: Some(id.clone()) };
         let process = self.start(&id, command, !stdin.is_empty()).await?;
         let collected = tokio::time::timeout(limit, collect(process, stdin, cap)).await;
