@@ -143,7 +143,8 @@ fn once_more_changes_nothing(sender: &mut Sender, thread: &str) {
             assert_eq!(sender.repeat(&ask).unwrap(), answered, "{ask:?}");
         }
     }
-    assert_eq!(sender.log(thread).len(), before.len(), "a repeated request did something");
+    let log = sender.log(thread);
+    assert_eq!(log.len(), before.len(), "a repeated request did {:#?}", &log[before.len()..]);
 }
 
 /// The next message works.
