@@ -147,8 +147,7 @@ impl Rewinding {
     }
 
     async fn steps(&self) -> Result<DiffStat, Error> {
-        let Taking { parts, thread, guest, .. } = &self.taking;
-        snapshot::end_others(guest).await?;
+        let Taking { parts, thread, .. } = &self.taking;
         if !self.rewind.kept {
             self.keep().await?;
             self.reporter.say(Fact::Kept).await;
@@ -181,6 +180,7 @@ impl Rewinding {
 /// Brings the workspace to what a commit of the thread's repository holds.
 pub(super) async fn restore(taking: &Taking, commit: &str) -> Result<(), Error> {
     let Taking { parts, thread, memory, guest } = taking;
+    snapshot::end_others(guest).await?;
     let mut snapshot = parts.snapshots.describe(&thread.id, commit).await?;
     if snapshot.commit == thread.base_commit {
         snapshot.head = Some(thread.base_commit.clone());
