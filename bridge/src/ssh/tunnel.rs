@@ -17,7 +17,7 @@ use crate::config::Address;
 use crate::protocol::error::{Code, Error};
 
 /// Most bytes of one message.
-const PIECE: usize = 64 << 10;
+const PIECE: usize = 256 << 10;
 /// What may be on its way to a server on this machine; the kernel gives as much of it as it allows.
 const SENT: usize = 4 << 20;
 

@@ -29,7 +29,7 @@ use crate::{
 const WAITING: usize = 4;
 
 /// Most that one response brings.
-const PIECE: usize = 64 * 1024;
+const PIECE: usize = 256 * 1024;
 
 /// How long a caller that was told of the other side's last byte may take to say its own.
 const FAREWELL: Duration = Duration::from_secs(5);
