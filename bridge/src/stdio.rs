@@ -2,18 +2,13 @@
 //! ssh make them.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::net::Shutdown;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
-use tokio::sync::oneshot;
-
-/// Most bytes that [`exchange`] moves at once.
-const PIECE: usize = 256 << 10;
 
 /// Standard input. To be called within a runtime.
 pub(crate) fn input() -> Box<dyn AsyncRead + Send + Unpin> {
@@ -52,49 +47,13 @@ pub(crate) fn widen() {
     }
 }
 
-/// Carries bytes between the standard streams and a server on this machine, until it has said its last or nobody listens any
-/// more. A thread for each direction that waits in the kernel is what costs least; they may outlive this.
-pub(crate) async fn exchange(server: net::UnixStream) -> io::Result<()> {
-    let (mut from, mut to) = (server.try_clone()?, server);
-    let (mut input, mut output) = (waiting(&io::stdin())?, waiting(&io::stdout())?);
-    let (over, end) = oneshot::channel::<()>();
-    let thread = std::thread::Builder::new;
-    let up = move || {
-        pass(&mut input, &mut to);
-        to.shutdown(Shutdown::Write).ok();
+/// Standard input and output, where both are pipes.
+pub(crate) fn pipes() -> Option<[OwnedFd; 2]> {
+    let of = |stream: OwnedFd| {
+        let kind = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&stream).ok()?.st_mode);
+        kind.is_fifo().then_some(stream)
     };
-    let down = move || {
-        pass(&mut from, &mut output);
-        drop(over);
-    };
-    thread().spawn(up).and(thread().spawn(down))?;
-    // It says nothing, but is gone.
-    end.await.ok();
-    Ok(())
-}
-
-/// Passes bytes on to the last one.
-fn pass(from: &mut impl Read, to: &mut impl Write) {
-    let mut data = vec![0; PIECE];
-    loop {
-        let passed = match from.read(&mut data) {
-            Ok(0) => return,
-            Ok(count) => to.write_all(&data[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = passed {
-            tracing::debug!(%error, "bytes cannot be passed on any more");
-            return;
-        }
-    }
-}
-
-/// One of the standard streams, for a thread that waits for it.
-fn waiting(stream: &impl AsFd) -> io::Result<File> {
-    let stream = duplicate(stream)?;
-    rustix::io::ioctl_fionbio(&stream, false)?;
-    Ok(File::from(stream))
+    Some([of(duplicate(&io::stdin()).ok()?)?, of(duplicate(&io::stdout()).ok()?)?])
 }
 
 fn duplicate(stream: &impl AsFd) -> io::Result<OwnedFd> {

@@ -107,7 +107,7 @@ async fn serve(
     stream: TcpStream,
 ) -> Result<(), Error> {
     stream.set_nodelay(true).ok();
-    let tunnel = Tunnel::open(client, thread, target, |_| ()).await?;
+    let tunnel = Tunnel::open(client, thread, target, None, |_| ()).await?;
     let (read, write) = stream.into_split();
     tunnel.carry(read, write).await
 }

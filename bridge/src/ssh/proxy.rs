@@ -8,7 +8,7 @@ use aloft_proto::v1;
 use aloft_proto::v1::tunnel_header::Target;
 
 use crate::config::Environment;
-use crate::protocol::error::{Code, Error};
+use crate::protocol::error::Error;
 use crate::ssh::hosts::{bare, thread_of};
 use crate::ssh::{Folder, Key, Ssh, Tunnel};
 use crate::stdio;
@@ -56,7 +56,9 @@ impl Ssh {
         let hosts = self.folder.read().unwrap_or_default();
         let thread = thread_of(host, hosts.label_of(&self.cloud).as_deref());
         let progress = |text: &str| tell(Word::Progress(text));
-        let mut tunnel = Tunnel::open(&self.client, thread, Target::Ssh(true), progress).await?;
+        stdio::widen();
+        let pipes = stdio::pipes();
+        let tunnel = Tunnel::open(&self.client, thread, Target::Ssh(true), pipes, progress).await?;
         // ssh read its config before it started us: what it does not know yet it knows the next time.
         let unknown = bare(host).is_some()
             && thread != tunnel.thread
@@ -68,16 +70,10 @@ impl Ssh {
             )));
         }
         let aside = self.look_after(&mut tell);
-        stdio::widen();
         let carried = async {
-            match tunnel.server() {
-                Some(server) => tokio::select! {
-                    done = stdio::exchange(server) => done.map_err(|error| {
-                        Error::new(Code::Internal, "INTERNAL", error.to_string())
-                    }),
-                    error = tunnel.ended() => Err(error),
-                },
-                None => tunnel.carry(stdio::input(), stdio::output()).await,
+            match tunnel.stand().await? {
+                Some(tunnel) => tunnel.carry(stdio::input(), stdio::output()).await,
+                None => Ok(()),
             }
         };
         let mut carried = std::pin::pin!(carried);

@@ -1,14 +1,17 @@
 //! Bytes to what listens in a sandbox and back, each direction ending on its own.
 
-use std::io::{self, Write as _};
-use std::os::unix::net::UnixStream;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
 use aloft_proto::v1;
 use aloft_proto::v1::tunnel_header::Target;
 use aloft_proto::v1::tunnel_response::Event;
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Interest};
+use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tonic::Streaming;
 
@@ -18,8 +21,8 @@ use crate::protocol::error::{Code, Error};
 
 /// Most bytes of one message.
 const PIECE: usize = 256 << 10;
-/// What may be on its way to a server on this machine; the kernel gives as much of it as it allows.
-const SENT: usize = 4 << 20;
+/// Says to a server on this machine that SSH is spoken by the pipes that come with it.
+const PIPES: u8 = 1;
 
 /// A tunnel that stands.
 #[derive(Debug)]
@@ -29,30 +32,33 @@ pub struct Tunnel {
     client: Client,
     requests: mpsc::Sender<v1::TunnelRequest>,
     answers: Streaming<v1::TunnelResponse>,
-    /// The server itself, where it is on this machine. The tunnel only stands for it then.
+    /// The server itself, where it has our caller's pipes. The tunnel only stands for them then.
     server: Option<UnixStream>,
 }
 
 impl Tunnel {
-    /// Opens a tunnel to a thread by any of its names; tells what is waited for.
+    /// Opens a tunnel to a thread by any of its names; tells what is waited for. A server on this machine is given the pipes
+    /// that SSH comes and goes by, where there are some, and nothing of ours is in between.
     pub async fn open(
         client: &Client,
         thread: &str,
         target: Target,
+        pipes: Option<[OwnedFd; 2]>,
         mut progress: impl FnMut(&str) + Send,
     ) -> Result<Self, Error> {
         let here = matches!(client.address(), Address::Embedded | Address::Unix(_));
+        let mut pipes = pipes.filter(|_| here);
         let mut header = v1::TunnelHeader {
             thread_id: thread.to_owned(),
-            same_machine: here && matches!(target, Target::Ssh(_)),
+            same_machine: pipes.is_some(),
             target: Some(target),
         };
         loop {
             let (requests, answers) = client.tunnel(header.clone()).await?;
             let (opened, answers) = opened(client, answers, &mut progress).await?;
-            let server = match opened.server.as_str() {
-                "" => None,
-                path => match connect(Path::new(path)).await {
+            let server = match (opened.server.as_str(), pipes.take()) {
+                ("", _) | (_, None) => None,
+                (path, Some(pipes)) => match give(Path::new(path), &pipes).await {
                     Ok(server) => Some(server),
                     Err(error) => {
                         // The cloud's socket was lent to where its folders are not seen: it can be asked to pass all on.
@@ -67,15 +73,18 @@ impl Tunnel {
         }
     }
 
-    /// Gives the server itself, where it is on this machine: bytes go to it and not through the tunnel then.
-    pub fn server(&mut self) -> Option<UnixStream> {
-        self.server.take()
-    }
-
-    /// Waits until the cloud ends a tunnel that carries nothing; gives the reason.
-    pub async fn ended(mut self) -> Error {
-        let answer = self.answers.message().await;
-        answer.err().map_or_else(broken, |status| self.client.error(status))
+    /// Waits, where the server was given pipes, until it is done with them or the cloud ends the tunnel that stands for them;
+    /// gives the tunnel back where it was not.
+    pub async fn stand(mut self) -> Result<Option<Self>, Error> {
+        let Some(mut server) = self.server.take() else { return Ok(Some(self)) };
+        let mut nothing = [0];
+        tokio::select! {
+            // It says nothing more, but is gone.
+            _end = server.read(&mut nothing) => Ok(None),
+            answer = self.answers.message() => {
+                Err(answer.err().map_or_else(broken, |status| self.client.error(status)))
+            }
+        }
     }
 
     /// Carries bytes until both sides have said their last, or one is gone.
@@ -112,13 +121,18 @@ async fn opened(
     }
 }
 
-async fn connect(path: &Path) -> io::Result<UnixStream> {
-    let mut server = tokio::net::UnixStream::connect(path).await?.into_std()?;
-    server.set_nonblocking(false)?;
-    // While the server waits for a processor its client works on.
-    let _only_slower = rustix::net::sockopt::set_socket_send_buffer_size(&server, SENT);
-    // What is to be SSH begins with a zero, so that it is told from what else listens there.
-    server.write_all(&[0])?;
+/// Gives a server on this machine what it is to read from and to write to, and waits until it took both.
+async fn give(path: &Path, pipes: &[OwnedFd; 2]) -> io::Result<UnixStream> {
+    let mut server = UnixStream::connect(path).await?;
+    let passed = pipes.each_ref().map(|pipe| pipe.as_fd());
+    let send = || {
+        let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+        let mut message = SendAncillaryBuffer::new(&mut room);
+        message.push(SendAncillaryMessage::ScmRights(&passed));
+        Ok(sendmsg(&server, &[IoSlice::new(&[PIPES])], &mut message, SendFlags::empty())?)
+    };
+    server.async_io(Interest::WRITABLE, send).await?;
+    server.read_exact(&mut [0]).await?;
     Ok(server)
 }
 

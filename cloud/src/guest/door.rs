@@ -1,18 +1,25 @@
-//! The guest's socket: what comes in is a connection of calls, or of SSH if its first byte is a zero, which no call is.
+//! The guest's socket: what comes in is a connection of calls, or of SSH. Its first byte tells: a zero, or a one where SSH is to
+//! be spoken by pipes that come with it. No call begins so.
 
-use std::io;
+use std::io::{self, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 
-use rustix::net::RecvFlags;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use tokio::io::Interest;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::time::Duration;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::guest::sshd::Sshd;
+use crate::guest::sshd::{Sshd, Way};
 
 /// Says that a connection speaks SSH; it is taken away before that begins.
 const SSH: u8 = 0;
+
+/// Says that SSH is spoken by two pipes: the end to read from and the end to write to come with it. It is answered by a zero
+/// once they are taken, and the connection stands for them from then on.
+const PIPES: u8 = 1;
 
 /// Connections of calls that wait to be served.
 const WAITING: usize = 16;
@@ -48,11 +55,10 @@ impl Door {
             let (calls, sshd) = (self.calls.clone(), self.sshd.clone());
             tokio::spawn(async move {
                 match first_byte(&stream).await {
-                    Ok(Some(SSH)) => {
-                        if let Ok(stream) = without_first_byte(stream) {
-                            sshd.serve(stream);
-                        }
-                    }
+                    Ok(Some(first @ (SSH | PIPES))) => match ssh(stream, first) {
+                        Ok(way) => sshd.serve(way),
+                        Err(error) => tracing::debug!(%error, "a caller by SSH is not let in"),
+                    },
                     Ok(Some(_)) => drop(calls.send(Ok(stream)).await),
                     Ok(None) | Err(_) => {}
                 }
@@ -69,7 +75,24 @@ async fn first_byte(stream: &UnixStream) -> io::Result<Option<u8>> {
     Ok((count > 0).then_some(byte[0]))
 }
 
-fn without_first_byte(stream: UnixStream) -> io::Result<std::os::unix::net::UnixStream> {
-    stream.try_read(&mut [0])?;
-    stream.into_std()
+/// How a caller speaks SSH; takes its first byte away.
+fn ssh(stream: UnixStream, first: u8) -> io::Result<Way> {
+    if first == SSH {
+        stream.try_read(&mut [0])?;
+        return Ok(Way::Socket(stream.into_std()?));
+    }
+    let mut byte = [0];
+    let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut message = RecvAncillaryBuffer::new(&mut room);
+    let data = &mut [IoSliceMut::new(&mut byte)];
+    recvmsg(&stream, data, &mut message, RecvFlags::CMSG_CLOEXEC)?;
+    let mut came: Vec<OwnedFd> = Vec::new();
+    for part in message.drain() {
+        if let RecvAncillaryMessage::ScmRights(descriptors) = part {
+            came.extend(descriptors);
+        }
+    }
+    let [input, output] = <[OwnedFd; 2]>::try_from(came)
+        .map_err(|came| io::Error::other(format!("{} pipes came, not two", came.len())))?;
+    Ok(Way::Pipes { input, output, caller: stream.into_std()? })
 }

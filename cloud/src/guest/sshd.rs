@@ -17,14 +17,17 @@ mod settings;
 mod terminal;
 
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aloft_proto::guest::ConfigureSshRequest;
 use russh::server;
-use tokio::io::BufReader;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
@@ -57,6 +60,15 @@ const FAREWELL: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug)]
 pub(super) struct Sshd(Arc<Shared>);
 
+/// How a client's bytes come in and go out.
+#[derive(Debug)]
+pub(super) enum Way {
+    /// Both by one socket.
+    Socket(net::UnixStream),
+    /// By two pipes of a caller that is in this machine, and that says by its socket, without a word, that it is still there.
+    Pipes { input: OwnedFd, output: OwnedFd, caller: net::UnixStream },
+}
+
 /// What all connections stand on.
 #[derive(Debug)]
 struct Shared {
@@ -86,11 +98,11 @@ impl Sshd {
     }
 
     /// Serves a connection on a thread of the server.
-    pub(super) fn serve(&self, stream: std::os::unix::net::UnixStream) {
+    pub(super) fn serve(&self, way: Way) {
         let Some(runtime) = self.0.runtime() else { return };
         let shared = Arc::clone(&self.0);
         runtime.spawn(async move {
-            if let Err(error) = shared.serve(stream).await {
+            if let Err(error) = shared.serve_way(way).await {
                 tracing::debug!(%error, "an SSH connection ended");
             }
         });
@@ -118,17 +130,42 @@ impl Shared {
         self.runtime.get_or_init(start).as_ref()
     }
 
+    async fn serve_way(self: Arc<Self>, way: Way) -> Result<(), russh::Error> {
+        let cut = CancellationToken::new();
+        match way {
+            Way::Socket(stream) => {
+                // While one side waits for a processor the other works on.
+                let _only_slower = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SENT);
+                self.serve(UnixStream::from_std(stream)?, cut).await
+            }
+            Way::Pipes { input, output, caller } => {
+                let mut caller = UnixStream::from_std(caller)?;
+                let input = pipe::Receiver::from_owned_fd(input)?;
+                let output = pipe::Sender::from_owned_fd(output)?;
+                caller.write_all(&[0]).await?;
+                let leaves = async {
+                    // It says nothing more, but is gone.
+                    let _end = caller.read(&mut [0]).await;
+                    cut.cancel();
+                    std::future::pending::<()>().await;
+                };
+                tokio::select! {
+                    ended = self.serve(tokio::io::join(input, output), cut.clone()) => ended,
+                    () = leaves => Ok(()),
+                }
+            }
+        }
+    }
+
     async fn serve(
         self: Arc<Self>,
-        stream: std::os::unix::net::UnixStream,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        cut: CancellationToken,
     ) -> Result<(), russh::Error> {
         let Some(config) = self.access.server() else {
             return Err(io::Error::other("the server is not configured yet").into());
         };
-        let cut = CancellationToken::new();
-        // While one side waits for a processor the other works on.
-        let _only_slower = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SENT);
-        let stream = Cut::new(UnixStream::from_std(stream)?, cut.clone());
+        let stream = Cut::new(stream, cut.clone());
         let stream = BufReader::with_capacity(READ, stream);
         let entry = self.access.enter(cut.clone());
         let number = entry.number();

@@ -1,16 +1,23 @@
-//! A cloud on the person's own machine: what ssh and the sandbox say to each other does not pass through it.
+//! A cloud on the person's own machine: what ssh and the sandbox say to each other passes neither through it nor through the
+//! proxy that ssh started.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    process::Stdio,
+    io::{BufRead, BufReader, Read, Write},
+    net::Shutdown,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::{ChildStdin, ChildStdout, Command, Stdio},
+    time::Duration,
 };
 
 use aloft_tests::{
-    home::{Home, kill},
+    home::{Home, kill, program},
     poll,
 };
 
 use super::{Ended, command, prepared};
+
+/// How long the end of a connection may take to be seen.
+const GONE: Duration = Duration::from_secs(40);
 
 /// A process that stands still, until this is dropped.
 struct Halted(i32);
@@ -32,37 +39,88 @@ impl Drop for Halted {
     }
 }
 
+/// A `cat` in the sandbox.
+struct Echo {
+    ssh: Ended,
+    typed: ChildStdin,
+    said: BufReader<ChildStdout>,
+}
+
+impl Echo {
+    fn new(home: &Home, host: &str) -> Self {
+        let mut command = command(home, "ssh", &[host, "cat"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut ssh = Ended(command.spawn().unwrap());
+        let typed = ssh.0.stdin.take().unwrap();
+        let said = BufReader::new(ssh.0.stdout.take().unwrap());
+        Self { ssh, typed, said }
+    }
+
+    fn says(&mut self, line: &str) {
+        self.typed.write_all(format!("{line}\n").as_bytes()).unwrap();
+        let mut heard = String::new();
+        self.said.read_line(&mut heard).unwrap();
+        assert!(heard.trim_end() == line, "{} bytes came back, not {}", heard.len(), line.len());
+    }
+}
+
+/// The proxy that ssh started for this thread.
+fn proxy_of(id: &str) -> i32 {
+    let found = Home::processes_with(&format!("{id}.aloft\0"));
+    let [proxy] = found[..] else { panic!("{found:?} are not one proxy") };
+    proxy
+}
+
 #[test]
-fn a_cloud_that_stands_still_holds_up_no_bytes_and_one_that_ends_ends_them() {
+fn neither_cloud_nor_proxy_holds_up_bytes_and_a_cloud_that_ends_a_thread_ends_them() {
     let home = Home::new();
     let (id, host) = prepared(&home);
     home.ok(["setup", "ssh", "--yes"]);
-    let mut ssh = Ended(
-        command(&home, "ssh", &[&host, "cat"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap(),
-    );
-    let mut typed = ssh.0.stdin.take().unwrap();
-    let mut said = BufReader::new(ssh.0.stdout.take().unwrap());
-    let mut echo = |line: &str| {
-        typed.write_all(format!("{line}\n").as_bytes()).unwrap();
-        let mut heard = String::new();
-        said.read_line(&mut heard).unwrap();
-        assert_eq!(heard.trim_end(), line);
-    };
-    echo("before");
-    let halted = Halted::new(home.cloud_pid());
+    let mut echo = Echo::new(&home, &host);
+    echo.says("before");
+    let halted = [Halted::new(home.cloud_pid()), Halted::new(proxy_of(&id))];
     for number in 0..50 {
-        echo(&format!("{number} {}", "during".repeat(20_000)));
+        echo.says(&format!("{number} {}", "during".repeat(20_000)));
     }
     drop(halted);
-    echo("after");
+    echo.says("after");
 
     // The cloud still has a say in it.
     home.ok(["pause", &id]);
     home.wait_state(&id, "paused");
-    assert_eq!(ssh.0.wait().unwrap().code(), Some(255));
+    assert_eq!(echo.ssh.0.wait().unwrap().code(), Some(255));
+}
+
+#[test]
+fn a_proxy_that_dies_takes_its_connection_along() {
+    let home = Home::new();
+    let (id, host) = prepared(&home);
+    home.ok(["setup", "ssh", "--yes"]);
+    let mut echo = Echo::new(&home, &host);
+    echo.says("before");
+    kill(proxy_of(&id), libc::SIGKILL);
+    // Nothing holds the sandbox for it any more. By itself ssh would give up after 75 s in one that stands still.
+    let ended = poll::within(GONE, "ssh to end", || echo.ssh.0.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(255));
+}
+
+#[test]
+fn a_proxy_without_pipes_carries_the_bytes_itself() {
+    let home = Home::new();
+    let (id, _) = prepared(&home);
+    home.ok(["setup", "ssh", "--yes"]);
+    // As programs start one that have sockets for pipes.
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let mut command = Command::new(program("aloft"));
+    command.args(["ssh-proxy", "--data"]).arg(home.path("data")).arg(format!("{id}.aloft"));
+    home.dress(&mut command);
+    command.stdin(OwnedFd::from(theirs.try_clone().unwrap()));
+    let mut proxy = Ended(command.stdout(OwnedFd::from(theirs)).spawn().unwrap());
+    drop(command);
+    ours.write_all(b"SSH-2.0-person\r\n").unwrap();
+    let mut greeting = [0; 8];
+    ours.read_exact(&mut greeting).unwrap();
+    assert_eq!(&greeting, b"SSH-2.0-");
+    ours.shutdown(Shutdown::Both).unwrap();
+    assert_eq!(proxy.0.wait().unwrap().code(), Some(0));
 }
