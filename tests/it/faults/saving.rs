@@ -1,12 +1,18 @@
-//! A turn whose agent had come to its end is told as that, also where the cloud dies while the end is being saved.
+//! A cloud that dies while the end of a turn is being saved: the turn is told as what it was, and it is saved by one alone.
+
+use std::fs::{self, File};
 
 use aloft_proto::v1::Mode;
 use aloft_tests::{
-    home::{assert_whole, items},
+    home::{alive, assert_whole, items, kill},
+    poll,
     sender::Sender,
 };
 
-use crate::faults::{journeys::settle, stage::Stage};
+use crate::faults::{
+    journeys::settle,
+    stage::{Stage, has_word},
+};
 
 /// From the agent's end to that of the turn.
 const STEPS: [&str; 4] =
@@ -39,4 +45,34 @@ fn a_turn_that_came_to_its_end_is_completed_although_the_cloud_dies_while_it_is_
         assert!(diff.contains("+second") && !diff.contains("+third"), "{step}: {diff}");
         assert_whole(&stage.home.events(&thread));
     }
+}
+
+/// Of zeros: git is at it for seconds.
+const LARGE: u64 = 2 << 30;
+
+#[test]
+fn what_a_dead_cloud_left_at_work_on_the_files_is_ended_before_anybody_works_on_them_again() {
+    let stage = Stage::new();
+    let mut sender = Sender::new(&stage.home);
+    let thread = sender.create(&stage.url, Mode::Auto, "$ echo first > first");
+    settle(&stage, &mut sender, &thread);
+    let large = stage.home.workspace(&thread).join("large");
+    File::create(&large).unwrap().set_len(LARGE).unwrap();
+    sender.start(&thread, "$ echo second > second", false).unwrap();
+    let git = poll::until("git to read the files", || {
+        stage.sandbox_processes(&thread).into_iter().find(|pid| has_word(*pid, "git"))
+    });
+    // It would never come to its end by itself.
+    kill(git, libc::SIGSTOP);
+    stage.home.kill_cloud();
+    fs::remove_file(&large).unwrap();
+    assert!(alive(git), "it outlives the cloud");
+
+    settle(&stage, &mut sender, &thread);
+    sender.start(&thread, "$ echo third > third", false).unwrap();
+    let shown = settle(&stage, &mut sender, &thread);
+    assert_eq!(shown["thread"]["lastTurn"]["state"], "completed", "{shown:#}");
+    assert!(!alive(git), "two work on the files");
+    let diff = stage.home.ok(["diff", &thread]);
+    assert!(diff.contains("+third") && !diff.contains("large"), "{diff}");
 }
