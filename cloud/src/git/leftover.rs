@@ -1,14 +1,17 @@
-//! What is not finished in a folder of repositories, and what a crash left there: those that were not finished, or not wholly
-//! removed, and objects on their way into one.
+//! What is not finished in a folder of repositories, and what a crash left there: gits at work, repositories that were not
+//! finished, or not wholly removed, and objects on their way into one.
 
 use std::{
     collections::HashSet,
     io,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-/// Between tries to remove a folder that still changes, and when that is given up until the next start.
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+/// Between tries to remove a folder that still changes, or to end who works in it, and when that is given up.
 const AGAIN: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -62,8 +65,9 @@ fn is_gone(removed: &io::Result<()>) -> bool {
 }
 
 /// Keeps the repositories of these names, and nothing else but their own files, without the locks of a git that was killed.
-/// Nobody may work on any of them.
+/// Who works on any of them is a git of a cloud that died, and ended.
 pub(crate) fn clear(root: &Path, keep: &HashSet<String>) -> io::Result<()> {
+    end_gits(root)?;
     let entries = match std::fs::read_dir(root) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
@@ -80,6 +84,48 @@ pub(crate) fn clear(root: &Path, keep: &HashSet<String>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Ends every git that was told to work below a folder, with what it started.
+fn end_gits(root: &Path) -> io::Result<()> {
+    let given_up = Instant::now() + PATIENCE;
+    loop {
+        let gits: Vec<Pid> = processes()?.filter(|pid| is_git_at(*pid, root)).collect();
+        if gits.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > given_up {
+            let left = format!("{gits:?} work on and cannot be ended");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, left));
+        }
+        for git in gits {
+            tracing::info!(pid = git.as_raw_nonzero(), "ending a git that a crash left");
+            // It leads its group, but for those that it started. What has ended meanwhile is not there.
+            kill_process_group(git, Signal::KILL).ok();
+            kill_process(git, Signal::KILL).ok();
+        }
+        std::thread::sleep(AGAIN);
+    }
+}
+
+fn processes() -> io::Result<impl Iterator<Item = Pid>> {
+    let entries = std::fs::read_dir("/proc")?.flatten();
+    Ok(entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)))
+}
+
+/// Whether a process is a git with a path below this folder among its words, and means the same folder by it as we do.
+fn is_git_at(pid: Pid, root: &Path) -> bool {
+    let folder = format!("/proc/{}", pid.as_raw_nonzero());
+    // None of one that has ended.
+    let line = std::fs::read(format!("{folder}/cmdline")).unwrap_or_default();
+    let mut words = line.split(|byte| *byte == 0);
+    let below = [root.as_os_str().as_bytes(), b"/"].concat();
+    if words.next() != Some(b"git") || !words.any(|word| word.starts_with(&below)) {
+        return false;
+    }
+    let place = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+    let theirs = format!("{folder}/root{}", root.display());
+    place(Path::new(&theirs)).is_some_and(|theirs| place(root) == Some(theirs))
 }
 
 /// The lock of a repository that is kept.
@@ -152,6 +198,34 @@ mod tests {
         std::fs::rename(finished.path(), root.path().join("named")).unwrap();
         drop(finished);
         assert!(root.path().join("named").exists());
+    }
+
+    /// A git that works on a repository until nobody has anything more for it.
+    fn git_at(root: &Path) -> std::process::Child {
+        use std::{
+            os::unix::process::CommandExt,
+            process::{Command, Stdio},
+        };
+
+        let repository = root.join("kept.git");
+        let made = Command::new("git").args(["init", "-q", "--bare"]).arg(&repository).status();
+        assert!(made.unwrap().success());
+        let mut command = Command::new("git");
+        command.arg("--git-dir").arg(&repository).args(["cat-file", "--batch"]).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+    }
+
+    #[test]
+    fn a_git_that_outlived_its_cloud_works_on_nothing_any_more() {
+        let (ours, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (mut left, mut others) = (git_at(ours.path()), git_at(other.path()));
+        // What has ended is none, although nobody has asked after it yet.
+        clear(ours.path(), &HashSet::from(["kept".to_owned()])).unwrap();
+        let signal = std::os::unix::process::ExitStatusExt::signal(&left.wait().unwrap());
+        assert_eq!(signal, Some(Signal::KILL.as_raw()));
+        assert_eq!(others.try_wait().unwrap(), None, "it works elsewhere");
+        drop(others.stdin.take());
+        assert!(others.wait().unwrap().success());
     }
 
     #[test]
