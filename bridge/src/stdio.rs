@@ -56,6 +56,12 @@ pub(crate) fn pipes() -> Option<[OwnedFd; 2]> {
     Some([of(duplicate(&io::stdin()).ok()?)?, of(duplicate(&io::stdout()).ok()?)?])
 }
 
+/// Lets whoever shares the standard streams wait in them again, as they could before.
+pub(crate) fn restore() {
+    let _as_it_was = rustix::io::ioctl_fionbio(io::stdin(), false);
+    let _as_it_was = rustix::io::ioctl_fionbio(io::stdout(), false);
+}
+
 fn duplicate(stream: &impl AsFd) -> io::Result<OwnedFd> {
     stream.as_fd().try_clone_to_owned()
 }

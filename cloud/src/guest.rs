@@ -44,7 +44,7 @@ use crate::guest::relay::Relay;
 use crate::guest::sshd::Sshd;
 
 /// Version of the contract that this guest speaks; a cloud with a newer one is refused.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 1;
 
 /// How long answers that are under way may take once the guest ends.
 const FAREWELL: Duration = Duration::from_millis(300);

@@ -77,10 +77,12 @@ impl Ssh {
             }
         };
         let mut carried = std::pin::pin!(carried);
-        tokio::select! {
+        let done = tokio::select! {
             done = &mut carried => done,
             () = aside => carried.await,
-        }
+        };
+        stdio::restore();
+        done
     }
 
     /// Takes in the name of the thread with this id.

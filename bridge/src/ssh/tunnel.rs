@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use aloft_proto::v1;
 use aloft_proto::v1::tunnel_header::Target;
@@ -21,8 +22,10 @@ use crate::protocol::error::{Code, Error};
 
 /// Most bytes of one message.
 const PIECE: usize = 256 << 10;
-/// Says to a server on this machine that SSH is spoken by the pipes that come with it.
+/// Says to a server on this machine that SSH is spoken by the pipes that come with it; it answers the same.
 const PIPES: u8 = 1;
+/// How long the cloud may take to say why a server is gone.
+const REASON: Duration = Duration::from_secs(1);
 
 /// A tunnel that stands.
 #[derive(Debug)]
@@ -56,20 +59,34 @@ impl Tunnel {
         loop {
             let (requests, answers) = client.tunnel(header.clone()).await?;
             let (opened, answers) = opened(client, answers, &mut progress).await?;
-            let server = match (opened.server.as_str(), pipes.take()) {
-                ("", _) | (_, None) => None,
-                (path, Some(pipes)) => match give(Path::new(path), &pipes).await {
-                    Ok(server) => Some(server),
-                    Err(error) => {
-                        // The cloud's socket was lent to where its folders are not seen: it can be asked to pass all on.
-                        tracing::debug!(%error, path, "the server cannot be reached from here");
-                        header.same_machine = false;
-                        continue;
-                    }
-                },
+            let (thread, path) = (opened.thread_id, Path::new(&opened.server));
+            let mut tunnel =
+                Self { thread, client: client.clone(), requests, answers, server: None };
+            let Some(pipes) = pipes.take().filter(|_| !opened.server.is_empty()) else {
+                return Ok(tunnel);
             };
-            let client = client.clone();
-            return Ok(Self { thread: opened.thread_id, client, requests, answers, server });
+            let given = tokio::select! {
+                given = give(path, &pipes) => given,
+                reason = tunnel.reason() => return Err(reason),
+            };
+            match given {
+                Ok(server) => {
+                    tunnel.server = Some(server);
+                    return Ok(tunnel);
+                }
+                Err(error) => {
+                    // The cloud's socket was lent to where its folders are not seen, or the server is older: the cloud can be
+                    // asked to pass all on. A thread that was just paused is left alone.
+                    tracing::debug!(%error, ?path, "the server takes no pipes from here");
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
+                    ) {
+                        tunnel.reason_soon().await?;
+                    }
+                    header.same_machine = false;
+                }
+            }
         }
     }
 
@@ -80,10 +97,22 @@ impl Tunnel {
         let mut nothing = [0];
         tokio::select! {
             // It says nothing more, but is gone.
-            _end = server.read(&mut nothing) => Ok(None),
-            answer = self.answers.message() => {
-                Err(answer.err().map_or_else(broken, |status| self.client.error(status)))
-            }
+            _end = server.read(&mut nothing) => self.reason_soon().await.map(|()| None),
+            reason = self.reason() => Err(reason),
+        }
+    }
+
+    /// Waits until the cloud ends a tunnel that carries nothing; gives the reason.
+    async fn reason(&mut self) -> Error {
+        let answer = self.answers.message().await;
+        answer.err().map_or_else(broken, |status| self.client.error(status))
+    }
+
+    /// The same, where the cloud is about to tell it.
+    async fn reason_soon(&mut self) -> Result<(), Error> {
+        match tokio::time::timeout(REASON, self.reason()).await {
+            Ok(reason) => Err(reason),
+            Err(_) => Ok(()),
         }
     }
 
@@ -132,8 +161,9 @@ async fn give(path: &Path, pipes: &[OwnedFd; 2]) -> io::Result<UnixStream> {
         Ok(sendmsg(&server, &[IoSlice::new(&[PIPES])], &mut message, SendFlags::empty())?)
     };
     server.async_io(Interest::WRITABLE, send).await?;
-    server.read_exact(&mut [0]).await?;
-    Ok(server)
+    let mut answer = [0];
+    server.read_exact(&mut answer).await?;
+    if answer == [PIPES] { Ok(server) } else { Err(io::Error::other("it takes no pipes")) }
 }
 
 async fn send(mut read: impl AsyncRead + Unpin, requests: mpsc::Sender<v1::TunnelRequest>) {
@@ -194,4 +224,28 @@ async fn pass_on(bytes: &[u8], write: &mut (impl AsyncWrite + Unpin)) -> io::Res
 
 fn broken() -> Error {
     Error::new(Code::Unavailable, "CLOUD_UNREACHABLE", "the cloud ended the connection")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_server_that_answers_so_has_the_pipes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sock");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        // The last begins as one of HTTP/2 does, which knows nothing of pipes.
+        for (answer, takes) in [(&[PIPES][..], true), (&[], false), (&[0, 0, 18, 4], false)] {
+            let (input, output) = io::pipe().unwrap();
+            let pipes = [input.into(), output.into()];
+            let serve = async {
+                let (mut caller, _) = listener.accept().await.unwrap();
+                assert_eq!(caller.read_u8().await.unwrap(), PIPES);
+                caller.write_all(answer).await.unwrap();
+            };
+            let (given, ()) = tokio::join!(give(&path, &pipes), serve);
+            assert_eq!(given.is_ok(), takes, "{answer:?}: {given:?}");
+        }
+    }
 }

@@ -31,6 +31,7 @@ use tokio::net::unix::pipe;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
+use crate::guest::door::PIPES;
 use crate::guest::processes::Processes;
 use crate::guest::refusal::Refusal;
 use crate::guest::sshd::access::Access;
@@ -136,21 +137,22 @@ impl Shared {
             Way::Socket(stream) => {
                 // While one side waits for a processor the other works on.
                 let _only_slower = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SENT);
-                self.serve(UnixStream::from_std(stream)?, cut).await
+                self.serve(Cut::new(UnixStream::from_std(stream)?, cut.clone()), cut).await
             }
             Way::Pipes { input, output, caller } => {
                 let mut caller = UnixStream::from_std(caller)?;
                 let input = pipe::Receiver::from_owned_fd(input)?;
                 let output = pipe::Sender::from_owned_fd(output)?;
-                caller.write_all(&[0]).await?;
+                caller.write_all(&[PIPES]).await?;
                 let leaves = async {
                     // It says nothing more, but is gone.
                     let _end = caller.read(&mut [0]).await;
                     cut.cancel();
                     std::future::pending::<()>().await;
                 };
+                let stream = Cut::joined(tokio::io::join(input, output), cut.clone());
                 tokio::select! {
-                    ended = self.serve(tokio::io::join(input, output), cut.clone()) => ended,
+                    ended = self.serve(stream, cut.clone()) => ended,
                     () = leaves => Ok(()),
                 }
             }
@@ -165,7 +167,6 @@ impl Shared {
         let Some(config) = self.access.server() else {
             return Err(io::Error::other("the server is not configured yet").into());
         };
-        let stream = Cut::new(stream, cut.clone());
         let stream = BufReader::with_capacity(READ, stream);
         let entry = self.access.enter(cut.clone());
         let number = entry.number();

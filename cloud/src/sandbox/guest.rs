@@ -25,7 +25,7 @@ pub use crate::sandbox::guest::process::{Event, Flow, Process, Stdin, Streams, T
 pub use crate::sandbox::guest::run::Output;
 
 /// Version of the contract that this client speaks.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 1;
 
 /// Time limit of a call that should take no time.
 const CALL: Duration = Duration::from_secs(10);

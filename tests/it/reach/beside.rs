@@ -2,9 +2,12 @@
 //! proxy that ssh started.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, IoSlice, Read, Write},
     net::Shutdown,
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::net::UnixStream,
+    },
     process::{ChildStdin, ChildStdout, Command, Stdio},
     time::Duration,
 };
@@ -13,6 +16,8 @@ use aloft_tests::{
     home::{Home, kill, program},
     poll,
 };
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use super::{Ended, command, prepared};
 
@@ -104,6 +109,69 @@ fn a_proxy_that_dies_takes_its_connection_along() {
     assert_eq!(ended.code(), Some(255));
 }
 
+/// The proxy as ssh starts it.
+fn proxy(home: &Home, id: &str) -> Command {
+    let mut command = Command::new(program("aloft"));
+    command.args(["ssh-proxy", "--data"]).arg(home.path("data")).arg(format!("{id}.aloft"));
+    home.dress(&mut command);
+    command
+}
+
+/// Says that the client leaves, before any key was agreed on.
+const DISCONNECT: [u8; 24] =
+    [0, 0, 0, 20, 6, 1, 0, 0, 0, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+#[test]
+fn a_client_that_waits_for_the_servers_last_byte_hears_it_and_its_pipes_are_as_they_were() {
+    let home = Home::new();
+    let (id, _) = prepared(&home);
+    home.ok(["setup", "ssh", "--yes"]);
+    let (input, mut typed) = std::io::pipe().unwrap();
+    let (mut said, output) = std::io::pipe().unwrap();
+    let mut command = proxy(&home, &id);
+    command.stdin(input.try_clone().unwrap()).stdout(output.try_clone().unwrap());
+    let mut proxy = Ended(command.spawn().unwrap());
+    drop(command);
+    typed.write_all(b"SSH-2.0-person\r\n").unwrap();
+    let mut greeting = [0; 8];
+    said.read_exact(&mut greeting).unwrap();
+    assert_eq!(&greeting, b"SSH-2.0-");
+    typed.write_all(&DISCONNECT).unwrap();
+    // It does not say its own last byte.
+    poll::within(GONE, "the proxy to end", || proxy.0.try_wait().unwrap());
+    for shared in [OwnedFd::from(input), OwnedFd::from(output)] {
+        let flags = rustix::fs::fcntl_getfl(&shared).unwrap();
+        assert!(!flags.contains(rustix::fs::OFlags::NONBLOCK), "{flags:?}");
+    }
+}
+
+#[test]
+fn a_caller_that_brings_no_two_pipes_is_sent_away_and_nobody_else_notices() {
+    let home = Home::new();
+    let (id, host) = prepared(&home);
+    home.ok(["setup", "ssh", "--yes"]);
+    let mut echo = Echo::new(&home, &host);
+    let sockets = std::fs::read_to_string("/proc/net/unix").unwrap();
+    let end = format!("/{id}/guest/sock");
+    let socket = sockets.split_ascii_whitespace().find(|word| word.ends_with(&end)).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let file = std::fs::File::open("/dev/null").unwrap();
+    let (reader, writer, file) = (reader.as_fd(), writer.as_fd(), file.as_fd());
+    let wrong: [&[BorrowedFd<'_>]; 5] =
+        [&[], &[reader], &[writer, reader], &[file, file], &[reader, writer, reader]];
+    for brought in wrong {
+        let mut caller = UnixStream::connect(socket).unwrap();
+        let mut room = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+        let mut message = SendAncillaryBuffer::new(&mut room);
+        assert!(brought.is_empty() || message.push(SendAncillaryMessage::ScmRights(brought)));
+        sendmsg(&caller, &[IoSlice::new(&[1])], &mut message, SendFlags::empty()).unwrap();
+        let mut answer = Vec::new();
+        caller.read_to_end(&mut answer).unwrap();
+        assert_eq!(answer, b"", "{} descriptors were taken", brought.len());
+    }
+    echo.says("still here");
+}
+
 #[test]
 fn a_proxy_without_pipes_carries_the_bytes_itself() {
     let home = Home::new();
@@ -111,9 +179,7 @@ fn a_proxy_without_pipes_carries_the_bytes_itself() {
     home.ok(["setup", "ssh", "--yes"]);
     // As programs start one that have sockets for pipes.
     let (mut ours, theirs) = UnixStream::pair().unwrap();
-    let mut command = Command::new(program("aloft"));
-    command.args(["ssh-proxy", "--data"]).arg(home.path("data")).arg(format!("{id}.aloft"));
-    home.dress(&mut command);
+    let mut command = proxy(&home, &id);
     command.stdin(OwnedFd::from(theirs.try_clone().unwrap()));
     let mut proxy = Ended(command.stdout(OwnedFd::from(theirs)).spawn().unwrap());
     drop(command);

@@ -13,11 +13,18 @@ pub(super) struct Cut<S> {
     stream: S,
     ends: Pin<Box<WaitForCancellationFutureOwned>>,
     ended: bool,
+    /// Its token, where what is read ends with what is written.
+    joined: Option<CancellationToken>,
 }
 
 impl<S> Cut<S> {
     pub(super) fn new(stream: S, token: CancellationToken) -> Self {
-        Self { stream, ends: Box::pin(token.cancelled_owned()), ended: false }
+        Self { stream, ends: Box::pin(token.cancelled_owned()), ended: false, joined: None }
+    }
+
+    /// A stream whose other side is not told of the last byte until nobody holds it any more: that ends it whole.
+    pub(super) fn joined(stream: S, token: CancellationToken) -> Self {
+        Self { joined: Some(token.clone()), ..Self::new(stream, token) }
     }
 
     fn has_ended(&mut self, context: &mut Context<'_>) -> bool {
@@ -56,6 +63,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Cut<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(token) = &self.joined {
+            token.cancel();
+        }
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -23,7 +23,7 @@ impl Guest {
         Ok(self.call("say who may enter by SSH", CALL, call).await?.closed)
     }
 
-    /// Where the server listens on this machine: a connection to it begins with a zero.
+    /// Where the server listens on this machine: a connection to it begins with a zero, or with a one that brings two pipes.
     pub fn ssh_socket(&self) -> &Path {
         self.socket.as_path()
     }
