@@ -1,6 +1,6 @@
 //! A cloud that dies while the end of a turn is being saved: the turn is told as what it was, and it is saved by one alone.
 
-use std::fs::{self, File};
+use std::fs;
 
 use aloft_proto::v1::Mode;
 use aloft_tests::{
@@ -57,10 +57,10 @@ fn what_a_dead_cloud_left_at_work_on_the_files_is_ended_before_anybody_works_on_
     let thread = sender.create(&stage.url, Mode::Auto, "$ echo first > first");
     settle(&stage, &mut sender, &thread);
     let large = stage.home.workspace(&thread).join("large");
-    File::create(&large).unwrap().set_len(LARGE).unwrap();
-    sender.start(&thread, "$ echo second > second", false).unwrap();
-    let git = poll::until("git to read the files", || {
-        stage.sandbox_processes(&thread).into_iter().find(|pid| has_word(*pid, "git"))
+    sender.start(&thread, &format!("$ truncate -s {LARGE} large"), false).unwrap();
+    let git = poll::until("git to save the files", || {
+        let mut gits = stage.sandbox_processes(&thread).into_iter();
+        large.exists().then(|| gits.find(|pid| has_word(*pid, "git"))).flatten()
     });
     // It would never come to its end by itself.
     kill(git, libc::SIGSTOP);
