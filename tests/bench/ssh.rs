@@ -30,7 +30,7 @@ use crate::{
 /// Connections with a command that does nothing, on each side.
 const CONNECTS: usize = 20;
 /// Transfers of each kind, on each side.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 /// Connections that lie idle while memory is looked at.
 const IDLE: usize = 60;
 
