@@ -12,14 +12,10 @@ use tokio::sync::mpsc;
 use tokio::time::Duration;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::guest::sshd::{Sshd, Way};
+use crate::guest::sshd::{PIPES, Sshd, Way};
 
 /// Says that a connection speaks SSH; it is taken away before that begins.
 const SSH: u8 = 0;
-
-/// Says that SSH is spoken by two pipes: the end to read from and the end to write to come with it. It is answered by the same
-/// once they are taken, and the connection stands for them from then on.
-pub(super) const PIPES: u8 = 1;
 
 /// Connections of calls that wait to be served.
 const WAITING: usize = 16;

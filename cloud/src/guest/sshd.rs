@@ -31,7 +31,6 @@ use tokio::net::unix::pipe;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use crate::guest::door::PIPES;
 use crate::guest::processes::Processes;
 use crate::guest::refusal::Refusal;
 use crate::guest::sshd::access::Access;
@@ -41,6 +40,10 @@ use crate::guest::sshd::cut::Cut;
 
 /// The login name; there is no other user inside.
 pub(super) const USER: &str = "agent";
+
+/// Says that SSH is spoken by two pipes: the end to read from and the end to write to come with it. It is answered by the same
+/// once they are taken, and the connection stands for them from then on.
+pub(super) const PIPES: u8 = 1;
 
 /// Threads that encrypt and move bytes.
 const THREADS: usize = 2;
